@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types contracts check bench acceptance clean
+
+UV_VERSION := >=0.9,<1
+VENV := .venv
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := $(VENV)/bin
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.uv/bin/uv:
+	@python3 -m venv .uv && .uv/bin/pip install --quiet 'uv$(UV_VERSION)'
+
+$(VENV)/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync --quiet --locked
+	@touch $@
+
+setup: $(VENV)/.synced ## Make .venv with quilate in it
+
+demo: setup ## Run the main job: reject, fix, approve, undecided, verify
+	@$(BIN)/quilate demo
+
+test: setup ## Run the tests
+	@$(BIN)/pytest -n 2
+
+lint: setup ## ruff: rules and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup ## mypy --strict
+	@$(BIN)/mypy
+
+contracts: setup ## Import contracts
+	@$(BIN)/lint-imports
+
+bench: setup ## Print every benchmark's JSON line
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## Remove what the targets made
+	@rm -rf $(VENV) .uv .mypy_cache .ruff_cache .pytest_cache

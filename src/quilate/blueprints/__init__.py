@@ -1,0 +1,1 @@
+"""Blueprints and project files: parse, validate, compare, plan."""

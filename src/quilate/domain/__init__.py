@@ -1,0 +1,1 @@
+"""The words of the product: identifiers, verdicts, severities, subjects, errors. Standard library only."""

@@ -1,0 +1,1 @@
+"""Isolated child processes: limits, and an end for every descendant."""

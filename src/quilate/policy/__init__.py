@@ -1,0 +1,1 @@
+"""Policies: the language, the decision it leads to, and the explanation."""

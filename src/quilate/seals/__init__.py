@@ -1,0 +1,1 @@
+"""Signed decisions: DSSE envelopes, SLSA verification summaries, the verifier."""

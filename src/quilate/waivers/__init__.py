@@ -1,0 +1,1 @@
+"""Waivers: accepted exceptions, from the project file and from comments in code."""
