@@ -5,6 +5,7 @@ over the shipped profile, so that no limit hides in code), its binding from the 
 dataclasses, and the planner validates them before anything runs.
 """
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -160,8 +161,8 @@ class Check(Protocol):
     profile: ClassVar[Mapping[str, Any]]
     queue: ClassVar[Queue]
     isolation: ClassVar[Isolation]
-    parameters: ClassVar[type]
-    binding: ClassVar[type]
+    parameters: ClassVar[builtins.type]
+    binding: ClassVar[builtins.type]
 
     def produces(self, parameters: Any) -> tuple[FactSpec, ...]:
         """Return the facts that it will leave, from its parameters alone."""

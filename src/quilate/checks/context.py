@@ -11,7 +11,7 @@ from typing import Any
 from quilate.checks.api import Tool
 from quilate.checks.tools import find_tool
 from quilate.checks.workspace import Workspace
-from quilate.domain.errors import EvidenceError
+from quilate.domain.errors import EvidenceError, EvidenceTimeoutError
 from quilate.domain.ids import Digest
 from quilate.domain.severity import Severity
 from quilate.evidence.model import Artifact
@@ -86,7 +86,7 @@ class LocalContext:
         except OSError as error:
             raise EvidenceError(f"{name} could not be started: {error.strerror}") from error
         if result.outcome is ProcessOutcome.TIMED_OUT:
-            raise EvidenceError(
+            raise EvidenceTimeoutError(
                 f"{name} ran longer than {chosen.wall_seconds:g} s and was ended with all it had started",
                 next_step="give the check a longer `timeout`, or find out what hangs",
             )

@@ -3,13 +3,16 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from quilate.checks.context import ContextSpec, LocalContext
 from quilate.checks.registry import load_check
 from quilate.checks.validation import merged_parameters, validated
+from quilate.domain.errors import EvidenceTimeoutError, QuilateError
 from quilate.evidence.fingerprints import assign_fingerprints
 from quilate.evidence.model import Evidence
 from quilate.kit.canonical import to_document
@@ -63,3 +66,28 @@ def execute_in_place(  # noqa: PLR0913 - one argument per thing that a caller ma
             interpreter=interpreter,
         )
         return execute(spec)
+
+
+def execute_document(payload: bytes) -> bytes:
+    """Run the check of a serialised ``ContextSpec`` and return a serialised ``ExecutionAnswer``.
+
+    This is what a check's child process calls. An error of the check itself is part of the answer; anything else is a
+    fault of ours and goes up with its traceback.
+    """
+    spec = msgspec.json.decode(payload, type=ContextSpec)
+    try:
+        answer = ExecutionAnswer(evidence=execute(spec))
+    except QuilateError as error:
+        timed_out = isinstance(error, EvidenceTimeoutError)
+        answer = ExecutionAnswer(error=str(error), next_step=error.next_step, timed_out=timed_out)
+    return msgspec.json.encode(answer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionAnswer:
+    """What a check's child sends back: its evidence, or why there is none."""
+
+    evidence: Evidence | None = None
+    error: str = ""
+    next_step: str = ""
+    timed_out: bool = False

@@ -53,7 +53,7 @@ class ConfigurationError(QuilateError):
     """A blueprint, a project file, a policy or an argument is wrong."""
 
 
-class ConfigurationErrors(ConfigurationError):
+class ConfigurationErrors(ConfigurationError):  # noqa: N818 - the plural says what it is
     """Several configuration errors found in one pass, so that the user mends them in one go."""
 
     def __init__(self, errors: "tuple[ConfigurationError, ...]") -> None:
@@ -72,6 +72,10 @@ class EvidenceError(QuilateError):
 
 class ToolMissingError(EvidenceError):
     """A tool that a check wraps is not installed; ``next_step`` is the command that installs it."""
+
+
+class EvidenceTimeoutError(EvidenceError):
+    """A check's tool ran out of time: its result is ``timed_out``."""
 
 
 class InternalError(QuilateError):

@@ -134,7 +134,7 @@ class PolicyRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """An accepted exception: rule × scope, owner, reason, approver, expiry; shown, never hidden.
+    """An accepted exception: rule and scope, owner, reason, approver, expiry; shown, never hidden.
 
     Attributes:
         id: Stable name, for example ``W-1`` or the position of an inline waiver.

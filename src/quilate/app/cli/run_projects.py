@@ -1,0 +1,70 @@
+"""Judge the projects of a directory one after the other and print what came of it."""
+
+from pathlib import Path
+
+from quilate.app.cli.formats import document_of
+from quilate.app.cli.live import ProgressPrinter
+from quilate.app.cli.run_output import closing_lines, details, header
+from quilate.app.cli.terminal import Terminal
+from quilate.blueprints.model import ProjectFile
+from quilate.blueprints.project_file import find_projects, load_project
+from quilate.domain.errors import ConfigurationError, ExitCode
+from quilate.evidence.frames import frame_source
+from quilate.runs.report import RunReport
+from quilate.runs.session import RunOptions, plan_of, run_session
+from quilate.runs.subject import git_subject
+
+_WORST_FIRST = (ExitCode.REJECTED, ExitCode.UNDECIDED, ExitCode.APPROVED)
+
+
+def judge_projects(
+    path: Path, options: RunOptions, terminal: Terminal, output_format: str | None, target: Path | None
+) -> ExitCode:
+    """Judge every project at or below ``path``; return the worst exit code.
+
+    Raises:
+        ConfigurationError: ``path`` is no directory, or a project file or blueprint is wrong.
+    """
+    if not path.is_dir():
+        raise ConfigurationError(f"{path} is not a directory", next_step="give the directory of a project")
+    roots = find_projects(path)
+    # Every project file is read before the first run: a typing error in the last must not cost the time of the others.
+    projects = [load_project(root) for root in roots]
+    for project in projects:
+        plan_of(project, options)
+    silent = output_format is not None and target is None
+    reports = [_judge(project, options, terminal, silent=silent) for project in projects]
+    if output_format is not None:
+        content = document_of(reports, output_format)
+        if target is None:
+            terminal.line(content)
+        else:
+            target.write_text(content + "\n", encoding="utf-8")
+    codes = {report.exit_code for report in reports}
+    return next(code for code in _WORST_FIRST if code in codes)
+
+
+def _judge(project: ProjectFile, options: RunOptions, terminal: Terminal, *, silent: bool) -> RunReport:
+    if silent:
+        return run_session(project, options)
+    plan = plan_of(project, options)
+    terminal.line(header(plan, git_subject(project)))
+    if project.detected:
+        terminal.line("  no quilate.yaml here: the kind of project was detected; `quilate init` writes it down")
+    with ProgressPrinter(terminal, plan) as progress:
+        report = run_session(project, options, progress=progress)
+    for line in [*details(terminal, report, frame_source(Path(project.root), report_secrets(report)))]:
+        terminal.line(line)
+    for line in closing_lines(terminal, report):
+        terminal.line(line)
+    return report
+
+
+def report_secrets(report: RunReport) -> tuple[tuple[str, int], ...]:
+    """Return path and line of every secret that was found, so that no code frame shows one."""
+    return tuple(
+        (finding.location.path, finding.location.line)
+        for check in report.decision_input.checks
+        for finding in check.findings
+        if finding.kind.value == "secret" and finding.location.line
+    )

@@ -1,0 +1,145 @@
+"""The key of a check's result: everything that its answer depends on. What did not change is not run again."""
+
+import os
+import platform
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+from quilate import __version__
+from quilate.blueprints.model import PlannedCheck
+from quilate.checks.api import Tool
+from quilate.checks.context import find_interpreter
+from quilate.checks.tools import find_tool
+from quilate.checks.workspace import Workspace
+from quilate.domain.errors import EvidenceError
+from quilate.domain.ids import Digest
+from quilate.kit.canonical import digest_of, sha256_of
+from quilate.runs.files import FileIndex
+from quilate.runs.subject import tree_digest
+
+
+class Fingerprints:
+    """Computes the keys of one run's checks; shared parts are computed once."""
+
+    def __init__(self, workspace: Workspace, index: FileIndex, interpreter: str) -> None:
+        self._workspace = workspace
+        self._index = index
+        self._interpreter = interpreter
+        self._environment: str | None = None
+
+    def key(self, check: PlannedCheck) -> Digest | None:
+        """Return the key, or ``None`` for a check whose result must not be kept."""
+        inputs = check.inputs
+        if not inputs.cacheable or check.effects or (inputs.endpoint and check.fresh_for_seconds is None):
+            return None
+        try:
+            tools = {tool.name: tool_version(tool) for tool in inputs.tools}
+            environment = self._environment_digest() if inputs.interpreter else ""
+        except EvidenceError:
+            return None
+        return Digest(
+            digest_of(
+                {
+                    "quilate": __version__,
+                    "code": installation_digest(),
+                    "check": [check.id, check.type, check.version],
+                    "parameters": check.parameters,
+                    "binding": check.binding,
+                    "severity_threshold": check.severity_threshold,
+                    "files": self._files_digest(inputs.files),
+                    "tools": tools,
+                    "environment": environment,
+                    "platform": [platform.system(), platform.machine(), platform.python_version()],
+                }
+            )
+        )
+
+    def _files_digest(self, names: tuple[str, ...] | None) -> str:
+        chosen = self._workspace.paths if names is None else self._workspace.below(names)
+        # A bound file may be excluded from the judged tree (a large dataset, for example) and still be an input.
+        missing = [name for name in names or () if not self._workspace.below([name])]
+        return tree_digest({path: self._index.record(path).digest for path in (*chosen, *missing)})
+
+    def _environment_digest(self) -> str:
+        if self._environment is None:
+            self._environment = environment_digest(find_interpreter(self._workspace.root, self._interpreter))
+        return self._environment
+
+
+def tool_version(tool: Tool) -> str:
+    """Return what identifies an installed tool: its program file and its distribution's version.
+
+    Raises:
+        ToolMissingError: It is not installed.
+    """
+    path = find_tool(tool)
+    status = os.stat(path)  # noqa: PTH116 - a string path
+    version = installed_distributions().get(_normalised(tool.distribution), "") if tool.distribution else ""
+    return f"{path} {status.st_size} {status.st_mtime_ns} {version}"
+
+
+@cache
+def installed_distributions() -> dict[str, str]:
+    """Return the versions of the packages beside the running interpreter, read from their directory names.
+
+    ``importlib.metadata`` would say the same at 70 ms; names of ``.dist-info`` directories are specified (PEP 376).
+    """
+    found = {}
+    for folder in sys.path:
+        if not folder.endswith("site-packages"):
+            continue
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():  # noqa: PTH112, PTH208 - strings, hot path
+            match = re.fullmatch(r"(.+?)-([^-]+)\.dist-info", name)
+            if match:
+                found[_normalised(match[1])] = match[2]
+    return found
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def environment_digest(interpreter: str) -> str:
+    """Return a digest over every file (path, size, modification time) that an interpreter's packages consist of."""
+    prefix = Path(interpreter).parent.parent
+    lines: list[str] = [f"{interpreter} {_stamp(os.path.realpath(interpreter))}"]
+    folders = sorted(str(folder) for folder in prefix.glob("lib/python3*/site-packages"))
+    for folder in folders:
+        _append_tree(folder, lines)
+    return sha256_of("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def _append_tree(folder: str, lines: list[str]) -> None:
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        try:
+            with os.scandir(current) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "__pycache__":
+                    pending.append(entry.path)
+            else:
+                status = entry.stat(follow_symlinks=False)
+                lines.append(f"{entry.path} {status.st_size} {status.st_mtime_ns}")
+
+
+def _stamp(path: str) -> str:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a string path
+    except OSError:
+        return "absent"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+@cache
+def installation_digest() -> str:
+    """Return a digest over Quilate's own files, so that an edited check never answers from the cache."""
+    lines: list[str] = []
+    _append_tree(str(Path(__file__).resolve().parent.parent), lines)
+    return sha256_of("\n".join(lines).encode("utf-8", "surrogateescape"))

@@ -1,0 +1,37 @@
+"""The waivers of a run: those of the project file and those in the code, bound or mere requests."""
+
+from pathlib import Path
+
+from quilate.blueprints.model import Plan
+from quilate.checks.workspace import Workspace
+from quilate.domain.subject import Subject
+from quilate.policy.model import Waiver
+from quilate.runs.files import FileIndex
+from quilate.waivers.approval import binding_waivers, protected_text
+from quilate.waivers.inline import find_inline_waivers
+
+
+def collect_waivers(
+    plan: Plan, workspace: Workspace, index: FileIndex, subject: Subject
+) -> tuple[tuple[Waiver, ...], tuple[str, ...]]:
+    """Return every waiver of the project and notes about those that are written wrongly.
+
+    Only files that contain the marker are read; the index remembers which do.
+    """
+    found = list(plan.project.waivers)
+    notes = []
+    for path in workspace.paths:
+        if not index.record(path).waiver:
+            continue
+        text = workspace.read_bytes(path).decode("utf-8", "replace")
+        waivers, errors = find_inline_waivers(path, text)
+        found.extend(waivers)
+        notes.extend(f"waiver ignored: {error}" for error in errors)
+    need_approval = plan.blueprint.waivers_need_approval
+    branch = plan.project.protected_branch
+
+    def text_on_protected_branch(path: str) -> str | None:
+        return protected_text(Path(plan.project.root), branch, path)
+
+    protected = text_on_protected_branch if subject.revision else None
+    return tuple(binding_waivers(tuple(found), need_approval=need_approval, protected=protected)), tuple(notes)
