@@ -1,0 +1,34 @@
+"""``quilate doctor``: what keeps Quilate from working here, each with its fix."""
+
+from pathlib import Path
+
+import click
+
+from quilate.app.cli.terminal import counted, current_terminal
+from quilate.domain.errors import ExitCode
+
+
+@click.command("doctor")
+@click.argument("path", type=click.Path(), default=".")
+@click.option("--canaries", is_flag=True, help="Run every check on a tiny input on which it must go red.")
+def command(path: str, *, canaries: bool) -> int:
+    """Look at Python, git, the project, its interpreter, the tools of its checks, the key and the disk.
+
+    Exit 0 without problems (warnings are none), 1 otherwise.
+    """
+    from quilate.app.cli.diagnosis import Health, canary_findings, diagnose  # noqa: PLC0415 - keeps `--help` fast
+
+    terminal = current_terminal()
+    signs = {
+        Health.GOOD: terminal.styled("✓", "green"),
+        Health.WARNING: terminal.styled("!", "yellow"),
+        Health.PROBLEM: terminal.styled("✗", "red"),
+    }
+    found = []
+    for diagnosis in diagnose(Path(path)) if not canaries else canary_findings():
+        found.append(diagnosis.health)
+        fix = f"     fix: {diagnosis.fix}" if diagnosis.fix else ""
+        terminal.line(f"  {signs[diagnosis.health]} {diagnosis.text}{fix}")
+    problems, warnings = found.count(Health.PROBLEM), found.count(Health.WARNING)
+    terminal.line(f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}")
+    return ExitCode.REJECTED if problems else ExitCode.APPROVED
