@@ -222,7 +222,7 @@ class _Checker:
         """Refuse `coverage >= 80`: a ratio lies between 0 and 1, and `disparity <= 10` would always pass."""
         if type_.unit != "ratio" or not isinstance(limit, Literal) or not isinstance(limit.value, Decimal):
             return
-        if abs(limit.value) > 1:
+        if limit.value.copy_abs() > 1:
             self._report(
                 limit,
                 f"{self._shown(node)} is a ratio between 0 and 1, not a percentage; {self._shown(limit)} is beyond it",
