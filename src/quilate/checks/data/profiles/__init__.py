@@ -1,0 +1,1 @@
+"""What a table holds: statistics of its columns, and personal data in them."""
