@@ -13,10 +13,11 @@ help: ## List the targets
 	@python3 -m venv .uv && .uv/bin/pip install --quiet 'uv$(UV_VERSION)'
 
 $(VENV)/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
-	@$(UV) sync --quiet --locked
+	@$(UV) sync --quiet --locked --compile-bytecode
 	@touch $@
 
 setup: $(VENV)/.synced ## Make .venv with quilate in it
+	@$(BIN)/python -m compileall -q src
 
 demo: setup ## Run the main job: reject, fix, approve, undecided, verify
 	@$(BIN)/quilate demo
