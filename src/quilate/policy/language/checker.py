@@ -78,6 +78,12 @@ def spelt_name(name: str) -> str:
     )
 
 
+def _mentioned(name: str) -> str:
+    """Return a name as a message shows it: between backticks, or with the ones it needs anyway."""
+    spelling = spelt_name(name)
+    return spelling if "`" in spelling else f"`{spelling}`"
+
+
 def _is_plain(segment: str) -> bool:
     return segment.isascii() and segment.isidentifier()
 
@@ -137,7 +143,7 @@ class _Checker:
         if spec := self._vocabulary.names.get(node.name):
             return _Type(spec.type, spec.unit)
         if full := self._vocabulary.ambiguous.get(node.name):
-            listed = ", ".join(f"`{spelt_name(name)}`" for name in full)
+            listed = ", ".join(map(_mentioned, full))
             self._report(node, f"several checks produce `{shown(node.name)}`: {listed}", "write one of the full names")
             return _UNSETTLED
         function = self._vocabulary.functions.get(node.name)
@@ -153,8 +159,8 @@ class _Checker:
         known = (*self._vocabulary.names, *self._vocabulary.functions, *self._vocabulary.ambiguous)
         short = shown(name)
         meant = nearest(short, known)
-        hint = f", did you mean `{spelt_name(meant)}`?" if meant else ""
-        listed = ", ".join(f"`{spelt_name(one)}`" for one in sorted(known)[:_LISTED_NAMES])
+        hint = f", did you mean {_mentioned(meant)}?" if meant else ""
+        listed = ", ".join(map(_mentioned, sorted(known)[:_LISTED_NAMES]))
         more = f" and {len(known) - _LISTED_NAMES} more" if len(known) > _LISTED_NAMES else ""
         step = "" if meant or not known else f"a rule can read {listed}{more}"
         if not meant and name in set(Severity):
