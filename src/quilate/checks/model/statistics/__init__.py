@@ -1,0 +1,1 @@
+"""Metrics over predictions and the intervals around them."""
