@@ -7,14 +7,17 @@ unspecified address) are refused before anything is sent.
 
 import ipaddress
 import socket
+import ssl
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from quilate.checks.workspace import Workspace
 from quilate.domain.errors import EvidenceError
 
 MAX_URL_LENGTH = 2048
 """Longer URLs are refused."""
 
+_MAX_AUTHORITIES_BYTES = 4 << 20
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MEND = "mend the binding in quilate.yaml"
 
@@ -120,3 +123,21 @@ def failure_reason(error: BaseException) -> str:
     if isinstance(error, ConnectionError):
         return "the connection was closed"
     return (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
+
+
+def read_authorities(workspace: Workspace, ca_file: str) -> str:
+    """Return the PEM text of a file of trusted authorities, or an empty string where none is bound.
+
+    Raises:
+        EvidenceError: It is not inside the workspace or holds no certificates.
+    """
+    if not ca_file:
+        return ""
+    try:
+        text = workspace.read_bytes(ca_file, limit=_MAX_AUTHORITIES_BYTES).decode("ascii")
+        ssl.create_default_context(cadata=text)
+    except (UnicodeDecodeError, ssl.SSLError, ValueError) as error:
+        raise EvidenceError(
+            f"{ca_file!r} holds no certificates in PEM form", next_step="bind a PEM file as `ca_file`"
+        ) from error
+    return text

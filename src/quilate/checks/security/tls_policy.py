@@ -37,7 +37,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
-from quilate.checks.endpoints import Endpoint, parse_endpoint, require_reachable_address
+from quilate.checks.endpoints import Endpoint, parse_endpoint, read_authorities, require_reachable_address
 from quilate.checks.security.probing.certificates import Certificate, read_certificate
 from quilate.checks.security.probing.tls import (
     VERSIONS,
@@ -47,7 +47,6 @@ from quilate.checks.security.probing.tls import (
     TlsProbe,
     offered_suites,
 )
-from quilate.domain.errors import EvidenceError
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
 from quilate.evidence.model import (
@@ -64,7 +63,6 @@ from quilate.evidence.model import (
 )
 
 _WEAK_HASHES = frozenset({"md5", "sha1"})
-_MAX_AUTHORITIES_BYTES = 4 << 20
 _MIN_STRENGTH_BITS = 128
 _DISCOURAGED_KEY_EXCHANGES = frozenset({"kx-rsa", "kx-dhe"})
 
@@ -145,7 +143,7 @@ class TlsPolicy:
         probe = TlsProbe(
             endpoint,
             server_name=binding.server_name or endpoint.host,
-            authorities=_authorities(context, binding.ca_file),
+            authorities=read_authorities(context.workspace, binding.ca_file),
             timeout=min(float(parameters.handshake_timeout_seconds), context.timeout),
         )
         handshake = probe.best_handshake()
@@ -353,16 +351,3 @@ def _notes(answers: Mapping[str, Answer]) -> tuple[str, ...]:
     if not unknown:
         return ()
     return (f"not tried: {', '.join(unknown)}, because {ssl.OPENSSL_VERSION} here cannot offer it or got no answer",)
-
-
-def _authorities(context: Context, ca_file: str) -> str:
-    if not ca_file:
-        return ""
-    try:
-        text = context.workspace.read_bytes(ca_file, limit=_MAX_AUTHORITIES_BYTES).decode("ascii")
-        ssl.create_default_context(cadata=text)
-    except (UnicodeDecodeError, ssl.SSLError, ValueError) as error:
-        raise EvidenceError(
-            f"{ca_file!r} holds no certificates in PEM form", next_step="bind a PEM file as `ca_file`"
-        ) from error
-    return text
