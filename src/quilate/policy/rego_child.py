@@ -5,16 +5,18 @@ gain rights, and limits on memory, processor time, open files, processes and fil
 that it starts quickly.
 
 The allocator of the library reserves 256 GiB of address space when it starts, so that RLIMIT_AS and RLIMIT_DATA cannot
-bound it; a thread of this process looks at the resident memory every 5 ms instead and ends the process.
+bound it; a thread of this process looks at the resident memory and at the clock every 5 ms instead and ends the
+process, with an answer that says why.
 
 The request is a JSON object with ``module``, ``input`` (JSON text), ``query``,
-``deny_query``, ``cpu_seconds`` and ``memory_bytes``; the answer one with ``missing`` or ``error``, or with ``allow``
+``deny_query``, ``wall_seconds`` and ``memory_bytes``; the answer one with ``missing`` or ``error``, or with ``allow``
 and ``deny``, each ``{"value": …}`` or ``{}`` for undefined.
 """
 
 import contextlib
 import ctypes
 import json
+import math
 import os
 import re
 import resource
@@ -40,9 +42,10 @@ def main() -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    watcher = threading.Thread(target=_watch_memory, args=(request["memory_bytes"], answer_descriptor), daemon=True)
-    watcher.start()
-    _limit(request["cpu_seconds"])
+    wall_seconds = request["wall_seconds"]
+    limits = (request["memory_bytes"], wall_seconds, answer_descriptor)
+    threading.Thread(target=_watch, args=limits, daemon=True).start()
+    _limit(math.ceil(wall_seconds) + 1)
     answer = _answer(request)
     _send(answer_descriptor, answer)
 
@@ -53,11 +56,14 @@ def _send(descriptor: int, answer: dict[str, Any]) -> None:
     os._exit(0)
 
 
-def _watch_memory(limit: int, descriptor: int) -> None:
-    """End the process, with an answer, as soon as it holds more than ``limit`` bytes; native calls let this run."""
-    while _resident_bytes() <= limit:
+def _watch(memory_bytes: int, wall_seconds: float, descriptor: int) -> None:
+    """End the process once it holds too much or runs too long; native calls let this thread run beside them."""
+    deadline = time.monotonic() + wall_seconds
+    while time.monotonic() < deadline:
+        if _resident_bytes() > memory_bytes:
+            _send(descriptor, {"error": f"it needs more than {memory_bytes >> 20} MiB of memory"})
         time.sleep(_WATCH_SECONDS)
-    _send(descriptor, {"error": f"it needs more than {limit >> 20} MiB of memory"})
+    _send(descriptor, {"error": f"it ran longer than {wall_seconds:g} s and was ended"})
 
 
 def _resident_bytes() -> int:
