@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from quilate.blueprints.yaml_positions import LocatedText
 from quilate.checks.api import Inputs, Isolation, Queue
 from quilate.domain.errors import ConfigurationError, SourcePosition
 from quilate.domain.ids import CheckId, CheckType, StageName
@@ -31,6 +32,7 @@ class BlueprintCheck:
     effects: bool = False
     position: SourcePosition = SourcePosition(path="")
     parameter_positions: Mapping[str, SourcePosition] = field(default_factory=dict)
+    needs_positions: Mapping[str, SourcePosition] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +46,15 @@ class BlueprintStage:
     when: str = ""
     effects: bool = False
     position: SourcePosition = SourcePosition(path="")
+    needs_positions: Mapping[str, SourcePosition] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
     """A versioned blueprint; ``digest`` in ``document`` covers its canonical content after ``extends``.
 
-    ``waivers_need_approval``: waivers bind only from the protected branch.
+    ``waivers_need_approval``: waivers bind only from the protected branch. ``texts`` holds the places of the rules
+    and conditions, under ``policy <name>``, ``stage <name> when`` and ``check <id> when``.
     """
 
     document: VersionedDocument
@@ -62,6 +66,7 @@ class Blueprint:
     concurrency_key: str = ""
     supersede: bool = False
     source: str = ""
+    texts: Mapping[str, LocatedText] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,8 @@ class ProjectFile:
     """A project's ``quilate.yaml``.
 
     ``bindings`` maps check ids to raw bindings. ``root`` is the absolute directory of the file. ``detected`` says
-    that there is no file and the content was detected.
+    that there is no file and the content was detected. ``secrets`` maps the names that checks ask for to environment
+    variables. ``positions`` holds where the top keys stand.
     """
 
     project: str
@@ -85,6 +91,8 @@ class ProjectFile:
     projects: tuple[str, ...] = ()
     tickets: Mapping[str, Any] = field(default_factory=dict)
     detected: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    positions: Mapping[str, SourcePosition] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from quilate.domain.ids import CheckId, CheckType, Digest, StageName
 from quilate.domain.severity import Severity
 from quilate.domain.subject import Subject
 from quilate.domain.verdict import CheckResult, Completion, Verdict
+from quilate.evidence.baseline import Baseline as Baseline  # noqa: PLC0414 - part of the contract, lives on its own floor
 from quilate.evidence.model import Fact, FactType, Finding, Undecided
 
 
@@ -140,7 +141,9 @@ class Waiver:
         id: Stable name, for example ``W-1`` or the position of an inline waiver.
         rule: A rule id, or one ending in ``*``.
         paths: Glob patterns of the places it covers; empty covers all.
-        line: For an inline waiver the one line it covers.
+        line: For an inline waiver the one line it covers; ``paths`` then holds that file's own path, no pattern.
+        cell: For an inline waiver in a notebook the code cell that ``line`` counts in.
+        covered: For an inline waiver a digest of the covered line's text, so that an approved comment cannot be moved.
         source: ``path:line`` where it is written.
         binding: It counts. Otherwise it is a request, and ``not_binding_reason`` says why.
     """
@@ -153,6 +156,8 @@ class Waiver:
     approver: str = ""
     paths: tuple[str, ...] = ()
     line: int | None = None
+    cell: int | None = None
+    covered: str = ""
     source: str = ""
     binding: bool = True
     not_binding_reason: str = ""
@@ -190,14 +195,6 @@ class VersionedDocument:
     id: str
     version: str
     digest: Digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
-    """The findings that were there before. ``reference`` is a git revision's hash or a saved run's decision digest."""
-
-    reference: str
-    fingerprints: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,35 +1,183 @@
-"""Run one program as an isolated child."""
+"""Run one program as an isolated child: bounded in time, memory and output, with an end for every descendant."""
 
+import contextlib
+import os
+import selectors
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from quilate.kit.process.model import ProcessLimits, ProcessOutcome, ProcessResult
+from quilate.kit.process.tree import become_subreaper, children_of, descendants_of, end_descendants, resident_bytes
+
+_BEAT_SECONDS = 0.2
+"""How often memory is sampled, and the end looked for where the kernel has no process descriptors."""
+
+_PIECE = 1 << 16
 
 
 def run_process(
-    argv: Sequence[str], *, directory: Path, environment: Mapping[str, str], limits: ProcessLimits, stdin: bytes = b""
+    argv: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    limits: ProcessLimits,
+    stdin: bytes = b"",
 ) -> ProcessResult:
-    """Run ``argv`` to its end and return what it left."""
+    """Run ``argv`` to its end and return what it left; every process that it started has ended then.
+
+    The caller becomes a subreaper, so that daemons which left session and process group are found too. What the caller
+    had started before is spared. One program at a time per process: a second one, started meanwhile in another thread,
+    would be taken for a descendant.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+    become_subreaper()
+    spare = frozenset(children_of(os.getpid()))
     begin = time.monotonic()
-    done = subprocess.run(  # noqa: S603 - the caller's argv, never a shell
+    with subprocess.Popen(  # noqa: S603 - the caller's argv, never a shell
         list(argv),
         cwd=directory,
         env=dict(environment),
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=limits.wall_seconds,
-    )
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            outcome, streams, ended = _Watch(process, limits, spare, stdin).until_end()
+        except BaseException:
+            end_descendants(os.getpid(), spare=spare, uncollected=process.pid)
+            raise
     return ProcessResult(
         argv=tuple(argv),
-        outcome=ProcessOutcome.EXITED,
-        returncode=done.returncode,
-        stdout=done.stdout,
-        stderr=done.stderr,
-        stdout_truncated=False,
-        stderr_truncated=False,
+        outcome=outcome,
+        returncode=process.returncode,
+        stdout=bytes(streams[0].kept),
+        stderr=bytes(streams[1].kept),
+        stdout_truncated=streams[0].truncated,
+        stderr_truncated=streams[1].truncated,
         duration_seconds=time.monotonic() - begin,
-        descendants_ended=0,
+        descendants_ended=ended,
     )
+
+
+class _Stream:
+    """One output stream: its beginning is kept, the rest is read and thrown away."""
+
+    def __init__(self, pipe: IO[bytes], limit: int) -> None:
+        self.pipe = pipe
+        self.kept = bytearray()
+        self.truncated = False
+        self._limit = limit
+        os.set_blocking(pipe.fileno(), False)
+
+    def read(self) -> bool:
+        """Read what is there; return whether more may come."""
+        try:
+            piece = os.read(self.pipe.fileno(), _PIECE)
+        except BlockingIOError:
+            return True
+        room = self._limit - len(self.kept)
+        self.kept += piece[:room]
+        self.truncated |= len(piece) > room
+        return bool(piece)
+
+    def drain(self) -> None:
+        """Read what is left in the pipe without waiting for more."""
+        before = -1
+        while len(self.kept) != before and not self.truncated:
+            before = len(self.kept)
+            if not self.read():
+                return
+
+
+class _Watch:
+    """Watches one child: its output, its end, its time and its memory."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], limits: ProcessLimits, spare: frozenset[int], stdin: bytes
+    ) -> None:
+        self._process = process
+        self._limits = limits
+        self._spare = spare
+        self._stdin = memoryview(stdin)
+        self._deadline = time.monotonic() + limits.wall_seconds
+        self._selector = selectors.DefaultSelector()
+        assert process.stdout is not None  # noqa: S101 - piped above, told to the type checker
+        assert process.stderr is not None  # noqa: S101 - as above
+        self._streams = (_Stream(process.stdout, limits.output_bytes), _Stream(process.stderr, limits.output_bytes))
+        for stream in self._streams:
+            self._selector.register(stream.pipe, selectors.EVENT_READ, stream)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            self._selector.register(process.stdin, selectors.EVENT_WRITE)
+        self._descriptor = self._process_descriptor()
+
+    def _process_descriptor(self) -> int | None:
+        with contextlib.suppress(AttributeError, OSError):
+            descriptor = os.pidfd_open(self._process.pid)
+            self._selector.register(descriptor, selectors.EVENT_READ)
+            return descriptor
+        return None
+
+    def until_end(self) -> tuple[ProcessOutcome, tuple[_Stream, _Stream], int]:
+        """Wait for the end; return how it came, what was printed, and how many other processes had to be ended."""
+        outcome = ProcessOutcome.EXITED
+        try:
+            while self._process.poll() is None:
+                self._serve(self._patience())
+                if time.monotonic() >= self._deadline:
+                    outcome = ProcessOutcome.TIMED_OUT
+                    break
+                if self._memory_exceeded():
+                    outcome = ProcessOutcome.MEMORY_EXCEEDED
+                    break
+            ended = end_descendants(os.getpid(), spare=self._spare, uncollected=self._process.pid)
+            self._process.wait()
+            for stream in self._streams:
+                stream.drain()
+        finally:
+            self._selector.close()
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+        if outcome is ProcessOutcome.EXITED and self._process.returncode < 0:
+            outcome = ProcessOutcome.SIGNALLED
+        return outcome, self._streams, ended
+
+    def _patience(self) -> float:
+        left = max(self._deadline - time.monotonic(), 0.0)
+        sampled = self._limits.memory_bytes is not None or self._descriptor is None
+        return min(left, _BEAT_SECONDS) if sampled else left
+
+    def _serve(self, timeout: float) -> None:
+        for key, _ in self._selector.select(timeout):
+            if isinstance(key.data, _Stream):
+                if not key.data.read():
+                    self._selector.unregister(key.fileobj)
+            elif key.fileobj is self._process.stdin:
+                self._feed()
+
+    def _feed(self) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None  # noqa: S101 - only registered where it is piped
+        try:
+            written = os.write(pipe.fileno(), self._stdin[:_PIECE])
+            self._stdin = self._stdin[written:]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._stdin = self._stdin[:0]
+        if not self._stdin:
+            self._selector.unregister(pipe)
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+    def _memory_exceeded(self) -> bool:
+        limit = self._limits.memory_bytes
+        if limit is None:
+            return False
+        return resident_bytes(descendants_of(os.getpid(), spare=self._spare)) > limit

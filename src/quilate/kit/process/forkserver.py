@@ -1,0 +1,218 @@
+"""A fork server: runs Python functions in isolated children within a millisecond or two each.
+
+The server is forked once from a process that has its modules loaded (or started afresh where that process has
+threads), is single-threaded, a subreaper, and the leader of a session of its own, so that Ctrl+C reaches only its
+owner. Each job is a child of it in a session of its own and a subreaper itself. To end a job the server stops the
+child, kills its whole tree, then the child; what a dead child leaves behind falls to the server, which ends every
+process that it does not know. When the owner ends, however it ends, the server sees its socket close, ends all jobs
+and goes.
+"""
+
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib import import_module
+from typing import Self
+
+import msgspec
+
+from quilate.domain.errors import InternalError
+
+_LENGTH = struct.Struct("<I")
+_CLOSE_SECONDS = 10.0
+
+
+class JobOutcome(StrEnum):
+    """How a job ended."""
+
+    EXITED = "exited"
+    RAISED = "raised"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+
+
+class JobResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one job.
+
+    ``answer`` is what the function returned, for ``exited`` only. ``error`` says in a sentence what went wrong;
+    ``report`` is the traceback or the tail of what the child printed, for a person.
+    """
+
+    job_id: int
+    outcome: JobOutcome
+    answer: bytes | None = None
+    error: str = ""
+    report: str = ""
+    duration_seconds: float = 0.0
+    descendants_ended: int = 0
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner asks: run ``target``, or end the job where ``target`` is empty."""
+
+    job_id: int
+    target: str = ""
+    payload: bytes = b""
+    wall_seconds: float = 0.0
+
+
+class FrameReader:
+    """Takes length-prefixed frames out of a stream of bytes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the frames that ``data`` completes."""
+        self._buffer += data
+        frames = []
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if len(self._buffer) < _LENGTH.size + length:
+                break
+            frames.append(bytes(self._buffer[_LENGTH.size : _LENGTH.size + length]))
+            del self._buffer[: _LENGTH.size + length]
+        return frames
+
+
+def frame(message: msgspec.Struct) -> bytes:
+    """Return a message as a length-prefixed frame."""
+    content = msgspec.msgpack.encode(message)
+    return _LENGTH.pack(len(content)) + content
+
+
+class ForkServer:
+    """The owner's end: submit jobs, receive results. Not to be shared between threads."""
+
+    def __init__(self, connection: socket.socket, process: int) -> None:
+        self._connection = connection
+        self._process = process
+        self._reader = FrameReader()
+        self._results: deque[JobResult] = deque()
+        self._open_jobs: set[int] = set()
+        self._last_job = 0
+        self._closed = False
+
+    @classmethod
+    def start(cls, *, preload: Sequence[str] = ()) -> Self:
+        """Start a server; ``preload`` names the modules that its jobs need.
+
+        A process with threads is not forked, since a lock held by another thread would stay locked in the child for
+        ever; the server is then a fresh interpreter.
+        """
+        for name in preload:
+            import_module(name)
+        ours, theirs = socket.socketpair()
+        if threading.active_count() > 1:
+            return cls._spawn(ours, theirs, preload)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process = os.fork()
+        if process == 0:
+            from quilate.kit.process.forkserver_loop import serve_and_exit  # noqa: PLC0415 - the server's side only
+
+            ours.close()
+            serve_and_exit(theirs)
+        theirs.close()
+        return cls(ours, process)
+
+    @classmethod
+    def _spawn(cls, ours: socket.socket, theirs: socket.socket, preload: Sequence[str]) -> Self:
+        argv = [sys.executable, "-m", "quilate.kit.process.forkserver_loop", str(theirs.fileno()), *preload]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        process = subprocess.Popen(  # noqa: S603 - this interpreter with our own module
+            argv, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL
+        )
+        theirs.close()
+        # The server is waited for by its process id, as a forked one is; Popen must not warn that nobody did.
+        process.returncode = 0
+        return cls(ours, process.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when results are there."""
+        return self._connection.fileno()
+
+    def submit(self, target: str, payload: bytes, *, wall_seconds: float) -> int:
+        """Run ``target`` (``"module:function"``, bytes to bytes) in a child; return the job's number.
+
+        Raises:
+            InternalError: The server is gone.
+        """
+        self._last_job += 1
+        self._send(Command(job_id=self._last_job, target=target, payload=payload, wall_seconds=wall_seconds))
+        self._open_jobs.add(self._last_job)
+        return self._last_job
+
+    def cancel(self, job_id: int) -> None:
+        """End a job with all it has started; its result says ``cancelled`` unless it had ended before."""
+        if job_id in self._open_jobs:
+            self._send(Command(job_id=job_id))
+
+    def _send(self, command: Command) -> None:
+        try:
+            self._connection.sendall(frame(command))
+        except OSError as error:
+            raise InternalError("the process that runs the checks is gone") from error
+
+    def next_result(self, timeout: float | None) -> JobResult | None:
+        """Return the next result, or ``None`` when the time-out (seconds; ``None``: for ever) comes first.
+
+        Jobs of a server that died are reported as crashed. Without open jobs there is nothing to wait for: ``None``.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._results and self._open_jobs:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0)
+            readable, _, _ = select.select([self._connection], [], [], left)
+            if not readable:
+                return None
+            self._receive()
+        return self._results.popleft() if self._results else None
+
+    def _receive(self) -> None:
+        try:
+            data = self._connection.recv(1 << 20)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            for job_id in sorted(self._open_jobs):
+                self._results.append(
+                    JobResult(job_id=job_id, outcome=JobOutcome.CRASHED, error="the process that runs the checks died")
+                )
+            self._open_jobs.clear()
+        for content in self._reader.feed(data):
+            result = msgspec.msgpack.decode(content, type=JobResult)
+            self._open_jobs.discard(result.job_id)
+            self._results.append(result)
+
+    def close(self) -> None:
+        """End every job with all it has started, then the server."""
+        if self._closed:
+            return
+        self._closed = True
+        self._connection.close()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                done, _ = os.waitpid(self._process, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if done:
+                return
+            time.sleep(0.001)
+        os.kill(self._process, 9)
+        os.waitpid(self._process, 0)
