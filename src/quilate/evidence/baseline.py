@@ -118,7 +118,7 @@ def read_baseline(path: Path) -> Baseline:
 
 def _read_document(path: Path) -> _BaselineDocument:
     try:
-        with open(path, "rb", opener=_without_waiting) as stream:  # noqa: PTH123 - Path.open takes no opener
+        with open(path, "rb", opener=_without_waiting) as stream:
             content = stream.read(MAX_BASELINE_BYTES + 1) or b""
     except OSError as error:
         raise _refused(path, f"it cannot be read: {error.strerror}") from error

@@ -10,6 +10,8 @@ from quilate.evidence.model import Finding
 from quilate.policy.model import Baseline, Binding, CheckDecision, JudgedCheck, Waiver, WaiverUse
 from quilate.policy.waiver_matching import WaiverIndex, WaiverMatch, waiver_uses
 
+_NO_MATCH = WaiverMatch({}, {})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -29,7 +31,7 @@ class Judgement:
     below_threshold: tuple[Finding, ...] = ()
     waived: tuple[Finding, ...] = ()
     known: tuple[Finding, ...] = ()
-    match: WaiverMatch = WaiverMatch({}, {})
+    match: WaiverMatch = _NO_MATCH
 
     @property
     def counted(self) -> tuple[Finding, ...]:
