@@ -78,7 +78,7 @@ def _ratio(demand: Mapping) -> Decimal:
 def _library_rule(entry: Mapping, *, of_object: bool) -> QualityRule:
     name = entry.text("metric") or entry.text("rule")
     if name not in set(Metric):
-        raise contract_error(f"unknown metric {name!r}{nearest_hint(name, Metric)}", entry.at("metric"))
+        raise contract_error(f"unknown metric {name!r}{nearest_hint(name, METRIC_ARGUMENTS)}", entry.at("metric"))
     metric = Metric(name)
     if not of_object and metric is Metric.ROW_COUNT:
         raise contract_error("rowCount belongs to the quality of the object", entry.at("metric"))

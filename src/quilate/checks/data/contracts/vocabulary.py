@@ -28,7 +28,8 @@ PROPERTY_KEYS = (
 QUALITY_KEYS = (
     *("id", "name", "description", "type", "metric", "rule", "arguments", "unit", "query", "engine"),
     *("implementation", "dimension", "method", "severity", "businessImpact", "customProperties", "tags"),
-    *("authoritativeDefinitions", "scheduler", "schedule", *Operator),
+    *("authoritativeDefinitions", "scheduler", "schedule"),
+    *(operator.value for operator in Operator),
 )
 
 _RANGE = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")

@@ -90,7 +90,7 @@ def needed_sample(estimate: Estimate, limit: float) -> int | None:
     if distance == 0:
         return None
     needed = estimate.sample_size * (half_width / distance) ** 2
-    return max(ceil(needed), estimate.sample_size + 1) if needed < MAX_NEEDED else None
+    return max(ceil(round(needed, 6)), estimate.sample_size + 1) if needed < MAX_NEEDED else None
 
 
 MAX_NEEDED = 1e12

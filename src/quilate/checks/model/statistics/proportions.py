@@ -112,7 +112,8 @@ def disparity(families: Sequence[Sequence[Proportion]], confidence: float) -> Di
 def _gap(first: Proportion, second: Proportion, level: float) -> Gap:
     bounds = newcombe((first.share, first.size), (second.share, second.size), level)
     low, high = _absolute(*bounds)
-    return Gap(first=first, second=second, value=abs(first.share - second.share), low=low, high=high)
+    value = abs(first.hits * second.size - second.hits * first.size) / (first.size * second.size)
+    return Gap(first=first, second=second, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
