@@ -302,3 +302,13 @@ def test_encodings_null_values_and_a_byte_order_mark(tmp_path: Path) -> None:
     evidence = judged(tmp_path, "v\nção\nNA\n".encode("latin-1"), text, encoding="latin-1", null_values=("", "NA"))
     assert [entry[:2] for entry in found(evidence)] == [("QL-DAT-101", 2)]
     assert judged(tmp_path, b"\xef\xbb\xbfv\n1\n", text).findings == ()
+
+
+def test_column_names_are_never_taken_for_patterns(tmp_path: Path) -> None:
+    properties = ("name: '^.*$', logicalType: integer, unique: true", "name: other, primaryKey: true")
+    evidence = judged(tmp_path, "^.*$,other\n1,a\n1,b\nx,b\n", contract(*properties))
+    assert [entry[:4] for entry in found(evidence)] == [
+        ("QL-DAT-102", 3, 4, "^.*$"),
+        ("QL-DAT-103", 2, 3, "^.*$"),
+        ("QL-DAT-103", 3, 4, "other"),
+    ]

@@ -186,6 +186,11 @@ def test_parquet_with_other_spellings_of_labels(tmp_path: Path) -> None:
     assert number(evidence, "recall") == 0.5
 
 
+def test_booleans_are_labels(tmp_path: Path) -> None:
+    content = "y_true,y_pred\nTrue,true\nFalse,false\nTrue,False\n"
+    assert number(measured(tmp_path, content, positive=True), "recall") == 0.5
+
+
 rows_of = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40)
 
 

@@ -77,7 +77,7 @@ class ModelFairnessBinding:
     y_true: str = "y_true"
     y_pred: str = "y_pred"
     score: str = "score"
-    positive: str | int = "1"
+    positive: str | int | bool = "1"
     delimiter: str = ""
     encoding: str = "utf-8"
 

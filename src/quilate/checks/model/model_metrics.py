@@ -92,7 +92,7 @@ class ModelMetricsBinding:
     y_true: str = "y_true"
     y_pred: str = "y_pred"
     score: str = "score"
-    positive: str | int = "1"
+    positive: str | int | bool = "1"
     task: Literal["auto", "classification", "regression"] = "auto"
     delimiter: str = ""
     encoding: str = "utf-8"

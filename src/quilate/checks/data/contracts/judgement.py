@@ -136,8 +136,11 @@ def _keys(contract: Contract, present: list[Property]) -> list[_Key]:
 
 def _repetition(table: Table, key: _Key, max_examples: int) -> _Repetition:
     names = [str(at) for at in range(len(key.properties))]
-    frame = table.frame.select(
-        canonical(pl.col(member.column), member.logical_type or LogicalType.STRING, member.date_format).alias(name)
+    cells = pl.DataFrame(
+        [table.frame[member.column].alias(at) for at, member in zip(names, key.properties, strict=True)]
+    )
+    frame = cells.select(
+        canonical(pl.col(name), member.logical_type or LogicalType.STRING, member.date_format).alias(name)
         for name, member in zip(names, key.properties, strict=True)
     ).with_row_index("row")
     if not key.nulls_are_values:

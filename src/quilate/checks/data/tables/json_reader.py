@@ -148,7 +148,8 @@ class _Columns:
         if not isinstance(value, dict):
             raise EvidenceError(f"{self._path}:{line}: the record is no object", next_step="write records as objects")
         height = len(self._lines)
-        for name, cell in value.items():
+        for key, cell in value.items():
+            name = _storable(key)
             texts = self._texts.get(name)
             if texts is None:
                 texts = self._texts[name] = [None] * height

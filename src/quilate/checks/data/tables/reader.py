@@ -53,8 +53,8 @@ def read_table(
 
 def _read_parquet(path: str, file: Path) -> Table:
     try:
-        frame = pl.read_parquet(file)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        frame = pl.read_parquet(file, glob=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).splitlines()[0][:200]
         raise EvidenceError(
             f"{path} is no whole Parquet file: {reason}", next_step="write the file again; it may have been cut"
@@ -96,5 +96,6 @@ def _text(column: pl.Series) -> pl.Series:
         return column.bin.encode("hex")
     if dtype.is_nested():
         frame = column.to_frame()
-        return frame.select(pl.struct(pl.all()).struct.json_encode().alias(column.name)).to_series()
+        text = pl.when(~pl.lit(column.is_null())).then(pl.struct(pl.all()).struct.json_encode())
+        return frame.select(text.alias(column.name)).to_series()
     return column.cast(pl.String)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from quilate.checks.data.tables.model import Table
-from quilate.checks.data.tables.values import NUMBER, LogicalType, canonical
+from quilate.checks.data.tables.values import BOOLEAN, NUMBER, LogicalType, canonical
 from quilate.domain.errors import EvidenceError
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -23,16 +23,14 @@ class Labels:
 
 
 def labels(table: Table, column: str) -> pl.Series:
-    """Return a column's labels, one spelling per value: ``1``, ``1.0`` and ``01`` are one label.
+    """Return a column's labels, one spelling per value: ``1`` and ``1.0`` are one label, ``True`` and ``true`` too.
 
     Raises:
         EvidenceError: A label is missing; names record and line.
     """
     text = table.frame[column]
     _refuse(table, column, text.is_null(), "is missing")
-    is_number = pl.col(column).str.contains(NUMBER)
-    spelt = pl.when(is_number).then(canonical(pl.col(column), LogicalType.NUMBER, "")).otherwise(pl.col(column))
-    return text.to_frame().select(spelt).to_series()
+    return _one_spelling(text)
 
 
 def numbers(table: Table, column: str) -> Numbers:
@@ -81,10 +79,14 @@ def encoded(truth: pl.Series, predicted: pl.Series) -> Labels:
 
 def canonical_label(label: str) -> str:
     """Return a single label in the one spelling of ``labels``."""
-    series = pl.Series("label", [label])
-    is_number = pl.col("label").str.contains(NUMBER)
-    spelt = pl.when(is_number).then(canonical(pl.col("label"), LogicalType.NUMBER, "")).otherwise(pl.col("label"))
-    return str(series.to_frame().select(spelt).item())
+    return str(_one_spelling(pl.Series([label], dtype=pl.String)).item())
+
+
+def _one_spelling(text: pl.Series) -> pl.Series:
+    label = pl.col("label")
+    number = pl.when(label.str.contains(NUMBER)).then(canonical(label, LogicalType.NUMBER, ""))
+    spelt = number.when(label.str.contains(BOOLEAN)).then(label.str.to_lowercase()).otherwise(label)
+    return text.alias("label").to_frame().select(spelt.alias("label")).to_series()
 
 
 def _refuse(table: Table, column: str, wrong: pl.Series, what: str) -> None:
