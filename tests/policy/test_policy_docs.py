@@ -1,34 +1,30 @@
 """C11: every example in the language's reference works as the page says."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quilate.evidence.model import FactType
-from quilate.policy.language import check, parse
+from quilate.policy.language import PolicyError, check, parse
 from quilate.policy.language.parser import MAX_NESTING, MAX_NODES
-from quilate.policy.model import FunctionSpec, NameSpec, Truth, Vocabulary
+from quilate.policy.model import NameSpec, Truth
 from quilate.policy.rego import evaluate_rego
+from quilate.policy.vocabulary import CONTEXT_NAMES, build_vocabulary, when_vocabulary
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
-VOCABULARY = Vocabulary(
+VOCABULARY = replace(
+    build_vocabulary({}, {}),
     names={
         "coverage": NameSpec(type=FactType.NUMBER, unit="ratio"),
         "unit_tests.coverage": NameSpec(type=FactType.NUMBER, unit="ratio"),
         "data-quality.rows": NameSpec(type=FactType.NUMBER, unit="count"),
         "perf_test.p95": NameSpec(type=FactType.NUMBER, unit="ms"),
         "drift": NameSpec(type=FactType.NUMBER),
-        "branch": NameSpec(type=FactType.TEXT),
-        "dirty": NameSpec(type=FactType.BOOLEAN),
-    },
-    functions={
-        "all_required_checks_pass": FunctionSpec(parameters=(), result=FactType.BOOLEAN),
-        "no_crypto_anti_patterns_detected": FunctionSpec(parameters=(), result=FactType.BOOLEAN),
-        "no_vulnerabilities_with_severity_at_or_above": FunctionSpec(
-            parameters=(FactType.TEXT,), result=FactType.BOOLEAN, severity_parameters=(0,)
-        ),
+        "runner": NameSpec(type=FactType.TEXT),
+        "slow": NameSpec(type=FactType.BOOLEAN),
     },
 )
 
@@ -42,13 +38,29 @@ def test_every_rule_on_the_page_makes_sense(rule: str) -> None:
     check(parse(rule), VOCABULARY)
 
 
+@pytest.mark.parametrize("rule", blocks("when"))
+def test_every_condition_on_the_page_makes_sense_where_conditions_stand_and_only_there(rule: str) -> None:
+    check(parse(rule), when_vocabulary(VOCABULARY))
+    with pytest.raises(PolicyError):
+        check(parse(rule), VOCABULARY)
+
+
 def test_the_page_holds_examples_of_both_languages() -> None:
     assert len(blocks("policy")) >= 4
+    assert len(blocks("when")) == 1
     assert len(blocks("rego")) == 1
 
 
-def test_the_page_names_every_function() -> None:
-    assert all(f"| `{name}" in PAGE for name in VOCABULARY.functions)
+def test_the_page_names_every_function_and_no_other() -> None:
+    named = re.findall(
+        r"^\| `(\w+)(?:\(.*?\))?` \| .* \| .*\|$", PAGE.split("## Functions")[1].split("##")[0], re.MULTILINE
+    )
+    assert set(named) == set(VOCABULARY.functions)
+
+
+def test_the_page_names_all_that_conditions_may_read() -> None:
+    section = PAGE.split("## Conditions")[1].split("##")[0]
+    assert all(f"`{name}`" in section for name in CONTEXT_NAMES)
 
 
 def test_the_page_tells_the_limits_of_the_code() -> None:

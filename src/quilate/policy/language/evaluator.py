@@ -63,22 +63,17 @@ class _Evaluator:
     def __init__(self, source: str, environment: Environment) -> None:
         self._source = source
         self._environment = environment
-        self._clauses: dict[type[Node], Callable[[Any], Clause]] = {
-            Junction: self._junction,
-            Not: self._not,
-            Comparison: self._comparison,
-            Membership: self._membership,
-        }
 
     def clause(self, node: Node) -> Clause:
         """Return what is true of a node that stands where true or false is wanted."""
-        rule = self._clauses.get(type(node))
-        return rule(node) if rule else self._value_clause(node)
+        rule = _CLAUSES.get(type(node))
+        return rule(self, node) if rule else self._value_clause(node)
 
     def _text(self, node: Node) -> str:
         return self._source[node.start : node.end]
 
-    def _junction(self, node: Junction) -> Clause:
+    def junction(self, node: Junction) -> Clause:
+        """Return the clause of ``and`` or ``or``."""
         children = tuple([self.clause(operand) for operand in node.operands])
         decisive = Truth.FALSE if node.operator == "and" else Truth.TRUE
         truths = {child.truth for child in children}
@@ -91,7 +86,8 @@ class _Evaluator:
             children=children,
         )
 
-    def _not(self, node: Not) -> Clause:
+    def negation(self, node: Not) -> Clause:
+        """Return the clause of ``not``."""
         child = self.clause(node.operand)
         return Clause(
             source=self._text(node),
@@ -118,7 +114,8 @@ class _Evaluator:
             children=(operand.clause,) if operand.clause else (),
         )
 
-    def _comparison(self, node: Comparison) -> Clause:
+    def comparison(self, node: Comparison) -> Clause:
+        """Return the clause of two values beside each other."""
         left, right, operator = self._operand(node.left), self._operand(node.right), node.operator
         truth, reason = self._compared(operator, left, right, node)
         if left.constant and not right.constant:
@@ -145,14 +142,16 @@ class _Evaluator:
         if left.number is not None and right.number is not None:
             truth = compared(operator, left.number, right.number)
             if truth is Truth.UNKNOWN:
-                return truth, _inside(left, right)
+                reasons = (_inside(left, right), left.reason, right.reason)
+                return truth, "; ".join(reason for reason in reasons if reason)
             return truth, next((side.reason for side in (left, right) if side.reason), "")
         if operator not in {"==", "!="}:
             return Truth.UNKNOWN, f"`{operator}` compares numbers"
         equal = left.text == right.text and left.truth is right.truth
         return _truth(equal if operator == "==" else not equal), ""
 
-    def _membership(self, node: Membership) -> Clause:
+    def membership(self, node: Membership) -> Clause:
+        """Return the clause of ``in`` or ``not in``."""
         operand = self._operand(node.operand)
         members = tuple([self._operand(member) for member in node.members])
         truth, reason = Truth.UNKNOWN, operand.reason
@@ -177,10 +176,10 @@ class _Evaluator:
         )
 
     def _operand(self, node: Node) -> _Operand:
-        if isinstance(node, Literal):
-            return _literal(node)
         if isinstance(node, Name):
             return self._known(node, self._environment.fact(node.name))
+        if isinstance(node, Literal):
+            return _literal(node)
         if isinstance(node, Call):
             return self._call(node)
         if isinstance(node, Negative):
@@ -236,6 +235,14 @@ class _Evaluator:
             next_step=found.next_step,
             origin=found.origin,
         )
+
+
+_CLAUSES: dict[type[Node], Callable[[_Evaluator, Any], Clause]] = {
+    Junction: _Evaluator.junction,
+    Not: _Evaluator.negation,
+    Comparison: _Evaluator.comparison,
+    Membership: _Evaluator.membership,
+}
 
 
 def _literal(node: Literal) -> _Operand:

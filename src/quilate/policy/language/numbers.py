@@ -113,7 +113,7 @@ def shortened(number: Decimal, others: tuple[Decimal, ...]) -> Decimal:
 
     So ``0.79999999999`` beside ``0.8`` is never shortened to ``0.8``.
     """
-    if len(number.as_tuple().digits) <= _FEWEST_DIGITS:
+    if _ROUNDINGS[0].plus(number) == number:
         return number
     sides = [number.compare_signal(other) for other in others]
     for context in _ROUNDINGS:

@@ -28,15 +28,22 @@ def numbers_apart(left: Interval, right: Interval, left_unit: str, right_unit: s
 
     The limit takes the unit of what it limits where it has none of its own.
     """
-    if left.is_point and right.is_point and left.value == right.value:
-        text = spelt(left.value)
-        return _with_unit(text, left_unit or right_unit), _with_unit(text, right_unit or left_unit)
+    if left.is_point and right.is_point:
+        one, other = _points_apart(left.value, right.value)
+        return _with_unit(spelt(one), left_unit or right_unit), _with_unit(spelt(other), right_unit or left_unit)
     exact_right = _known(right)
     actual = number_text(left, left_unit or right_unit, exact_right)
-    # The right side keeps apart from the left one as it is and as it is shown: rounding both could make them meet.
     exact_left = _known(left)
     shown_left = tuple([shortened(number, exact_right) for number in exact_left])
     return actual, number_text(right, right_unit or left_unit, exact_left + shown_left)
+
+
+def _points_apart(left: Decimal, right: Decimal) -> tuple[Decimal, Decimal]:
+    if left == right:
+        return left, left
+    shown = shortened(left, (right,))
+    # Apart from the left one as it is and as it is shown: rounding both could make them meet.
+    return shown, shortened(right, (left, shown))
 
 
 def text_shown(text: str) -> str:
