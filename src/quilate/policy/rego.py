@@ -31,6 +31,7 @@ _ASCII_ESCAPE = re.compile(r"\\u00([2-7][0-9A-Fa-f])")
 _UNREPEATABLE = re.compile(r"\b(now_ns|intn|rfc4122|decode_verify|parse_and_verify_certificates\w*)\b")
 _MAX_SAFE_INTEGER = 1 << 53
 _GRACE_SECONDS = 2.0
+_GRACE_BYTES = 64 << 20
 _MAX_MESSAGES = 100
 _MAX_MESSAGE_CHARACTERS = 500
 _MAX_ANSWER_BYTES = 1 << 20
@@ -53,7 +54,8 @@ def evaluate_rego(  # noqa: PLR0913 - one argument per limit that a caller may s
         query: The rule that must be true, for example ``data.quilate.allow``. The rule ``deny`` beside it may hold a
             set of texts that say why not.
         timeout_seconds: Wall-clock limit. The child keeps it itself and says so; two seconds later it is killed.
-        memory_bytes: Limit of the child's resident memory, sampled every 5 ms; the interpreter itself takes 30 MiB.
+        memory_bytes: Limit of the child's resident memory; the interpreter itself takes 30 MiB. The child looks every
+            5 ms and says so; at 64 MiB more it is killed.
         interpreter: The Python that has ``regopy``.
     """
     refused = _refused_module(module_source, query)
@@ -73,7 +75,9 @@ def evaluate_rego(  # noqa: PLR0913 - one argument per limit that a caller may s
         "memory_bytes": memory_bytes,
     }
     limits = ProcessLimits(
-        wall_seconds=timeout_seconds + _GRACE_SECONDS, memory_bytes=memory_bytes, output_bytes=_MAX_ANSWER_BYTES
+        wall_seconds=timeout_seconds + _GRACE_SECONDS,
+        memory_bytes=memory_bytes + _GRACE_BYTES,
+        output_bytes=_MAX_ANSWER_BYTES,
     )
     try:
         result = run_process(
@@ -146,10 +150,12 @@ def _refused_module(source: str, query: str) -> tuple[str, str] | None:
 
 
 def _judged(result: ProcessResult, query: str, deny_query: str, timeout_seconds: float) -> Clause:
-    if result.outcome is ProcessOutcome.TIMED_OUT:
-        return _unknown(
-            query, f"the Rego policy ran longer than {timeout_seconds:g} s and was ended", "make the rule simpler"
-        )
+    ended = {
+        ProcessOutcome.TIMED_OUT: f"the Rego policy ran longer than {timeout_seconds:g} s and was ended",
+        ProcessOutcome.MEMORY_EXCEEDED: "the Rego policy needs too much memory and was ended",
+    }
+    if result.outcome in ended:
+        return _unknown(query, ended[result.outcome], "make the rule simpler")
     try:
         answer = json.loads(result.stdout)
     except ValueError:

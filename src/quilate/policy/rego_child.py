@@ -25,6 +25,7 @@ import threading
 import time
 from typing import Any
 
+_ANSWERING = threading.Lock()
 _ON_LINUX = sys.platform.startswith("linux")
 _OPEN_FILES = 32
 _WATCH_SECONDS = 0.005
@@ -51,6 +52,8 @@ def main() -> None:
 
 
 def _send(descriptor: int, answer: dict[str, Any]) -> None:
+    """Answer and end the process; never released, so that of two threads only the first one answers."""
+    _ANSWERING.acquire()
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(json.dumps(answer).encode("ascii"))
     os._exit(0)
