@@ -275,8 +275,8 @@ class DecisionEnvironment:
 
     def _open(self, check_ids: tuple[CheckId, ...]) -> Value:
         checks = [self._judged.checks[check_id] for check_id in check_ids]
-        steps = [step for check in checks if (step := _next_step(check))]
-        reason = "; ".join(_why_open(check) for check in checks)
+        steps = [step for check in checks if (step := next_step_of(check))]
+        reason = "; ".join(why_open(check) for check in checks)
         return _unknown(reason, origin=check_ids, next_step="; ".join(dict.fromkeys(steps)))
 
 
@@ -319,19 +319,20 @@ def _fact_value(name: str, check: JudgedCheck, fact: Fact | None) -> Value:
         )
     reason = f"{check.check_id} left no `{name.removeprefix(f'{check.check_id}.')}`"
     if check.completion is not Completion.COMPLETED:
-        reason = _why_open(check)
-    return _unknown(reason, origin=(check.check_id,), next_step=_next_step(check))
+        reason = why_open(check)
+    return _unknown(reason, origin=(check.check_id,), next_step=next_step_of(check))
 
 
 def _unmeasured(check: JudgedCheck, name: str) -> tuple[str, str]:
     """Return why a fact has no value and what to do, from the open question about it where there is one."""
     question = next((one for one in check.undecided if one.subject == name), None)
     because = f": {question.reason}" if question else ""
-    next_step = question.next_step if question else _next_step(check)
+    next_step = question.next_step if question else next_step_of(check)
     return f"{check.check_id} could not measure `{name}`{because}", next_step
 
 
-def _why_open(check: JudgedCheck) -> str:
+def why_open(check: JudgedCheck) -> str:
+    """Return why a check gave no whole answer."""
     if check.completion is Completion.COMPLETED:
         first = check.undecided[0]
         more = f", and {len(check.undecided) - 1} more" if len(check.undecided) > 1 else ""
@@ -339,7 +340,8 @@ def _why_open(check: JudgedCheck) -> str:
     return f"{check.check_id} {_ENDED[check.completion]}{f': {check.reason}' if check.reason else ''}"
 
 
-def _next_step(check: JudgedCheck) -> str:
+def next_step_of(check: JudgedCheck) -> str:
+    """Return what gets the whole answer of a check."""
     if check.completion is not Completion.COMPLETED:
         return check.next_step
     return check.undecided[0].next_step if check.undecided else ""
