@@ -7,7 +7,9 @@ object was made by. Depth and sizes are bounded, since the code under analysis i
 import ast
 import base64
 import binascii
-from typing import Final
+import operator
+from collections.abc import Callable
+from typing import Any, Final
 
 from quilate.checks.crypto.scopes import Scope
 
@@ -91,21 +93,19 @@ def _qualified_call(node: ast.Call, scope: Scope, depth: int) -> str:
 
 def constant(node: ast.expr, scope: Scope, depth: int = 0) -> object:
     """Return the value that ``node`` always has, or ``UNKNOWN``; bytes, text, numbers, None, and tuples of them."""
-    if depth > _MAX_DEPTH:
-        return UNKNOWN
     if isinstance(node, ast.Constant):
         return node.value
-    if isinstance(node, ast.Name | ast.Attribute):
-        return _constant_name(node, scope, depth)
-    if isinstance(node, ast.BinOp):
-        left, right = constant(node.left, scope, depth + 1), constant(node.right, scope, depth + 1)
-        return _combined(node.op, left, right)
-    if isinstance(node, ast.Tuple | ast.List):
-        values = [constant(element, scope, depth + 1) for element in node.elts[:_MAX_LENGTH]]
-        return UNKNOWN if any(value is UNKNOWN for value in values) else tuple(values)
-    if isinstance(node, ast.Call):
-        return _constant_call(node, scope, depth)
-    return UNKNOWN
+    folder = _FOLDERS.get(type(node))
+    return folder(node, scope, depth + 1) if folder is not None and depth <= _MAX_DEPTH else UNKNOWN
+
+
+def _constant_operation(node: ast.BinOp, scope: Scope, depth: int) -> object:
+    return _combined(node.op, constant(node.left, scope, depth), constant(node.right, scope, depth))
+
+
+def _constant_sequence(node: ast.Tuple | ast.List, scope: Scope, depth: int) -> object:
+    values = [constant(element, scope, depth) for element in node.elts[:_MAX_LENGTH]]
+    return UNKNOWN if any(value is UNKNOWN for value in values) else tuple(values)
 
 
 def _constant_name(node: ast.Name | ast.Attribute, scope: Scope, depth: int) -> object:
@@ -118,67 +118,67 @@ def _constant_name(node: ast.Name | ast.Attribute, scope: Scope, depth: int) -> 
     if owner is None or name not in owner.bindings:
         return UNKNOWN
     bound = owner.value(name, node.lineno, local=owner is scope)
-    return constant(bound, owner, depth + 1) if isinstance(bound, ast.expr) else UNKNOWN
+    return constant(bound, owner, depth) if isinstance(bound, ast.expr) else UNKNOWN
 
 
-def _combined(operator: ast.operator, left: object, right: object) -> object:
+def _combined(operation: ast.operator, left: object, right: object) -> object:
     if isinstance(left, int) and isinstance(right, int):
-        return _arithmetic(operator, left, right)
-    if isinstance(operator, ast.Add):
-        if isinstance(left, bytes) and isinstance(right, bytes):
-            return left + right if len(left) + len(right) <= _MAX_LENGTH else UNKNOWN
-        if isinstance(left, str) and isinstance(right, str):
-            return left + right if len(left) + len(right) <= _MAX_LENGTH else UNKNOWN
-    if isinstance(operator, ast.Mult):
+        return _arithmetic(operation, left, right)
+    if isinstance(operation, ast.Mult):
         if isinstance(left, int):
             left, right = right, left
-        if isinstance(left, bytes | str) and isinstance(right, int):
-            return left * right if len(left) * max(right, 0) <= _MAX_LENGTH else UNKNOWN
+        if isinstance(left, bytes | str) and isinstance(right, int) and len(left) * right <= _MAX_LENGTH:
+            return left * right
+    elif isinstance(operation, ast.Add):
+        both_bytes = isinstance(left, bytes) and isinstance(right, bytes)
+        if both_bytes or (isinstance(left, str) and isinstance(right, str)):
+            return _joined(left, right)
     return UNKNOWN
 
 
-def _arithmetic(operator: ast.operator, left: int, right: int) -> object:
+def _joined(left: Any, right: Any) -> object:
+    return left + right if len(left) + len(right) <= _MAX_LENGTH else UNKNOWN
+
+
+def _arithmetic(operation: ast.operator, left: int, right: int) -> object:
+    fold = _ARITHMETIC.get(type(operation))
     small = max(left.bit_length(), right.bit_length()) <= _MAX_EXPONENT
-    if not small:
+    bounded = not isinstance(operation, ast.Pow | ast.LShift) or 0 <= right <= _MAX_EXPONENT
+    if fold is None or not small or not bounded or (isinstance(operation, ast.FloorDiv) and right == 0):
         return UNKNOWN
-    if isinstance(operator, ast.Add):
-        return left + right
-    if isinstance(operator, ast.Sub):
-        return left - right
-    if isinstance(operator, ast.Mult):
-        return left * right
-    if isinstance(operator, ast.Pow) and 0 <= right <= _MAX_EXPONENT:
-        return left**right
-    if isinstance(operator, ast.LShift) and 0 <= right <= _MAX_EXPONENT:
-        return left << right
-    if isinstance(operator, ast.FloorDiv) and right:
-        return left // right
-    return UNKNOWN
+    return fold(left, right)
 
 
 def _constant_call(node: ast.Call, scope: Scope, depth: int) -> object:
     if isinstance(node.func, ast.Attribute) and node.func.attr in {"encode", "decode"}:
-        value = constant(node.func.value, scope, depth + 1)
-        if isinstance(value, str):
-            return value.encode("utf-8", "replace")
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else UNKNOWN
+        return _recoded(constant(node.func.value, scope, depth))
+    name = qualified(node.func, scope, depth)
+    if name in {"bytes", "bytearray"} and not node.args and not node.keywords:
+        return b""
     if len(node.args) != 1 or node.keywords:
-        return b"" if not node.args and qualified(node.func, scope, depth + 1) in {"bytes", "bytearray"} else UNKNOWN
-    name = qualified(node.func, scope, depth + 1)
-    value = constant(node.args[0], scope, depth + 1)
-    if value is UNKNOWN:
         return UNKNOWN
-    if name in {"bytes", "bytearray"}:
-        return _bytes_of(value)
+    convert = _CONVERSIONS.get(name)
+    value = constant(node.args[0], scope, depth) if convert is not None else UNKNOWN
+    if convert is None or value is UNKNOWN:
+        return UNKNOWN
     try:
-        if name in {"bytes.fromhex", "bytearray.fromhex", "binascii.unhexlify", "binascii.a2b_hex"}:
-            return binascii.unhexlify(value.replace(" ", "") if isinstance(value, str) else value)  # type: ignore[arg-type] - a wrong type is caught below
-        if name in {"base64.b64decode", "base64.urlsafe_b64decode", "base64.b64encode", "base64.urlsafe_b64encode"}:
-            raw = value.encode() if isinstance(value, str) else value
-            return getattr(base64, name.rpartition(".")[2])(raw)
+        return convert(value)
     except (ValueError, TypeError):
         return UNKNOWN
-    return UNKNOWN
+
+
+def _recoded(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else UNKNOWN
+
+
+def _from_hexadecimal(value: Any) -> bytes:
+    return binascii.unhexlify(value.replace(" ", "") if isinstance(value, str) else value)
+
+
+def _as_bytes(value: Any) -> Any:
+    return value.encode() if isinstance(value, str) else value
 
 
 def _bytes_of(value: object) -> object:
@@ -189,3 +189,33 @@ def _bytes_of(value: object) -> object:
     if isinstance(value, tuple) and all(isinstance(item, int) and 0 <= item <= 255 for item in value):  # noqa: PLR2004 - a byte
         return bytes(value)
     return UNKNOWN
+
+
+_FOLDERS: dict[type, Callable[..., object]] = {
+    ast.Name: _constant_name,
+    ast.Attribute: _constant_name,
+    ast.BinOp: _constant_operation,
+    ast.Tuple: _constant_sequence,
+    ast.List: _constant_sequence,
+    ast.Call: _constant_call,
+}
+_ARITHMETIC: dict[type, Callable[[int, int], object]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.FloorDiv: operator.floordiv,
+}
+_CONVERSIONS: dict[str, Callable[[Any], object]] = {
+    "bytes": _bytes_of,
+    "bytearray": _bytes_of,
+    "bytes.fromhex": _from_hexadecimal,
+    "bytearray.fromhex": _from_hexadecimal,
+    "binascii.unhexlify": _from_hexadecimal,
+    "binascii.a2b_hex": _from_hexadecimal,
+    "base64.b64decode": lambda value: base64.b64decode(_as_bytes(value)),
+    "base64.urlsafe_b64decode": lambda value: base64.urlsafe_b64decode(_as_bytes(value)),
+    "base64.b64encode": lambda value: base64.b64encode(_as_bytes(value)),
+    "base64.urlsafe_b64encode": lambda value: base64.urlsafe_b64encode(_as_bytes(value)),
+}

@@ -14,7 +14,20 @@ from quilate.checks.crypto.rules_hash import algorithm_of
 from quilate.checks.crypto.scanner import CallRule, Site
 
 _KDF = "cryptography.hazmat.primitives.kdf"
-_BROKEN_SCHEMES = ["md5_crypt", "apr_md5_crypt", "sha1_crypt", "des_crypt", "bsdi_crypt", "bigcrypt", "crypt16", "lmhash", "nthash", "msdcc", "ldap_md5", "ldap_salted_md5", "ldap_sha1", "ldap_salted_sha1", "ldap_plaintext", "plaintext", "hex_md5", "hex_sha1", "hex_md4", "mysql323", "mysql41", "oracle10", "postgres_md5"]
+_BROKEN_SCHEMES = (
+    *("md5_crypt", "apr_md5_crypt", "sha1_crypt", "des_crypt", "bsdi_crypt", "bigcrypt", "crypt16", "lmhash", "nthash"),
+    *(
+        "msdcc",
+        "ldap_md5",
+        "ldap_salted_md5",
+        "ldap_sha1",
+        "ldap_salted_sha1",
+        "ldap_plaintext",
+        "plaintext",
+        "hex_md5",
+    ),
+    *("hex_sha1", "hex_md4", "mysql323", "mysql41", "oracle10", "postgres_md5"),
+)
 _PYCRYPTO_DEFAULT_COUNT = 1000
 _ARGON2_DEFAULTS = {"time": 3, "memory": 65536}
 """argon2-cffi 21 and later; https://argon2-cffi.readthedocs.io/en/stable/api.html."""

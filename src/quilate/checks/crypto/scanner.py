@@ -1,6 +1,6 @@
 """Walk one file's syntax tree once, collect what the rules ask about, then ask them.
 
-The walk is iterative, so that deep code cannot exhaust the stack; calls are looked up by their dotted name in one table.
+The walk is iterative, so that deep code cannot exhaust the stack; calls are looked up by dotted name in one table.
 """
 
 import ast
@@ -18,9 +18,14 @@ from quilate.checks.source_files import Source, UnparsedError
 from quilate.domain.severity import Severity
 
 _LIBRARIES = re.compile(
-    r"hashlib|hmac|\bssl\b|rypt|\bjwt\b|jose|random|passlib|argon2|requests|httpx|OpenSSL|urllib3|aiohttp"
+    r"hashlib|hmac|ssl|rypt|jwt|jose|random|passlib|argon2|requests|httpx|OpenSSL|urllib3|aiohttp|numpy"
 )
-"""A file without any of these words cannot import what the rules know, and is only parsed."""
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Pass, ast.Break, ast.Continue, type(None)})
+"""What stands in lists of nodes and holds no node; an omitted dictionary key or default is ``None``."""
+_NO_CODE = frozenset(
+    {"ctx", "op", "ops", "annotation", "returns", "names", "name", "attr", "arg", "id", "type_comment"}
+)
+"""Fields that hold text or operators, or annotations, in which no call is made."""
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:token|secret|password|passwd|passphrase|nonce|salt|iv|otp|csrf|apikey|credential|session_?id"
     r"|(?:api|secret|private|encryption|session|aes|signing|hmac|crypto|master|access|fernet|cipher)_?key"
@@ -137,7 +142,7 @@ class Site:
         limits = self.limits
         if algorithm in limits.forbidden:
             rule = _RULE_OF_ALGORITHM.get(algorithm, NOT_APPROVED)
-            message = f"{algorithm} is used as a {primitive}: {rule.title[0].lower()}{rule.title[1:]}"
+            message = f"{algorithm} is used ({primitive}). {rule.title}"
             self.report(rule, message, measured=algorithm, limit="not allowed", severity=severity)
         elif limits.approved and algorithm and algorithm not in limits.approved:
             allowed = ", ".join(sorted(limits.approved))
@@ -152,8 +157,8 @@ CallRule = Callable[[Site], None]
 class RuleBook:
     """The rules by what they look at.
 
-    ``calls`` are asked by exact dotted name, ``methods`` by the last part of a called name, ``assignments`` by the name of
-    the attribute that is assigned, ``comparisons`` at every ``==`` and ``!=``.
+    ``calls`` are asked by exact dotted name, ``methods`` by the last part of a called name, ``assignments`` by the name
+    of the attribute that is assigned, ``comparison`` at every ``==`` and ``!=``.
     """
 
     calls: Mapping[str, CallRule]
@@ -190,7 +195,7 @@ def scan_source(source: Source, limits: Limits, book: RuleBook) -> Scan:
     """
     tree = parse(source)
     scan = Scan(limits=limits)
-    if not _LIBRARIES.search(source.text):
+    if not _may_use_cryptography(source.text):
         return scan
     walk = _Walk()
     walk.run(tree)
@@ -218,6 +223,27 @@ def _ask(scan: Scan, walk: "_Walk", book: RuleBook) -> None:
         book.comparison(Site(scan, compare, "", scope), compare)
 
 
+def _may_use_cryptography(text: str) -> bool:
+    """Tell whether a file may import what the rules know; any other file is only parsed."""
+    if not _LIBRARIES.search(text):
+        return False
+    if "__import__" in text or "import_module" in text:
+        return True
+    lines = text.replace("\\\n", " ").split("\n")
+    return any("import" in line and _LIBRARIES.search(line) for line in lines)
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def _fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Return the fields of a node type that may hold further nodes."""
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _NO_CODE)
+    return fields
+
+
 Item = tuple[ast.AST, Scope, str]
 
 
@@ -239,11 +265,11 @@ class _Walk:
             visit = visitors.get(type(node))
             if visit is not None:
                 scope, purpose = visit(node, scope, purpose)
-            for name in node._fields:
+            for name in _fields_of(type(node)):
                 value = getattr(node, name, None)
-                if isinstance(value, list):
-                    stack.extend([(child, scope, purpose) for child in value if isinstance(child, ast.AST)])
-                elif isinstance(value, ast.AST):
+                if type(value) is list:
+                    stack.extend([(child, scope, purpose) for child in value if type(child) not in _LEAVES])
+                elif type(value) not in _LEAVES and isinstance(value, ast.AST):
                     stack.append((value, scope, purpose))
 
     def _visitors(self) -> dict[type, Callable[..., tuple[Scope, str]]]:

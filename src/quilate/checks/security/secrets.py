@@ -233,16 +233,19 @@ def _distinct(found: Iterable[_Found]) -> list[_Found]:
 
 
 def _place(found: _Found, laid_out: frozenset[str]) -> Location:
-    """Return the place; within an archive (``archive!member``) that is the archive."""
+    """Return the place; within an archive (``archive!member``) that is the archive.
+
+    Kingfisher counts columns from zero, its end included.
+    """
     match = found.finding
     path = match.path.removeprefix("./")
     if path in laid_out:
         return Location(
             path=path,
             line=match.line,
-            column=match.column_start,
+            column=match.column_start + 1,
             end_line=match.line,
-            end_column=match.column_end + 1,
+            end_column=match.column_end + 2,
         )
     archive = path
     while archive and archive not in laid_out:
