@@ -84,7 +84,9 @@ def _check(node: Node, reader: Reader) -> Node:
             continue
         if key in parameters:
             first = places[key]
-            reader.report(f"the parameter {shown(key)!r} is given twice, here and in line {first.line}", check.keys[key])
+            reader.report(
+                f"the parameter {shown(key)!r} is given twice, here and in line {first.line}", check.keys[key]
+            )
             continue
         parameters[key] = value
         places[key] = check.keys[key]
@@ -158,9 +160,7 @@ def _merged_checks(parent: Table, child: Table) -> Table:
     return replace(merged, entries={**merged.entries, "params": below})
 
 
-def _merged_lists(
-    parent: Node, child: Node, key: str, merge: Callable[[Table, Table], Table]
-) -> Listing:
+def _merged_lists(parent: Node, child: Node, key: str, merge: Callable[[Table, Table], Table]) -> Listing:
     above = parent.items if isinstance(parent, Listing) else ()
     below = child.items if isinstance(child, Listing) else ()
     inherited = {_word(item, key): index for index, item in enumerate(above) if isinstance(item, Table)}
@@ -180,4 +180,3 @@ def _merged_lists(
 def _word(node: Node, key: str) -> str:
     value = node.entries.get(key) if isinstance(node, Table) else None
     return value.located.text if isinstance(value, Scalar) else ""
-

@@ -20,6 +20,8 @@ from quilate.policy.language import PolicyError, PolicyErrors, parse
 from quilate.policy.model import Binding, PolicyEngine, PolicyRule, VersionedDocument
 
 MAX_RETRIES = 10
+MAX_STAGES = 100
+MAX_CHECKS = 1000
 MAX_REGO_CHARACTERS = 256 << 10
 
 
@@ -82,6 +84,10 @@ class _BlueprintParser:
             stage = self._stage(node, checks)
             self._unique(names, stage.name, node, "name", "stage")
             stages.append(stage)
+        if len(stages) > MAX_STAGES or len(checks) > MAX_CHECKS:
+            self._reader.report(
+                f"a blueprint has at most {MAX_STAGES} stages and {MAX_CHECKS} checks", self._top.keys.get("stages")
+            )
         return stages
 
     def _unique(self, seen: dict[str, SourcePosition], name: str, node: Table, key: str, what: str) -> None:

@@ -89,7 +89,9 @@ def _read(root: Path) -> Table:
     if not file.is_file():
         raise ConfigurationError(f"{file} is not a file", next_step="`quilate init` writes one")
     if not Path(os.path.realpath(file)).is_relative_to(boundary_of(Path(os.path.realpath(root)))):
-        raise ConfigurationError(f"{file} is a link that leads out of the project", next_step="keep the file itself here")
+        raise ConfigurationError(
+            f"{file} is a link that leads out of the project", next_step="keep the file itself here"
+        )
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -109,11 +111,15 @@ def parse_project(top: Table, root: Path) -> ProjectFile:
     reader.known_keys(top, KEYS, FILE_NAME)
     version = reader.whole(top, "version", default=FORMAT_VERSION, maximum=1000)
     if version != FORMAT_VERSION:
-        reader.report(f"the format version {version} is not known", top.entries["version"].position, "write `version: 1`")
+        reader.report(
+            f"the format version {version} is not known", top.entries["version"].position, "write `version: 1`"
+        )
     bindings = reader.table(top, "bindings")
     binding_positions = places(bindings) if bindings else {}
     for name, node in bindings.entries.items() if bindings else ():
-        binding = None if present(bindings or top, name) is None else reader.as_table(node, f"the binding of {shown(name)}")
+        binding = (
+            None if present(bindings or top, name) is None else reader.as_table(node, f"the binding of {shown(name)}")
+        )
         binding_positions = {**binding_positions, **(places(binding, f"{name}.") if binding else {})}
     project = ProjectFile(
         project=reader.name(top, "project", FILE_NAME),
@@ -172,7 +178,9 @@ def _relative(texts: Iterable[tuple[str, SourcePosition]], key: str, reader: Rea
     for text, position in texts:
         parts = PurePosixPath(text).parts
         if text.startswith("/") or ".." in parts or "\0" in text:
-            reader.report(f"{shown(text)!r} in {key} leads out of the project", position, "write it relative to quilate.yaml")
+            reader.report(
+                f"{shown(text)!r} in {key} leads out of the project", position, "write it relative to quilate.yaml"
+            )
         else:
             found.append(text)
     return found

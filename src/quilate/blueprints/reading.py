@@ -143,7 +143,9 @@ class Reader:
             if seconds is not None:
                 return seconds
         self.report(
-            f"{key} must be a duration, not {kind_of(node)}", node.position, "for example 30s, 10m, 24h or 7d, up to 366d"
+            f"{key} must be a duration, not {kind_of(node)}",
+            node.position,
+            "for example 30s, 10m, 24h or 7d, up to 366d",
         )
         return None
 

@@ -213,7 +213,8 @@ def _rego_reader(document: _Document, reader: Reader) -> Callable[[str, SourcePo
         try:
             if document.directory is None:
                 raise ConfigurationError(
-                    f"{document.label} cannot name the file {shown(name)!r}", next_step="write the module under `rule: |`"
+                    f"{document.label} cannot name the file {shown(name)!r}",
+                    next_step="write the module under `rule: |`",
                 )
             path = path_inside(name, document.directory, document.boundary)
             return read_limited(path, MAX_REGO_CHARACTERS, f"the Rego file {shown(name)!r}").decode("utf-8")

@@ -141,7 +141,9 @@ def load_yaml(content: bytes, path: str) -> Table:
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         raise ConfigurationError(
-            "the file is not UTF-8", next_step="save it as UTF-8", position=SourcePosition(path=path, line=line, column=column)
+            "the file is not UTF-8",
+            next_step="save it as UTF-8",
+            position=SourcePosition(path=path, line=line, column=column),
         ) from error
     composer = _Composer(text, path)
     try:
@@ -149,7 +151,9 @@ def load_yaml(content: bytes, path: str) -> Table:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, path) from error
     except yaml.YAMLError as error:
-        raise ConfigurationError("not YAML: a character that YAML does not allow", position=_bad_character(text, path)) from error
+        raise ConfigurationError(
+            "not YAML: a character that YAML does not allow", position=_bad_character(text, path)
+        ) from error
     if len(composer.errors) > 1:
         raise ConfigurationErrors(tuple(composer.errors))
     if composer.errors:
@@ -161,9 +165,13 @@ def load_yaml(content: bytes, path: str) -> Table:
 
 def _syntax_error(error: yaml.MarkedYAMLError, path: str) -> ConfigurationError:
     mark = error.problem_mark or error.context_mark
-    position = SourcePosition(path=path, line=mark.line + 1, column=mark.column + 1) if mark else SourcePosition(path=path)
+    position = (
+        SourcePosition(path=path, line=mark.line + 1, column=mark.column + 1) if mark else SourcePosition(path=path)
+    )
     problem = shown((error.problem or "cannot be read")[:_MESSAGE_CHARACTERS])
-    return ConfigurationError(f"not YAML: {problem}", next_step="look at indentation, quotes and tabs", position=position)
+    return ConfigurationError(
+        f"not YAML: {problem}", next_step="look at indentation, quotes and tabs", position=position
+    )
 
 
 def _bad_character(text: str, path: str) -> SourcePosition:
@@ -225,7 +233,9 @@ class _Composer:
         position = self._position(event.start_mark)
         node = self._anchors.get(event.anchor)
         if node is None:
-            raise self._error(f"the alias {shown(event.anchor)!r} has no anchor before it, or refers to itself", position)
+            raise self._error(
+                f"the alias {shown(event.anchor)!r} has no anchor before it, or refers to itself", position
+            )
         self._put(node, position)
 
     def _start(self, event: Any) -> None:
@@ -285,7 +295,9 @@ class _Composer:
             self.errors.append(self._error("merge keys (`<<`) are not read", position, "write the keys out"))
         elif node.value in parent.keys:
             first = parent.keys[node.value]
-            self.errors.append(self._error(f"the key {shown(node.value)!r} is repeated; it stands in line {first.line}", position))
+            self.errors.append(
+                self._error(f"the key {shown(node.value)!r} is repeated; it stands in line {first.line}", position)
+            )
         parent.keys.setdefault(node.value, position)
         return node.value
 
@@ -308,12 +320,16 @@ class _Composer:
             return text
         number = Decimal(text) if len(text) <= _MAX_NUMBER_CHARACTERS else None
         if number is None or abs(number.adjusted()) > _MAX_EXPONENT:
-            self.errors.append(self._error(f"the number {shown(text)} is out of range", position, "put it in quotes if it is a text"))
+            self.errors.append(
+                self._error(f"the number {shown(text)} is out of range", position, "put it in quotes if it is a text")
+            )
             return text
         if not _WHOLE.match(text):
             return number
         if abs(number) > MAX_WHOLE_NUMBER:
-            self.errors.append(self._error(f"the whole number {text} is beyond 2**53", position, "put it in quotes if it is a text"))
+            self.errors.append(
+                self._error(f"the whole number {text} is beyond 2**53", position, "put it in quotes if it is a text")
+            )
             return text
         return int(text)
 

@@ -48,6 +48,8 @@ _ENDED = {
     Completion.NOT_APPLICABLE: "does not apply",
 }
 _RANKS = len(Severity)
+_SEVERITY_NAMES = tuple(severity.value for severity in Severity)
+_RANK_OF: Mapping[str, int] = {name: rank for rank, name in enumerate(_SEVERITY_NAMES)}
 
 
 class _Counts:
@@ -56,14 +58,14 @@ class _Counts:
     __slots__ = ("by_kind", "by_rule", "total")
 
     def __init__(self, judgement: Judgement) -> None:
-        exact = Counter((finding.kind, finding.rule, finding.severity.value) for finding in judgement.counted)
+        exact = Counter((finding.kind, str(finding.rule), finding.severity.value) for finding in judgement.counted)
         self.total = [0] * _RANKS
         self.by_kind: dict[FindingKind, list[int]] = {}
         self.by_rule: dict[str, list[int]] = {}
         for (kind, rule, severity), number in exact.items():
             of_kind = self.by_kind.setdefault(kind, [0] * _RANKS)
             of_rule = self.by_rule.setdefault(rule, [0] * _RANKS)
-            for rank in range(Severity(severity).rank + 1):
+            for rank in range(_RANK_OF[severity] + 1):
                 self.total[rank] += number
                 of_kind[rank] += number
                 of_rule[rank] += number
@@ -198,9 +200,8 @@ class DecisionEnvironment:
         found = {check_id: self._judged.counts[check_id].at_or_above(rank, kind) for check_id in producers}
         guilty = {check_id: number for check_id, number in found.items() if number}
         if guilty:
-            severity = list(Severity)[rank].value
             numbers = ", ".join(f"{number} by {check_id}" for check_id, number in guilty.items())
-            return _false(f"{noun} at or above {severity}: {numbers}", tuple(guilty))
+            return _false(f"{noun} at or above {_SEVERITY_NAMES[rank]}: {numbers}", tuple(guilty))
         return self._true_if_whole(producers, noun, function)
 
     def _true_if_whole(self, producers: tuple[CheckId, ...], noun: str, function: str = "") -> Value:
@@ -377,6 +378,4 @@ def _text(arguments: tuple[Value, ...], index: int) -> str | None:
 def _rank(arguments: tuple[Value, ...]) -> int | None:
     """Return the rank of the one severity that is given, or ``None`` where there is none."""
     name = _text(arguments, 0)
-    if len(arguments) != 1 or name not in set(Severity):
-        return None
-    return Severity(name).rank
+    return _RANK_OF.get(name) if name is not None and len(arguments) == 1 else None

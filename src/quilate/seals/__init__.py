@@ -1,1 +1,1 @@
-"""Signed decisions: DSSE envelopes, SLSA verification summaries, the verifier."""
+"""Signed decisions: keys, DSSE envelopes, in-toto statements, and the verifier that accepts or refuses from them."""

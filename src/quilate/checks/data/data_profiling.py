@@ -51,7 +51,7 @@ from quilate.kit.canonical import decimal_text
 if TYPE_CHECKING:
     from quilate.checks.data.profiles.columns import ColumnProfile
     from quilate.checks.data.profiles.personal_data import PersonalData
-    from quilate.checks.data.tables.model import Table
+    from quilate.checks.tables.model import Table
 
 _FACTS = {
     "rows": ("count", "data records"),
@@ -124,7 +124,7 @@ class DataProfiling:
             EvidenceError: The file cannot be read.
         """
         try:
-            from quilate.checks.data.tables.reader import read_table  # noqa: PLC0415 - loads Polars
+            from quilate.checks.tables.reader import read_table  # noqa: PLC0415 - loads Polars
         except ImportError as error:
             raise ToolMissingError("polars is not installed", next_step="pip install 'quilate[data]'") from error
         binding: DataProfilingBinding = context.binding

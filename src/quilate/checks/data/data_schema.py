@@ -38,7 +38,7 @@ from quilate.evidence.model import Evidence, FactSpec, FactType, Undecided, numb
 
 if TYPE_CHECKING:
     from quilate.checks.data.contracts.model import Contract
-    from quilate.checks.data.tables.model import Table
+    from quilate.checks.tables.model import Table
 
 CONTRACT_BYTES = 1 << 20
 """A contract beyond 1 MiB is not a contract."""
@@ -118,7 +118,7 @@ class DataSchema:
         """
         try:
             from quilate.checks.data.contracts.parser import read_contract  # noqa: PLC0415 - loads Polars
-            from quilate.checks.data.tables.reader import read_table  # noqa: PLC0415 - loads Polars
+            from quilate.checks.tables.reader import read_table  # noqa: PLC0415 - loads Polars
         except ImportError as error:
             raise ToolMissingError("polars is not installed", next_step="pip install 'quilate[data]'") from error
         binding: DataSchemaBinding = context.binding

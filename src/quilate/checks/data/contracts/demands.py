@@ -8,8 +8,8 @@ import polars as pl
 from polars import DataFrame, Expr, Series
 
 from quilate.checks.data.contracts.model import Metric, Property, QualityRule, RangeLimit
-from quilate.checks.data.tables.model import Table, ValueKind
-from quilate.checks.data.tables.values import (
+from quilate.checks.tables.model import Table, ValueKind
+from quilate.checks.tables.values import (
     STRING_FORMATS,
     LogicalType,
     anchored,

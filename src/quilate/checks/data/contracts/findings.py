@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from quilate.checks.data.contracts.judgement import DUPLICATE, Breach, Judgement
 from quilate.checks.data.contracts.model import Contract, Metric, Property
-from quilate.checks.data.tables.model import Table
+from quilate.checks.tables.model import Table
 from quilate.domain.ids import RuleId
 from quilate.domain.nearest import nearest_hint
 from quilate.domain.severity import Severity

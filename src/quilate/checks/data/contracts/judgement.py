@@ -7,8 +7,8 @@ from polars import Series
 
 from quilate.checks.data.contracts.demands import Demand, demands_of, single
 from quilate.checks.data.contracts.model import Contract, Metric, Property, QualityRule
-from quilate.checks.data.tables.model import Table
-from quilate.checks.data.tables.values import LogicalType, canonical
+from quilate.checks.tables.model import Table
+from quilate.checks.tables.values import LogicalType, canonical
 from quilate.domain.severity import Severity
 
 DUPLICATE = "QL-DAT-103"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from quilate.checks.data.tables.values import LogicalType
+from quilate.checks.tables.values import LogicalType
 from quilate.domain.errors import SourcePosition
 from quilate.domain.severity import Severity
 from quilate.kit.canonical import decimal_text

@@ -15,7 +15,7 @@ from quilate.checks.data.contracts.vocabulary import (
     SENSITIVE_TAGS,
     TYPE_OPTIONS,
 )
-from quilate.checks.data.tables.values import (
+from quilate.checks.tables.values import (
     STRING_FORMATS,
     LogicalType,
     chrono_format,

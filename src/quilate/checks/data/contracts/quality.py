@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from quilate.checks.data.contracts.located_yaml import Mapping, Node, Scalar, Sequence, contract_error
 from quilate.checks.data.contracts.model import Condition, Metric, NotEvaluated, Operator, QualityRule
 from quilate.checks.data.contracts.vocabulary import METRIC_ARGUMENTS, QUALITY_KEYS
-from quilate.checks.data.tables.values import pattern_fault
+from quilate.checks.tables.values import pattern_fault
 from quilate.domain.nearest import nearest_hint
 from quilate.domain.severity import Severity
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from quilate.checks.data.tables.model import Table
-from quilate.checks.data.tables.values import BOOLEAN, DATE, INTEGER, NUMBER
+from quilate.checks.tables.model import Table
+from quilate.checks.tables.values import BOOLEAN, DATE, INTEGER, NUMBER
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 TOP_VALUES = 10

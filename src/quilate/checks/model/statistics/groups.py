@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from quilate.checks.data.tables.model import Table
-from quilate.checks.data.tables.reader import read_table
 from quilate.checks.model.model_fairness import ModelFairnessBinding, ModelFairnessParameters
 from quilate.checks.model.statistics import predictions as read
 from quilate.checks.model.statistics.proportions import Disparity, Proportion, disparity
+from quilate.checks.tables.model import Table
+from quilate.checks.tables.reader import read_table
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import EvidenceError
 

@@ -7,8 +7,6 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from quilate.checks.data.tables.model import Table
-from quilate.checks.data.tables.reader import read_table
 from quilate.checks.model.model_metrics import (
     BASELINE_GAIN,
     CLASSIFICATION_METRICS,
@@ -26,6 +24,8 @@ from quilate.checks.model.statistics.metrics import (
     regression_metrics,
     score_metrics,
 )
+from quilate.checks.tables.model import Table
+from quilate.checks.tables.reader import read_table
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import EvidenceError
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from quilate.checks.data.tables.model import Table
-from quilate.checks.data.tables.values import BOOLEAN, NUMBER, LogicalType, canonical
+from quilate.checks.tables.model import Table
+from quilate.checks.tables.values import BOOLEAN, NUMBER, LogicalType, canonical
 from quilate.domain.errors import EvidenceError
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from quilate.checks.data.tables.csv_reader import read_csv
-from quilate.checks.data.tables.json_reader import read_json, read_ndjson
-from quilate.checks.data.tables.model import Table, ValueKind
+from quilate.checks.tables.csv_reader import read_csv
+from quilate.checks.tables.json_reader import read_json, read_ndjson
+from quilate.checks.tables.model import Table, ValueKind
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import EvidenceError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
-from quilate.checks.data.tables.model import RaggedRow, Table
+from quilate.checks.tables.model import RaggedRow, Table
 from quilate.domain.errors import EvidenceError
 
 if TYPE_CHECKING:

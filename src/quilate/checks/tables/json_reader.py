@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from quilate.checks.data.tables.model import Table, ValueKind
+from quilate.checks.tables.model import Table, ValueKind
 from quilate.domain.errors import EvidenceError
 
 MAX_JSON_BYTES = 1 << 30
