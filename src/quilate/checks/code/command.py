@@ -1,0 +1,188 @@
+"""Run a command of the project: build, train, deploy, or any tool that has no check type of its own.
+
+Why: A pipeline builds, trains and deploys as well as it looks. As a check, a command gets the same isolation,
+time-outs, evidence and place in the decision as everything else.
+
+Input: `argv`, in the blueprint or in the binding (exactly one of them); never a shell. It runs in a private copy of
+the workspace, or in the workspace itself where `in_place` is true. Only the named environment variables are passed on.
+
+Facts: `exit_code`, `outputs_present` (declared outputs that are there afterwards).
+
+Limits: the exit code must be `expected_exit`; every declared output must exist.
+
+Findings: `QL-CMD-001` unexpected exit code, with the last lines printed; `QL-CMD-002` a declared output is missing.
+
+Raises: EvidenceError where the program cannot be started, runs out of time, or `argv` is given twice or not at all.
+
+Source: own rules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
+from quilate.domain.errors import EvidenceError
+from quilate.domain.ids import RuleId
+from quilate.domain.severity import Severity
+from quilate.evidence.model import (
+    Artifact,
+    Evidence,
+    FactSpec,
+    FactType,
+    Finding,
+    FindingKind,
+    Location,
+    number_fact,
+)
+from quilate.evidence.redaction import redact
+from quilate.kit.process.model import ProcessResult
+
+SHOWN_LINES = 5
+MAX_OUTPUT_BYTES = 256 << 20
+"""A declared output beyond 256 MiB is named with its size but not kept as an artifact."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandParameters:
+    """``environment`` names the variables that are passed on; ``outputs`` are paths that must exist afterwards."""
+
+    argv: tuple[str, ...]
+    outputs: tuple[str, ...]
+    expected_exit: int
+    environment: tuple[str, ...]
+    in_place: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandBinding:
+    """``argv`` for a project's own command; ``directory`` is where it starts, relative to the workspace."""
+
+    argv: tuple[str, ...] = ()
+    directory: str = "."
+
+
+class Command:
+    """See the module's docstring."""
+
+    parameters: ClassVar[type] = CommandParameters
+    binding: ClassVar[type] = CommandBinding
+    type: ClassVar[str] = "COMMAND"
+    version: ClassVar[str] = "1"
+    profile: ClassVar[Mapping[str, Any]] = {
+        "severity_threshold": "low",
+        "argv": (),
+        "outputs": (),
+        "expected_exit": 0,
+        "environment": (),
+        "in_place": False,
+    }
+    queue: ClassVar[Queue] = Queue.CODE
+    isolation: ClassVar[Isolation] = Isolation.PROCESS
+
+    def produces(self, parameters: CommandParameters) -> tuple[FactSpec, ...]:  # noqa: ARG002 - the contract
+        """Return the facts."""
+        return (
+            FactSpec(name="exit_code", type=FactType.NUMBER, description="what the command ended with"),
+            FactSpec(name="outputs_present", type=FactType.NUMBER, unit="count", description="declared outputs there"),
+        )
+
+    def inputs(self, parameters: CommandParameters, binding: Any) -> Inputs:  # noqa: ARG002 - the contract
+        """Return the whole workspace and the project's packages; what works in place has effects to repeat."""
+        return Inputs(interpreter=True, cacheable=not parameters.in_place and not parameters.environment)
+
+    def run(self, context: Context) -> Evidence:
+        """Run it and look at what it left."""
+        parameters: CommandParameters = context.parameters
+        argv = _argv(parameters, context.binding)
+        root = context.workspace.root if parameters.in_place else context.writable_copy()
+        directory = _inside(root, context.binding.directory)
+        result = context.run(argv, directory=directory, environment=_passed_on(parameters.environment))
+        artifacts, missing = _outputs(context, root, parameters.outputs)
+        findings = [_missing_output(name) for name in missing]
+        if result.returncode != parameters.expected_exit:
+            findings.insert(0, _unexpected_exit(argv, result, parameters.expected_exit))
+        log = redact((result.stdout + result.stderr).decode("utf-8", "replace")).encode()
+        return Evidence(
+            summary=f"exit {result.returncode}" if findings else f"{Path(argv[0]).name} exit {result.returncode}",
+            facts=(
+                number_fact("exit_code", result.returncode),
+                number_fact("outputs_present", len(parameters.outputs) - len(missing), unit="count"),
+            ),
+            findings=tuple(findings),
+            artifacts=(*artifacts, context.artifact("output.log", log, "text/plain")),
+        )
+
+    def canary(self, directory: Path) -> Canary:
+        """Have a command that fails."""
+        (directory / "fail.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+        return Canary(expected_rules=("QL-CMD-001",), parameters={"argv": ["python3", "fail.py"]})
+
+
+def _argv(parameters: CommandParameters, binding: CommandBinding) -> tuple[str, ...]:
+    if bool(parameters.argv) == bool(binding.argv):
+        raise EvidenceError(
+            "the command is given twice" if binding.argv else "no command is given",
+            next_step="write `argv` either in the blueprint or in the binding in quilate.yaml",
+        )
+    return parameters.argv or binding.argv
+
+
+def _inside(root: Path, name: str) -> Path:
+    directory = (root / name).resolve()
+    if not directory.is_relative_to(root.resolve()) or not directory.is_dir():
+        raise EvidenceError(f"{name!r} is no directory of the workspace", next_step="mend `directory` in quilate.yaml")
+    return directory
+
+
+def _passed_on(names: tuple[str, ...]) -> dict[str, str]:
+    import os  # noqa: PLC0415 - the one place where a check may look at the environment: names the blueprint lists
+
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise EvidenceError(
+            f"the environment variables {', '.join(missing)} are not set", next_step="set them where Quilate runs"
+        )
+    return {name: os.environ[name] for name in names}
+
+
+def _outputs(context: Context, root: Path, names: tuple[str, ...]) -> tuple[tuple[Artifact, ...], list[str]]:
+    kept, missing = [], []
+    for name in names:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root.resolve()) or not path.exists():
+            missing.append(name)
+        elif path.is_file() and path.stat().st_size <= MAX_OUTPUT_BYTES:
+            kept.append(context.artifact(name, path.read_bytes(), "application/octet-stream"))
+    return tuple(kept), missing
+
+
+def _unexpected_exit(argv: tuple[str, ...], result: ProcessResult, expected: int) -> Finding:
+    printed = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()[-SHOWN_LINES:]
+    told = redact(" / ".join(line.strip() for line in printed))[:500]
+    ending = f"signal {-result.returncode}" if result.returncode < 0 else f"exit code {result.returncode}"
+    return Finding(
+        rule=RuleId("QL-CMD-001"),
+        kind=FindingKind.TEST,
+        severity=Severity.HIGH,
+        message=f"{Path(argv[0]).name} ended with {ending}" + (f": {told}" if told else ""),
+        location=Location(),
+        measured=ending,
+        limit=f"exit code {expected}",
+        fix="run the command by hand, mend what it complains of; its whole output is kept as output.log",
+        context=" ".join(argv),
+    )
+
+
+def _missing_output(name: str) -> Finding:
+    return Finding(
+        rule=RuleId("QL-CMD-002"),
+        kind=FindingKind.TEST,
+        severity=Severity.HIGH,
+        message=f"the declared output {name} is not there after the command",
+        location=Location(path=name),
+        measured="missing",
+        limit="present",
+        fix="let the command write it, or mend `outputs` in the blueprint",
+    )
