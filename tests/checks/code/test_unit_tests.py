@@ -1,0 +1,243 @@
+"""UNIT_TESTS runs real suites with pytest and reads any JUnit producer (C13, D07)."""
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quilate.checks.registry import load_check
+from quilate.domain.errors import EvidenceError, EvidenceTimeoutError, ToolMissingError
+from quilate.evidence.model import Evidence
+from tests.support.check_runner import run_check
+from tests.support.projects import write_files
+
+LIBRARY = "def sign(x):\n    if x < 0:\n        return -1\n    return 1\n"
+GOOD = "from library import sign\n\ndef test_positive():\n    assert sign(2) == 1\n\ndef test_negative():\n    assert sign(-2) == -1\n"
+
+
+def run_tests(
+    directory: Path, *, binding: dict[str, Any] | None = None, timeout: float = 60, **parameters: Any
+) -> Evidence:
+    return run_check(
+        "UNIT_TESTS",
+        directory,
+        parameters=parameters,
+        binding=binding or {},
+        interpreter=sys.executable,
+        timeout=timeout,
+    )
+
+
+def facts(evidence: Evidence) -> dict[str, Any]:
+    return {fact.name: fact.value for fact in evidence.facts}
+
+
+def rules(evidence: Evidence) -> list[str]:
+    return [str(finding.rule) for finding in evidence.findings]
+
+
+def test_a_good_suite_has_counts_and_exact_coverage(tmp_path: Path) -> None:
+    write_files(tmp_path, {"src/library.py": LIBRARY, "tests/test_library.py": GOOD})
+
+    evidence = run_tests(tmp_path, binding={"source": ["src"]}, min_coverage=Decimal("0.8"))
+
+    assert rules(evidence) == []
+    assert facts(evidence) == {
+        "tests_total": "2", "tests_passed": "2", "tests_failed": "0", "tests_skipped": "0", "tests_flaky": "0",
+        "coverage": "1", "coverage_covered": "6", "coverage_total": "6",
+    }  # fmt: skip
+    assert evidence.summary == "2 passed, coverage 1"
+    assert {artifact.name for artifact in evidence.artifacts} == {"junit.xml", "coverage"}
+    assert not (tmp_path / ".coverage").exists(), "the workspace stays as it was"
+
+
+def test_a_failing_test_is_named_with_its_place(tmp_path: Path) -> None:
+    write_files(tmp_path, {"library.py": LIBRARY, "test_library.py": GOOD.replace("== -1", "== 0")})
+
+    evidence = run_tests(tmp_path)
+
+    (finding,) = evidence.findings
+    assert finding.rule == "QL-TST-001"
+    assert "test_negative" in finding.message
+    assert (finding.location.path, finding.location.line) == ("test_library.py", 6)
+    assert [(attempt.attempt, attempt.passed) for attempt in evidence.test_attempts] == [(1, False), (2, False)]
+    assert evidence.summary == "1 passed, 1 failed"
+
+
+def test_fail_then_pass_is_flaky_with_both_attempts(tmp_path: Path) -> None:
+    marker = tmp_path / "outside" / "tried"
+    marker.parent.mkdir()
+    wobbly = (
+        "import pathlib\n\nclass TestWobbly:\n    def test_wobbles(self):\n"
+        f"        p = pathlib.Path({str(marker)!r})\n        tried = p.exists()\n        p.touch()\n        assert tried\n"
+        "\ndef test_steady():\n    pass\n"
+    )
+    project = write_files(tmp_path / "project", {"tests/test_wobbly.py": wobbly})
+
+    evidence = run_tests(project)
+
+    (finding,) = evidence.findings
+    assert (finding.rule, finding.severity) == ("QL-TST-003", "low")
+    assert [(attempt.attempt, attempt.passed) for attempt in evidence.test_attempts] == [(1, False), (2, True)]
+    assert facts(evidence)["tests_flaky"] == "1"
+    assert facts(evidence)["tests_passed"] == "2"
+
+
+def test_parametrised_tests_run_again_by_their_own_id(tmp_path: Path) -> None:
+    write_files(
+        tmp_path,
+        {
+            "test_p.py": "import pytest\n\n@pytest.mark.parametrize('x', ['a b', 'c::d'])\ndef test_p(x):\n    assert x == 'a b'\n"
+        },
+    )
+
+    evidence = run_tests(tmp_path)
+
+    assert rules(evidence) == ["QL-TST-001"]
+    assert len(evidence.test_attempts) == 2
+
+
+def test_coverage_below_the_limit_names_what_is_covered_least(tmp_path: Path) -> None:
+    suite = "from library import sign\n\ndef test_positive():\n    assert sign(2) == 1\n"
+    write_files(tmp_path, {"library.py": LIBRARY, "test_library.py": suite})
+
+    evidence = run_tests(tmp_path, binding={"source": ["."]}, min_coverage=Decimal("0.95"))
+
+    (finding,) = evidence.findings
+    assert finding.rule == "QL-TST-002"
+    assert finding.limit == "at least 0.95"
+    assert "library.py (4/6)" in finding.fix
+
+
+def test_coverage_just_below_the_limit_is_not_shown_as_the_limit(tmp_path: Path) -> None:
+    report = '{"totals": {"covered_lines": 79999, "num_statements": 100000}, "files": {}}'
+    junit = '<testsuite><testcase classname="a" name="b"/></testsuite>'
+    write_files(tmp_path, {"junit.xml": junit, "coverage.json": report})
+
+    evidence = run_tests(
+        tmp_path, binding={"junit": "junit.xml", "coverage": "coverage.json"}, min_coverage=Decimal("0.8")
+    )
+
+    assert evidence.findings[0].measured.startswith("0.7999 ")
+    assert facts(evidence)["coverage"] == "0.79999"
+
+
+def test_no_test_at_all_is_never_a_pass(tmp_path: Path) -> None:
+    write_files(tmp_path, {"module.py": "x = 1\n"})
+
+    assert rules(run_tests(tmp_path)) == ["QL-TST-004"]
+
+
+def test_skipped_tests_do_not_count_as_tests_that_ran(tmp_path: Path) -> None:
+    write_files(tmp_path, {"test_s.py": "import pytest\n\n@pytest.mark.skip\ndef test_s():\n    pass\n"})
+
+    assert rules(run_tests(tmp_path)) == ["QL-TST-004"]
+
+
+def test_a_module_that_cannot_be_collected_is_a_finding(tmp_path: Path) -> None:
+    write_files(tmp_path, {"test_a.py": "import no_such_module\n", "test_b.py": "def test_b():\n    pass\n"})
+
+    assert "QL-TST-005" in rules(run_tests(tmp_path))
+
+
+def test_a_broken_configuration_is_an_error_with_what_pytest_says(tmp_path: Path) -> None:
+    write_files(tmp_path, {"test_a.py": "def test_a(): pass\n", "pytest.ini": "[pytest]\naddopts = --no-such-option\n"})
+
+    with pytest.raises(EvidenceError, match="no-such-option"):
+        run_tests(tmp_path)
+
+
+def test_a_suite_that_hangs_is_a_time_out(tmp_path: Path) -> None:
+    write_files(tmp_path, {"test_h.py": "import time\n\ndef test_h():\n    time.sleep(60)\n"})
+
+    with pytest.raises(EvidenceTimeoutError, match="longer than 2 s"):
+        run_tests(tmp_path, timeout=2)
+
+
+def test_a_suite_that_prints_a_gigabyte_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    program = "import sys\npiece = 'x' * (1 << 20)\nfor _ in range(1024):\n    sys.stdout.write(piece)\n"
+    report = "open('junit.xml', 'w').write('<testsuite><testcase name=\"a\"/></testsuite>')\n"
+    write_files(tmp_path, {"suite.py": program + report})
+
+    evidence = run_tests(tmp_path, binding={"argv": [sys.executable, "suite.py"], "junit": "junit.xml"})
+
+    assert evidence.summary == "1 passed"
+
+
+def test_an_interpreter_without_pytest_is_a_missing_tool_with_its_command(tmp_path: Path) -> None:
+    import venv  # noqa: PLC0415 - the one test that makes an environment
+
+    venv.create(tmp_path / "bare", with_pip=False)
+    write_files(tmp_path / "project", {"test_a.py": "def test_a(): pass\n"})
+    python = str(tmp_path / "bare" / "bin" / "python")
+
+    with pytest.raises(ToolMissingError, match="pytest not installed") as raised:
+        run_check("UNIT_TESTS", tmp_path / "project", interpreter=python)
+
+    assert f"{python} -m pip install pytest" in raised.value.next_step
+
+
+def test_no_interpreter_is_an_error_that_says_how_to_name_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+
+    with pytest.raises(EvidenceError, match="no interpreter") as raised:
+        run_check("UNIT_TESTS", tmp_path)
+
+    assert "quilate.yaml" in raised.value.next_step
+
+
+def test_cobertura_counts_lines_and_branches(tmp_path: Path) -> None:
+    cobertura = (
+        '<?xml version="1.0"?><!DOCTYPE coverage SYSTEM "http://cobertura.sourceforge.net/xml/coverage-04.dtd">'
+        '<coverage><packages><package><classes><class filename="A.java"><lines>'
+        '<line number="1" hits="3"/><line number="2" hits="0"/>'
+        '<line number="3" hits="1" branch="true" condition-coverage="50% (1/2)"/>'
+        "</lines></class></classes></package></packages></coverage>"
+    )
+    junit = '<testsuites><testsuite><testcase classname="A" name="b"/></testsuite></testsuites>'
+    write_files(tmp_path, {"r/junit.xml": junit, "r/cobertura.xml": cobertura})
+
+    evidence = run_tests(
+        tmp_path, binding={"junit": "r/junit.xml", "coverage": "r/cobertura.xml"}, min_coverage=Decimal("0.5")
+    )
+
+    assert (facts(evidence)["coverage_covered"], facts(evidence)["coverage_total"]) == ("3", "5")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        b"<testsuite><testcase",
+        b'<!DOCTYPE x [<!ENTITY a "aaaa">]><testsuite>&a;</testsuite>',
+        b"<html/>",
+        b"",
+        b"\xff\xfe\x00junk",
+    ],
+)
+def test_a_hostile_or_broken_report_is_an_error_that_names_the_file(tmp_path: Path, report: bytes) -> None:
+    (tmp_path / "junit.xml").write_bytes(report)
+
+    with pytest.raises(EvidenceError, match=r"junit\.xml"):
+        run_tests(tmp_path, binding={"junit": "junit.xml"})
+
+
+def test_a_command_that_writes_no_report_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text("<testsuite/>", encoding="utf-8")
+
+    with pytest.raises(EvidenceError, match=r"did not write junit\.xml"):
+        run_tests(tmp_path, binding={"argv": [sys.executable, "-c", "pass"], "junit": "junit.xml"})
+
+
+def test_coverage_without_a_report_is_an_error_not_a_pass(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text('<testsuite><testcase name="a"/></testsuite>', encoding="utf-8")
+
+    with pytest.raises(EvidenceError, match="no coverage report"):
+        run_tests(tmp_path, binding={"junit": "junit.xml"}, min_coverage=Decimal("0.8"))
+
+
+def test_canary_is_red(tmp_path: Path) -> None:
+    canary = load_check("UNIT_TESTS").canary(tmp_path)
+
+    assert rules(run_tests(tmp_path)) == list(canary.expected_rules)
