@@ -142,7 +142,8 @@ class Site:
         limits = self.limits
         if algorithm in limits.forbidden:
             rule = _RULE_OF_ALGORITHM.get(algorithm, NOT_APPROVED)
-            message = f"{algorithm} is used ({primitive}). {rule.title}"
+            title = rule.title.replace("A ", "a ", 1) if rule.title.startswith("A ") else rule.title
+            message = f"{algorithm} is used as a {primitive}: {title}"
             self.report(rule, message, measured=algorithm, limit="not allowed", severity=severity)
         elif limits.approved and algorithm and algorithm not in limits.approved:
             allowed = ", ".join(sorted(limits.approved))
