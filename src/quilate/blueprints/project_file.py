@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from quilate.blueprints.git import listed_files
@@ -215,9 +216,10 @@ def _waivers(top: Table, reader: Reader) -> tuple[Waiver, ...]:
         if table is None:
             continue
         try:
-            found.append(parse_waiver(plain(table), index=index, position=table.position))
+            found.append(parse_waiver(plain(table), index=index, position=replace(table.position, path=FILE_NAME)))
         except ConfigurationError as error:
-            reader.adopt(error, table.position)
+            error.position = table.position
+            reader.adopt(error)
     return tuple(found)
 
 

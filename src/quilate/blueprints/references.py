@@ -99,16 +99,21 @@ def _merged(document: _Document, root: Path, reader: Reader, chain: tuple[_Docum
     position = top.entries["extends"].position
     chain = (*chain, document)
     try:
-        parent = _resolve(extends.text, root, document)
-        names = [each.label for each in chain]
-        if parent.identity in {each.identity for each in chain}:
-            raise ConfigurationError(f"blueprints extend each other: {' → '.join([*names, parent.label])}")
-        if len(chain) > MAX_EXTENDS:
-            raise ConfigurationError(f"more than {MAX_EXTENDS} blueprints extend each other")
+        parent = _parent(extends.text, root, chain)
     except ConfigurationError as error:
         error.position = error.position or position
         raise
     return merged_layers(_merged(parent, root, reader, chain), layer)
+
+
+def _parent(reference: str, root: Path, chain: tuple[_Document, ...]) -> _Document:
+    parent = _resolve(reference, root, chain[-1])
+    if parent.identity in {each.identity for each in chain}:
+        names = " → ".join([*(each.label for each in chain), parent.label])
+        raise ConfigurationError(f"blueprints extend each other: {names}")
+    if len(chain) > MAX_EXTENDS:
+        raise ConfigurationError(f"more than {MAX_EXTENDS} blueprints extend each other")
+    return parent
 
 
 def _is_path(reference: str) -> bool:
@@ -201,7 +206,7 @@ def _pinned(reference: str, root: Path) -> _Document:
     if match is None:
         scheme = "" if reference.startswith("https://") else " and begins with https://"
         raise ConfigurationError(
-            f"{shown(reference)!r} is not pinned: a blueprint's address ends in #sha256= and 64 hexadecimal digits{scheme}",
+            f"{shown(reference)!r} is not pinned: it must end in #sha256= and 64 hexadecimal digits{scheme}",
             next_step="download it, read it, and append the output of `sha256sum`",
         )
     content = pinned_content(match["url"], match["digest"], root)
@@ -211,17 +216,22 @@ def _pinned(reference: str, root: Path) -> _Document:
 def _rego_reader(document: _Document, reader: Reader) -> Callable[[str, SourcePosition], str]:
     def read(name: str, position: SourcePosition) -> str:
         try:
-            if document.directory is None:
-                raise ConfigurationError(
-                    f"{document.label} cannot name the file {shown(name)!r}",
-                    next_step="write the module under `rule: |`",
-                )
-            path = path_inside(name, document.directory, document.boundary)
-            return read_limited(path, MAX_REGO_CHARACTERS, f"the Rego file {shown(name)!r}").decode("utf-8")
-        except UnicodeDecodeError:
-            reader.report(f"the Rego file {shown(name)!r} is not UTF-8", position)
+            return _rego_text(document, name)
         except ConfigurationError as error:
             reader.adopt(error, position)
         return ""
 
     return read
+
+
+def _rego_text(document: _Document, name: str) -> str:
+    if document.directory is None:
+        raise ConfigurationError(
+            f"{document.label} cannot name the file {shown(name)!r}", next_step="write the module under `rule: |`"
+        )
+    path = path_inside(name, document.directory, document.boundary)
+    content = read_limited(path, MAX_REGO_CHARACTERS, f"the Rego file {shown(name)!r}")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"the Rego file {shown(name)!r} is not UTF-8") from error

@@ -316,20 +316,18 @@ class _Composer:
                 return date.fromisoformat(text)
             except ValueError:
                 return text
-        if not _DECIMAL.match(text):
-            return text
+        return self._number(text, position) if _DECIMAL.match(text) else text
+
+    def _number(self, text: str, position: SourcePosition) -> Plain:
         number = Decimal(text) if len(text) <= _MAX_NUMBER_CHARACTERS else None
+        step = "put it in quotes if it is a text"
         if number is None or abs(number.adjusted()) > _MAX_EXPONENT:
-            self.errors.append(
-                self._error(f"the number {shown(text)} is out of range", position, "put it in quotes if it is a text")
-            )
+            self.errors.append(self._error(f"the number {shown(text)} is out of range", position, step))
             return text
         if not _WHOLE.match(text):
             return number
         if abs(number) > MAX_WHOLE_NUMBER:
-            self.errors.append(
-                self._error(f"the whole number {text} is beyond 2**53", position, "put it in quotes if it is a text")
-            )
+            self.errors.append(self._error(f"the whole number {text} is beyond 2**53", position, step))
             return text
         return int(text)
 

@@ -1,0 +1,117 @@
+"""What waits for what: stages after stages, checks after the checks of earlier stages and after those they name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from quilate.blueprints.model import Blueprint, BlueprintCheck, BlueprintStage
+from quilate.blueprints.reading import Reader
+from quilate.domain.errors import SourcePosition
+from quilate.domain.ids import CheckId, StageName
+from quilate.domain.nearest import nearest_hint
+
+StageNeeds = Mapping[StageName, tuple[StageName, ...]]
+CheckNeeds = Mapping[CheckId, tuple[CheckId, ...]]
+
+Name = TypeVar("Name", bound=str)
+
+
+def stage_needs(blueprint: Blueprint, reader: Reader) -> StageNeeds:
+    """Return for each stage the stages that come directly before it; unknown and cyclic needs are reported."""
+    names = [stage.name for stage in blueprint.stages]
+    found: dict[StageName, tuple[StageName, ...]] = {}
+    before: tuple[StageName, ...] = ()
+    for stage in blueprint.stages:
+        for need in stage.needs or ():
+            if need not in names:
+                message = f"the stage {stage.name!r} needs the unknown stage {need!r}{nearest_hint(need, names)}"
+                reader.report(message, stage.needs_positions.get(need, stage.position))
+        needs = before if stage.needs is None else tuple(need for need in stage.needs if need in names)
+        found[stage.name] = tuple(dict.fromkeys(needs))
+        before = (stage.name,)
+    cycle = find_cycle(found)
+    if cycle:
+        position = _position_of(blueprint.stages, cycle[0])
+        reader.report(f"stages need each other: {' → '.join(cycle)}", position, "take one of these needs out")
+    return found
+
+
+def check_needs(blueprint: Blueprint, stages: StageNeeds, reader: Reader) -> CheckNeeds:
+    """Return for each check the checks that must have ended before it; unknown and cyclic needs are reported."""
+    members = {stage.name: tuple(check.id for check in stage.checks) for stage in blueprint.stages}
+    checks = [check for stage in blueprint.stages for check in stage.checks]
+    names = [check.id for check in checks]
+    found: dict[CheckId, tuple[CheckId, ...]] = {}
+    for stage in blueprint.stages:
+        inherited = [check_id for need in stages.get(stage.name, ()) for check_id in members[need]]
+        for check in stage.checks:
+            own = []
+            for need in check.needs:
+                if need in names:
+                    own.append(need)
+                    continue
+                position = check.needs_positions.get(need, check.position)
+                reader.report(f"{check.id} needs the unknown check {need!r}{nearest_hint(need, names)}", position)
+            found[check.id] = tuple(dict.fromkeys([*inherited, *own]))
+    cycle = find_cycle(found)
+    if cycle:
+        step = "a stage follows the one before it; take one of these needs out, or give a stage its own `needs`"
+        reader.report(f"checks need each other: {' → '.join(cycle)}", _position_of(checks, cycle[0]), step)
+    return found
+
+
+def _position_of(items: Iterable[BlueprintCheck | BlueprintStage], name: str) -> SourcePosition | None:
+    for item in items:
+        if name == (item.id if isinstance(item, BlueprintCheck) else item.name):
+            return item.position
+    return None
+
+
+def find_cycle(needs: Mapping[Name, Sequence[Name]]) -> tuple[Name, ...]:
+    """Return the names of one cycle, the first again at the end, or nothing. Does not recurse."""
+    settled: set[Name] = set()
+    for start in needs:
+        path: list[Name] = []
+        pending = [(start, iter(needs[start]))] if start not in settled else []
+        while pending:
+            name, following = pending[-1]
+            if not path or path[-1] != name:
+                path.append(name)
+            following_name = next((need for need in following if need not in settled), None)
+            if following_name is None:
+                settled.add(name)
+                path.pop()
+                pending.pop()
+            elif following_name in path:
+                return (*path[path.index(following_name) :], following_name)
+            else:
+                pending.append((following_name, iter(needs[following_name])))
+    return ()
+
+
+def ordered(needs: Mapping[Name, Sequence[Name]]) -> tuple[Name, ...]:
+    """Return all names, each behind those it needs, else in the order given. There must be no cycle."""
+    done: dict[Name, None] = {}
+    waiting = list(needs)
+    while waiting:
+        ready = [name for name in waiting if all(need in done for need in needs[name])]
+        name = ready[0]
+        done[name] = None
+        waiting.remove(name)
+    return tuple(done)
+
+
+def all_before(name: Name, needs: Mapping[Name, Sequence[Name]]) -> frozenset[Name]:
+    """Return everything that must have ended before ``name``, however indirectly."""
+    found: set[Name] = set()
+    pending = list(needs[name])
+    while pending:
+        need = pending.pop()
+        if need not in found:
+            found.add(need)
+            pending.extend(needs[need])
+    return frozenset(found)
+
+
+def with_following(start: StageName, needs: StageNeeds) -> frozenset[StageName]:
+    """Return a stage with all that come after it, however indirectly."""
+    return frozenset(name for name in needs if name == start or start in all_before(name, needs))
