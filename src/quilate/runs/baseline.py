@@ -9,9 +9,7 @@ from pathlib import Path
 
 from quilate.blueprints.model import Plan
 from quilate.domain.errors import ConfigurationError
-from quilate.evidence.baseline import read_baseline, write_baseline
-from quilate.evidence.model import Finding
-from quilate.policy.model import Baseline
+from quilate.evidence.baseline import Baseline, baseline_of, read_baseline, write_baseline
 from quilate.runs.files import run_git
 from quilate.runs.local import RunRequest, run_project
 from quilate.runs.record import findings_of, load_run
@@ -38,11 +36,6 @@ def resolve_baseline(plan: Plan, reference: str) -> Baseline:
         findings = findings_of(saved.record.runs)
         return baseline_of(f"run {saved.record.number}", findings)
     return _baseline_of_revision(plan, reference, directory)
-
-
-def baseline_of(reference: str, findings: tuple[Finding, ...]) -> Baseline:
-    """Return the baseline that consists of these findings."""
-    return Baseline(reference=reference, fingerprints=frozenset(finding.fingerprint for finding in findings))
 
 
 def saved_baseline(root: Path) -> Baseline | None:

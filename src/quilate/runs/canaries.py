@@ -52,7 +52,8 @@ def run_canary(check_type: str, interpreter: str) -> CanaryResult:
     found = {str(finding.rule) for finding in evidence.findings}
     missed = [rule for rule in canary.expected_rules if rule not in found]
     if missed:
-        return CanaryResult(check_type=check_type, red=False, message=f"its canary passed: {', '.join(missed)} not found")
+        message = f"its canary passed: {', '.join(missed)} not found"
+        return CanaryResult(check_type=check_type, red=False, message=message)
     return CanaryResult(check_type=check_type, red=True, message=f"red on its canary ({canary.expected_rules[0]})")
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from quilate.blueprints.model import Blueprint, Plan, ProjectFile
 from quilate.blueprints.planner import make_plan
 from quilate.blueprints.references import load_blueprint
-from quilate.evidence.baseline import write_baseline
+from quilate.evidence.baseline import baseline_of, compare, write_baseline
 from quilate.kit.canonical import sha256_of
 from quilate.policy.decision import decide, decision_bytes
 from quilate.policy.judgement import judge
 from quilate.policy.model import Baseline, Binding
-from quilate.runs.baseline import BASELINE_FILE, baseline_of, resolve_baseline, saved_baseline
+from quilate.runs.baseline import BASELINE_FILE, resolve_baseline, saved_baseline
 from quilate.runs.executor import Executor
 from quilate.runs.judging import bind_on_new
 from quilate.runs.local import Progress, RunRequest, run_project
@@ -105,12 +105,12 @@ def decide_again(report: RunReport, baseline: Baseline) -> RunReport:
 
 def compare_with(baseline: Baseline, report: RunReport) -> BaselineComparison:
     """Return how many findings are new, fixed and unchanged."""
-    current = {finding.fingerprint for finding in findings_of(report.runs)}
+    compared = compare(findings_of(report.runs), baseline)
     return BaselineComparison(
         reference=baseline.reference,
-        new=len(current - baseline.fingerprints),
-        fixed=len(baseline.fingerprints - current),
-        unchanged=len(current & baseline.fingerprints),
+        new=len(compared.new),
+        fixed=compared.fixed_count,
+        unchanged=len(compared.unchanged),
     )
 
 

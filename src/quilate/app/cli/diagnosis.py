@@ -103,7 +103,8 @@ def _key() -> Diagnosis:
     except QuilateError as error:
         return Diagnosis(health=Health.PROBLEM, text=f"signing key: {error}", fix=error.next_step)
     if not described:
-        return Diagnosis(health=Health.WARNING, text="signing key: none yet, the first run makes one", fix="quilate keys init")
+        text = "signing key: none yet, the first run makes one"
+        return Diagnosis(health=Health.WARNING, text=text, fix="quilate keys init")
     return Diagnosis(health=Health.GOOD, text=f"signing key {described}")
 
 
