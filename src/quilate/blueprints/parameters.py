@@ -120,7 +120,7 @@ def _placed(
     """Return the error with the place of the key that it speaks of."""
     match = _PATH.search(error.message)
     name = match[1] if match and match[1] else next((one for one in positions if one in error.message), "")
-    message = f"{owner}: {error.message}" if owner not in error.message else error.message
+    message = error.message if error.message.startswith(f"{owner}: ") else f"{owner}: {error.message}"
     return ConfigurationError(
         message, next_step=error.next_step, position=error.position or positions.get(name, fallback)
     )

@@ -11,7 +11,7 @@ from quilate.blueprints.model import ProjectFile
 from quilate.blueprints.reading import Reader, places, present
 from quilate.blueprints.references import boundary_of, path_inside
 from quilate.blueprints.yaml_positions import MAX_BYTES, Table, load_yaml, plain, shown
-from quilate.domain.errors import ConfigurationError, SourcePosition
+from quilate.domain.errors import ConfigurationError, ConfigurationErrors, SourcePosition
 from quilate.policy.model import Waiver
 
 FILE_NAME = "quilate.yaml"
@@ -208,19 +208,19 @@ def _waivers(top: Table, reader: Reader) -> tuple[Waiver, ...]:
     nodes = reader.items(top, "waivers")
     if not nodes:
         return ()
-    from quilate.waivers.project import parse_waiver  # noqa: PLC0415 - few project files have waivers
+    from quilate.waivers.project import parse_project_waivers  # noqa: PLC0415 - few project files have waivers
 
-    found = []
-    for index, node in enumerate(nodes):
-        table = reader.as_table(node, "each item of waivers")
-        if table is None:
-            continue
-        try:
-            found.append(parse_waiver(plain(table), index=index, position=replace(table.position, path=FILE_NAME)))
-        except ConfigurationError as error:
-            error.position = table.position
-            reader.adopt(error)
-    return tuple(found)
+    positions = [node.position for node in nodes]
+    try:
+        # A waiver's source is relative to the project, so that git can tell what the protected branch says there.
+        return parse_project_waivers(
+            [plain(node) for node in nodes], position_of=lambda index: replace(positions[index], path=FILE_NAME)
+        )
+    except ConfigurationError as error:
+        for each in error.errors if isinstance(error, ConfigurationErrors) else (error,):
+            each.position = replace(each.position, path=positions[0].path) if each.position else positions[0]
+            reader.adopt(each)
+        return ()
 
 
 def _tickets(top: Table, reader: Reader) -> dict[str, object]:
