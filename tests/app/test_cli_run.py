@@ -1,7 +1,6 @@
 """``quilate run`` as a user meets it (C01, C04, C11, C12): output, exit codes, formats, baselines, cancellation."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import processes_with, unique_marker
 from tests.support.projects import QUILATE, environment, lint_project, quilate, write_files
 
 CLEAN = "ANSWER = 42\n"
@@ -81,12 +81,14 @@ def test_what_could_not_be_asked_is_undecided_and_says_what_to_do(project: Path)
         ("quilate.yaml", "project: [unclosed\n", "quilate.yaml:2:1"),
         ("quilate.yaml", "project: sample\ntype: ds\nbluprint: x\n", "did you mean 'blueprint'"),
         ("quilate.yaml", "project: sample\ntype: ds\nblueprint: ds-bach\n", "ds-batch"),
-        ("blueprint.yaml", "id: x\nversion: 1\nstages:\n  - name: a\n    checks:\n      - {id: l, type: CODE_LNT}\n", "CODE_LINT"),
+        (
+            "blueprint.yaml",
+            "id: x\nversion: 1\nstages:\n  - name: a\n    checks:\n      - {id: l, type: CODE_LNT}\n",
+            "CODE_LINT",
+        ),
     ],
 )
-def test_configuration_errors_have_a_place_and_the_nearest_name(
-    project: Path, file: str, text: str, said: str
-) -> None:
+def test_configuration_errors_have_a_place_and_the_nearest_name(project: Path, file: str, text: str, said: str) -> None:
     (project / file).write_text(text, encoding="utf-8")
 
     done = quilate(project, "run")
@@ -209,7 +211,7 @@ def test_fail_then_pass_is_flaky_never_silently_green(tmp_path: Path) -> None:
 
 
 def test_a_check_that_hangs_is_ended_with_everything_it_started(tmp_path: Path) -> None:
-    marker = f"hang-{os.getpid()}-{time.time_ns()}"
+    marker = unique_marker("hang")
     daemon = f"import os, time; os.setsid(); time.sleep(600)  # {marker}"
     program = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {daemon!r}]); time.sleep(600)"
     project = commands_project(
@@ -224,7 +226,7 @@ def test_a_check_that_hangs_is_ended_with_everything_it_started(tmp_path: Path) 
 
 
 def test_ctrl_c_exits_130_and_leaves_nothing_running(tmp_path: Path) -> None:
-    marker = f"interrupt-{os.getpid()}-{time.time_ns()}"
+    marker = unique_marker("interrupt")
     started = tmp_path / "started"
     program = (
         f"import os, pathlib, time; os.setsid() if os.getpgrp() != os.getpid() else None; "
@@ -251,18 +253,6 @@ def test_ctrl_c_exits_130_and_leaves_nothing_running(tmp_path: Path) -> None:
     assert b"nothing is left running" in errors
     assert not processes_with(marker)
     assert not list(project.glob(".quilate/runs/*/decision.json"))
-
-
-def processes_with(marker: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if marker in line:
-            found.append(f"{entry.parent.name}: {line}")
-    return found
 
 
 def test_effects_wait_for_everything_before_them(tmp_path: Path) -> None:

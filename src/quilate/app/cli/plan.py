@@ -79,13 +79,19 @@ def _document(plan: "Plan", since: str, changes: "tuple[Change, ...] | None") ->
 
 def _print(plan: "Plan", since: str, changes: "tuple[Change, ...] | None") -> None:
     from quilate.app.cli.plan_output import change_lines, plan_lines  # noqa: PLC0415 - keeps --help fast
-    from quilate.app.cli.terminal import current_terminal  # noqa: PLC0415 - as above
+    from quilate.app.cli.terminal import current_terminal, duration_text  # noqa: PLC0415 - as above
+    from quilate.app.cli.what_if_output import replay_lines  # noqa: PLC0415 - as above
+    from quilate.runs.what_if import cached_ages, replay_last_runs  # noqa: PLC0415 - as above
 
     terminal = current_terminal()
-    for line in plan_lines(terminal, plan):
+    ages = {check: f"{duration_text(age)} old" for check, age in cached_ages(plan).items()}
+    for line in plan_lines(terminal, plan, cached=ages):
         terminal.line(line)
     if changes is not None:
         terminal.line()
         terminal.line(f"changes against {since}")
         for line in change_lines(terminal, changes):
+            terminal.line(line)
+    if not plan.partial:
+        for line in replay_lines(replay_last_runs(plan)):
             terminal.line(line)
