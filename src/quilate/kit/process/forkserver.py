@@ -8,8 +8,10 @@ process that it does not know. When the owner ends, however it ends, the server 
 and goes.
 """
 
+import contextlib
 import os
-import select
+import selectors
+import signal
 import socket
 import struct
 import subprocess
@@ -25,9 +27,13 @@ from typing import Self
 import msgspec
 
 from quilate.domain.errors import InternalError
+from quilate.kit.process.ownership import release_reserved, reserve
 
 _LENGTH = struct.Struct("<I")
-_CLOSE_SECONDS = 10.0
+_CLOSE_SECONDS = 20.0
+
+SERVER_FAULT = 0
+"""The job number under which a server reports its own fault."""
 
 
 class JobOutcome(StrEnum):
@@ -91,16 +97,24 @@ def frame(message: msgspec.Struct) -> bytes:
 
 
 class ForkServer:
-    """The owner's end: submit jobs, receive results. Not to be shared between threads."""
+    """The owner's end: submit jobs, receive results. Not to be shared between threads.
+
+    Jobs see the environment variables and the working directory as they were at the start. One server serves any number
+    of runs. A fork of the owner may close its copy but not use it.
+    """
 
     def __init__(self, connection: socket.socket, process: int) -> None:
+        self._owner = os.getpid()
         self._connection = connection
         self._process = process
         self._reader = FrameReader()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(connection, selectors.EVENT_READ)
         self._results: deque[JobResult] = deque()
         self._open_jobs: set[int] = set()
         self._last_job = 0
         self._closed = False
+        self._fault: JobResult | None = None
 
     @classmethod
     def start(cls, *, preload: Sequence[str] = ()) -> Self:
@@ -112,30 +126,9 @@ class ForkServer:
         for name in preload:
             import_module(name)
         ours, theirs = socket.socketpair()
-        if threading.active_count() > 1:
-            return cls._spawn(ours, theirs, preload)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        process = os.fork()
-        if process == 0:
-            from quilate.kit.process.forkserver_loop import serve_and_exit  # noqa: PLC0415 - the server's side only
-
-            ours.close()
-            serve_and_exit(theirs)
+        process = reserve(lambda: _fork(ours, theirs) if _single_threaded() else _spawn(theirs, preload))
         theirs.close()
         return cls(ours, process)
-
-    @classmethod
-    def _spawn(cls, ours: socket.socket, theirs: socket.socket, preload: Sequence[str]) -> Self:
-        argv = [sys.executable, "-m", "quilate.kit.process.forkserver_loop", str(theirs.fileno()), *preload]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen(  # noqa: S603 - this interpreter with our own module
-            argv, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL
-        )
-        theirs.close()
-        # The server is waited for by its process id, as a forked one is; Popen must not warn that nobody did.
-        process.returncode = 0
-        return cls(ours, process.pid)
 
     def __enter__(self) -> Self:
         return self
@@ -151,8 +144,10 @@ class ForkServer:
         """Run ``target`` (``"module:function"``, bytes to bytes) in a child; return the job's number.
 
         Raises:
-            InternalError: The server is gone.
+            InternalError: The server is gone, or this process is a fork of its owner.
         """
+        if os.getpid() != self._owner or self._closed:
+            raise InternalError("this process has no fork server of its own")
         self._last_job += 1
         self._send(Command(job_id=self._last_job, target=target, payload=payload, wall_seconds=wall_seconds))
         self._open_jobs.add(self._last_job)
@@ -177,8 +172,7 @@ class ForkServer:
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._results and self._open_jobs:
             left = None if deadline is None else max(deadline - time.monotonic(), 0)
-            readable, _, _ = select.select([self._connection], [], [], left)
-            if not readable:
+            if not self._selector.select(left):
                 return None
             self._receive()
         return self._results.popleft() if self._results else None
@@ -189,30 +183,78 @@ class ForkServer:
         except ConnectionResetError:
             data = b""
         if not data:
-            for job_id in sorted(self._open_jobs):
-                self._results.append(
-                    JobResult(job_id=job_id, outcome=JobOutcome.CRASHED, error="the process that runs the checks died")
-                )
-            self._open_jobs.clear()
+            self._give_up()
         for content in self._reader.feed(data):
             result = msgspec.msgpack.decode(content, type=JobResult)
-            self._open_jobs.discard(result.job_id)
-            self._results.append(result)
+            if result.job_id == SERVER_FAULT:
+                self._fault = result
+            elif result.job_id in self._open_jobs:
+                self._open_jobs.discard(result.job_id)
+                self._results.append(result)
+
+    def _give_up(self) -> None:
+        """Answer for a server that is gone."""
+        report = self._fault.report if self._fault else ""
+        for job_id in sorted(self._open_jobs):
+            lost = "the process that runs the checks died"
+            self._results.append(JobResult(job_id=job_id, outcome=JobOutcome.CRASHED, error=lost, report=report))
+        self._open_jobs.clear()
 
     def close(self) -> None:
         """End every job with all it has started, then the server."""
         if self._closed:
             return
         self._closed = True
+        self._selector.close()
+        if os.getpid() != self._owner:
+            self._connection.close()
+            return
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
+        self._open_jobs.clear()
         deadline = time.monotonic() + _CLOSE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                done, _ = os.waitpid(self._process, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if done:
-                return
-            time.sleep(0.001)
-        os.kill(self._process, 9)
-        os.waitpid(self._process, 0)
+        while not self._has_gone():
+            if time.monotonic() > deadline:
+                os.kill(self._process, signal.SIGKILL)
+            time.sleep(0.0005)
+        release_reserved(self._process)
+
+    def _has_gone(self) -> bool:
+        try:
+            return os.waitpid(self._process, os.WNOHANG)[0] == self._process
+        except ChildProcessError:
+            return True
+
+
+def _single_threaded() -> bool:
+    """Tell whether this process may be forked; threads of native libraries count too where they can be seen."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - a count of names
+    except OSError:
+        return threading.active_count() == 1
+
+
+def _fork(ours: socket.socket, theirs: socket.socket) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    owner = os.getpid()
+    process = os.fork()
+    if process == 0:
+        from quilate.kit.process.forkserver_loop import serve_and_exit  # noqa: PLC0415 - the server's side only
+
+        ours.close()
+        serve_and_exit(theirs, forked_from=owner)
+    return process
+
+
+def _spawn(theirs: socket.socket, preload: Sequence[str]) -> int:
+    argv = [sys.executable, "-m", "quilate.kit.process.forkserver_loop", str(theirs.fileno()), *preload]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(  # noqa: S603 - this interpreter with our own module
+        argv, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL
+    )
+    # The server is waited for by its process id, as a forked one is; Popen must not warn that nobody did.
+    process.returncode = 0
+    return process.pid

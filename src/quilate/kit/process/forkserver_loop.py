@@ -2,197 +2,248 @@
 
 import contextlib
 import gc
-import json
 import os
 import selectors
 import signal
 import socket
 import sys
-import tempfile
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import msgspec
 
-from quilate.kit.process.forkserver import Command, FrameReader, JobOutcome, JobResult, frame
-from quilate.kit.process.tree import become_subreaper, die_with_parent, end_descendants
+from quilate.kit.process.forkserver import SERVER_FAULT, Command, FrameReader, JobOutcome, JobResult, frame
+from quilate.kit.process.forkserver_job import run_and_exit
+from quilate.kit.process.tree import become_subreaper, end_descendants, signal_when_parent_ends
 
-_KEPT_OUTPUT = 64 << 10
-"""The tail of what a child prints that goes into the report, in bytes."""
+MAX_ANSWER_BYTES = 256 << 20
+"""A job whose answer grows beyond 256 MiB is ended."""
+KEPT_OUTPUT_BYTES = 64 << 10
+"""The tail of what a job prints that goes into its report."""
 
 _PIECE = 1 << 18
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Pipe:
+    """What comes out of one pipe of a job: all of it up to ``most``, or with ``tail`` only the end of that length."""
+
+    descriptor: int
+    most: int
+    tail: bool
+    content: bytearray = field(default_factory=bytearray)
+
+    def read(self) -> int | None:
+        """Read what is there; return how many bytes came, 0 at the end, and ``None`` when there is nothing yet."""
+        try:
+            piece = os.read(self.descriptor, _PIECE)
+        except BlockingIOError:
+            return None
+        self.content += piece
+        if self.tail and len(self.content) > self.most:
+            del self.content[: -self.most]
+        return len(piece)
+
+    def drain(self) -> None:
+        """Read what is left once all writers have ended, which is at most a pipe full."""
+        while self.read():
+            pass
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Job:
     """A child under way."""
 
     job_id: int
     process: int
-    pipe: int
-    output: IO[bytes]
+    answer: _Pipe
+    output: _Pipe
     begin: float
     deadline: float
-    answer: bytearray = field(default_factory=bytearray)
 
 
-def serve_and_exit(connection: socket.socket) -> NoReturn:
-    """Serve until the owner's end closes, then end everything and leave."""
+def serve_and_exit(connection: socket.socket, *, forked_from: int = 0) -> NoReturn:
+    """Serve until the owner's end closes, then end everything and leave.
+
+    ``forked_from`` is the owner's process id where this process is a fork of it, with all of its descriptors.
+    """
     code = 1
+    server = None
     try:
         os.setsid()
-        die_with_parent()
         become_subreaper()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _silence()
-        _Server(connection).loop()
+        _let_go(connection.fileno())
+        server = _Server(connection)
+        if forked_from:
+            # Not SIGKILL: the jobs have to be ended first. Without a fork the starting thread may end before the owner.
+            signal_when_parent_ends(signal.SIGTERM)
+        if not forked_from or os.getppid() == forked_from:
+            server.loop()
         code = 0
-    except Exception:  # noqa: BLE001 - nobody is above: whatever happens, leave nothing running
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - nobody is above: tell the owner, leave nothing running
+        fault = JobResult(job_id=SERVER_FAULT, outcome=JobOutcome.CRASHED, error=str(error), report=_trace(error))
+        with contextlib.suppress(OSError):
+            connection.send(frame(fault))
     finally:
         end_descendants(os.getpid())
         os._exit(code)
 
 
-def _silence() -> None:
-    """Let go of the owner's terminal or pipe, so that a reader of it sees its end although the server lives."""
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _let_go(connection: int) -> None:
+    """Turn every inherited descriptor but the connection into the null device.
+
+    The owner's terminal, pipes, locks and sockets must not stay open for the server's sake. They are replaced instead
+    of closed, so that an object of the owner's which closes its number later does not close one of ours.
+    """
+    gc.freeze()  # The children share what is loaded; a collection in each would copy it page by page.
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
+    listing = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+    for descriptor in map(int, os.listdir(listing)):  # noqa: PTH208 - numbers, not paths
+        if descriptor not in {null, connection}:
+            with contextlib.suppress(OSError):
+                os.fstat(descriptor)
+                os.dup2(null, descriptor, inheritable=descriptor <= 2)  # noqa: PLR2004 - the three standard streams
     os.close(null)
-
-
-def _capture_file() -> IO[bytes]:
-    """Return a file without a name for what a child prints; in memory where the system has such files."""
-    if sys.platform == "linux":
-        return os.fdopen(os.memfd_create("quilate-output"), "w+b")
-    return tempfile.TemporaryFile()
 
 
 class _Server:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        os.set_blocking(connection.fileno(), False)
         self._reader = FrameReader()
+        self._unsent = bytearray()
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection, selectors.EVENT_READ)
         self._jobs: dict[int, _Job] = {}
+        self._open = True
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
         os.set_blocking(self._wake_writer, False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
-        self._open = True
-        gc.freeze()  # The children share what is loaded; a collection in each would copy it page by page.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._open = False
 
     def loop(self) -> None:
+        """Serve until the owner's end closes or this process is told to stop."""
         while self._open:
-            for key, _ in self._selector.select(self._patience()):
+            for key, events in self._selector.select(self._patience()):
                 if key.fileobj is self._connection:
-                    self._take_commands()
+                    self._talk(events)
                 elif key.fileobj == self._wake_reader:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._wake_reader, 4096)
-                else:
-                    self._read_answer(key.data)
+                elif key.data.read() == 0:
+                    self._selector.unregister(key.fileobj)
             self._collect()
             now = time.monotonic()
-            for job in [job for job in self._jobs.values() if now >= job.deadline]:
-                self._end(job, JobOutcome.TIMED_OUT)
+            for job in [*self._jobs.values()]:
+                if now >= job.deadline:
+                    self._end(job, JobOutcome.TIMED_OUT, "ran out of time")
+                elif len(job.answer.content) > job.answer.most:
+                    self._end(job, JobOutcome.CRASHED, f"its answer has more than {job.answer.most} bytes")
 
     def _patience(self) -> float | None:
         if not self._jobs:
             return None
         return max(min(job.deadline for job in self._jobs.values()) - time.monotonic(), 0.0)
 
-    def _take_commands(self) -> None:
-        try:
-            data = self._connection.recv(_PIECE)
-        except ConnectionResetError:
-            data = b""
-        if not data:
-            self._open = False
-            return
-        for content in self._reader.feed(data):
-            command = msgspec.msgpack.decode(content, type=Command)
-            if command.target:
+    def _talk(self, events: int) -> None:
+        if events & selectors.EVENT_WRITE:
+            self._flush()
+        if events & selectors.EVENT_READ:
+            try:
+                data = self._connection.recv(_PIECE)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:
+                data = b""
+            self._open &= bool(data)
+            for content in self._reader.feed(data):
+                self._obey(msgspec.msgpack.decode(content, type=Command))
+
+    def _obey(self, command: Command) -> None:
+        if command.target:
+            try:
                 self._start(command)
-            else:
-                job = next((job for job in self._jobs.values() if job.job_id == command.job_id), None)
-                if job is not None:
-                    self._end(job, JobOutcome.CANCELLED)
+            except OSError as error:
+                refused = f"the process could not be started: {error.strerror}"
+                self._send(JobResult(job_id=command.job_id, outcome=JobOutcome.CRASHED, error=refused))
+            return
+        self._collect()
+        for job in [*self._jobs.values()]:
+            if job.job_id == command.job_id:
+                self._end(job, JobOutcome.CANCELLED, "was cancelled")
 
     def _start(self, command: Command) -> None:
-        reader, writer = os.pipe()
-        output = _capture_file()
         begin = time.monotonic()
-        process = os.fork()
+        answer_reader, answer_writer = os.pipe()
+        output_reader, output_writer = os.pipe()
+        try:
+            process = os.fork()
+        except OSError:
+            _close(answer_reader, answer_writer, output_reader, output_writer)
+            raise
         if process == 0:
-            self._become_child(writer, output)
-            _run_and_exit(command, writer)
-        os.close(writer)
-        os.set_blocking(reader, False)
+            self._selector.close()
+            _close(self._connection.detach(), self._wake_reader, self._wake_writer, answer_reader, output_reader)
+            _close(*(pipe.descriptor for job in self._jobs.values() for pipe in (job.answer, job.output)))
+            run_and_exit(command.target, command.payload, answer=answer_writer, output=output_writer)
+        _close(answer_writer, output_writer)
         job = _Job(
             job_id=command.job_id,
             process=process,
-            pipe=reader,
-            output=output,
+            answer=_Pipe(descriptor=answer_reader, most=MAX_ANSWER_BYTES, tail=False),
+            output=_Pipe(descriptor=output_reader, most=KEPT_OUTPUT_BYTES, tail=True),
             begin=begin,
             deadline=begin + command.wall_seconds,
         )
         self._jobs[process] = job
-        self._selector.register(reader, selectors.EVENT_READ, job)
-
-    def _become_child(self, writer: int, output: IO[bytes]) -> None:
-        os.setsid()
-        die_with_parent()
-        become_subreaper()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        self._connection.close()
-        self._selector.close()
-        for descriptor in (self._wake_reader, self._wake_writer, *(job.pipe for job in self._jobs.values())):
-            os.close(descriptor)
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-        del writer
-
-    def _read_answer(self, job: _Job) -> None:
-        with contextlib.suppress(BlockingIOError):
-            piece = os.read(job.pipe, _PIECE)
-            job.answer += piece
-            if not piece:
-                self._selector.unregister(job.pipe)
+        for pipe in (job.answer, job.output):
+            os.set_blocking(pipe.descriptor, False)
+            self._selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
 
     def _collect(self) -> None:
         """Take note of children that have ended, and end whatever they left behind."""
         ended = []
-        for process, job in self._jobs.items():
-            done, status = os.waitpid(process, os.WNOHANG)
+        for job in [*self._jobs.values()]:
+            done, status = os.waitpid(job.process, os.WNOHANG)
             if done:
+                del self._jobs[job.process]
                 ended.append((job, os.waitstatus_to_exitcode(status)))
-        if not ended:
-            return
-        for job, _ in ended:
-            del self._jobs[job.process]
-        left_behind = end_descendants(os.getpid(), spare=frozenset(self._jobs))
-        for job, code in ended:
-            while True:
-                try:
-                    piece = os.read(job.pipe, _PIECE)
-                except BlockingIOError:
-                    break
-                if not piece:
-                    break
-                job.answer += piece
-            self._send(self._result(job, code, left_behind))
+        if ended:
+            left_behind = end_descendants(os.getpid(), spares=self._jobs.__contains__)
+            for job, code in ended:
+                self._report(job, code, len(left_behind))
 
-    def _end(self, job: _Job, outcome: JobOutcome) -> None:
-        """Stop the child so that it cannot start more, end its tree, then the child itself."""
+    def _report(self, job: _Job, code: int, left_behind: int) -> None:
+        job.answer.drain()
+        kind, content = bytes(job.answer.content[:1]), bytes(job.answer.content[1:])
+        if code == 0 and kind == b"A":
+            self._finish(job, JobOutcome.EXITED, ended=left_behind, answer=content)
+        elif code == 0 and kind == b"E":
+            error, _, report = content.decode().partition("\0")
+            self._finish(job, JobOutcome.RAISED, error, ended=left_behind, report=report)
+        else:
+            ending = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
+            self._finish(job, JobOutcome.CRASHED, f"the process died with {ending}", ended=left_behind)
+
+    def _end(self, job: _Job, outcome: JobOutcome, error: str) -> None:
+        """Stop the child so that it starts no more and keeps its orphans, end its tree, then the child itself."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(job.process, signal.SIGSTOP)
         ended = end_descendants(job.process)
@@ -200,82 +251,71 @@ class _Server:
             os.kill(job.process, signal.SIGKILL)
         os.waitpid(job.process, 0)
         del self._jobs[job.process]
-        ended += end_descendants(os.getpid(), spare=frozenset(self._jobs))
+        ended |= end_descendants(os.getpid(), spares=self._jobs.__contains__)
+        self._finish(job, outcome, error, ended=len(ended))
+
+    def _finish(  # noqa: PLR0913 - one argument per column of the result
+        self,
+        job: _Job,
+        outcome: JobOutcome,
+        error: str = "",
+        *,
+        ended: int,
+        answer: bytes | None = None,
+        report: str = "",
+    ) -> None:
+        job.output.drain()
+        for pipe in (job.answer, job.output):
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(pipe.descriptor)
+            os.close(pipe.descriptor)
         self._send(
             JobResult(
                 job_id=job.job_id,
                 outcome=outcome,
-                error="ran out of time" if outcome is JobOutcome.TIMED_OUT else "was cancelled",
-                report=self._printed(job),
+                answer=answer,
+                error=error,
+                report=report + job.output.content.decode("utf-8", "replace"),
                 duration_seconds=time.monotonic() - job.begin,
                 descendants_ended=ended,
             )
         )
 
-    def _result(self, job: _Job, code: int, left_behind: int) -> JobResult:
-        duration = time.monotonic() - job.begin
-        printed = self._printed(job)
-        kind, content = bytes(job.answer[:1]), bytes(job.answer[1:])
-        if code == 0 and kind == b"A":
-            return JobResult(
-                job_id=job.job_id,
-                outcome=JobOutcome.EXITED,
-                answer=content,
-                report=printed,
-                duration_seconds=duration,
-                descendants_ended=left_behind,
-            )
-        if code == 0 and kind == b"E":
-            told = json.loads(content)
-            outcome, error, report = JobOutcome.RAISED, told["error"], told["traceback"] + printed
-        else:
-            ending = f"signal {-code}" if code < 0 else f"exit code {code}"
-            outcome, error, report = JobOutcome.CRASHED, f"the process died with {ending}", printed
-        return JobResult(
-            job_id=job.job_id,
-            outcome=outcome,
-            error=error,
-            report=report,
-            duration_seconds=duration,
-            descendants_ended=left_behind,
-        )
-
-    def _printed(self, job: _Job) -> str:
-        with job.output as output:
-            size = output.seek(0, os.SEEK_END)
-            output.seek(max(size - _KEPT_OUTPUT, 0))
-            content = output.read()
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(job.pipe)
-        os.close(job.pipe)
-        return content.decode("utf-8", "replace")
-
     def _send(self, result: JobResult) -> None:
+        self._unsent += frame(result)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send as much as the owner takes now: a server that waited for it would not read what the owner sends."""
         try:
-            self._connection.sendall(frame(result))
+            while self._unsent:
+                del self._unsent[: self._connection.send(memoryview(self._unsent)[:_PIECE].tobytes())]
+        except BlockingIOError:
+            pass
         except OSError:
             self._open = False
+        waiting = selectors.EVENT_WRITE if self._unsent else 0
+        self._selector.modify(self._connection, selectors.EVENT_READ | waiting)
 
 
-def _run_and_exit(command: Command, writer: int) -> NoReturn:
-    """Call the target in this child, send the answer, and leave without running anything of the parent's."""
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _signal_name(number: int) -> str:
     try:
-        module, name = command.target.split(":")
-        answer = b"A" + getattr(import_module(module), name)(command.payload)
-    except BaseException as error:  # noqa: BLE001 - a fault of the job is its result
-        told = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-        answer = b"E" + json.dumps(told).encode()
-    with contextlib.suppress(OSError):
-        sent = 0
-        while sent < len(answer):
-            sent += os.write(writer, answer[sent : sent + _PIECE])
-    with contextlib.suppress(Exception):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(0)
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _main(arguments: Iterable[str]) -> None:
+    descriptor, *modules = arguments
+    for name in modules:
+        import_module(name)
+    serve_and_exit(socket.socket(fileno=int(descriptor)))
 
 
 if __name__ == "__main__":
-    for module_name in sys.argv[2:]:
-        import_module(module_name)
-    serve_and_exit(socket.socket(fileno=int(sys.argv[1])))
+    _main(sys.argv[1:])

@@ -3,19 +3,22 @@
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from quilate.kit.process.model import ProcessLimits, ProcessOutcome, ProcessResult
-from quilate.kit.process.tree import become_subreaper, children_of, descendants_of, end_descendants, resident_bytes
+from quilate.kit.process.ownership import MARK, Claim
+from quilate.kit.process.tree import become_subreaper, descendants_of, end_descendants, resident_bytes
 
 _BEAT_SECONDS = 0.2
 """How often memory is sampled, and the end looked for where the kernel has no process descriptors."""
 
-_PIECE = 1 << 16
+_PIECE = 1 << 18
 
 
 def run_process(
@@ -29,29 +32,37 @@ def run_process(
     """Run ``argv`` to its end and return what it left; every process that it started has ended then.
 
     The caller becomes a subreaper, so that daemons which left session and process group are found too. What the caller
-    had started before is spared. One program at a time per process: a second one, started meanwhile in another thread,
-    would be taken for a descendant.
+    has started otherwise is spared (see ``ownership``); any thread may call, several at a time. On macOS, which has no
+    subreapers, a daemon that left both session and parent is out of reach.
+
+    The program's environment is ``environment`` and one variable more, by which its descendants are known.
 
     Raises:
         OSError: The program cannot be started.
     """
     become_subreaper()
-    spare = frozenset(children_of(os.getpid()))
+    claim = Claim()
     begin = time.monotonic()
-    with subprocess.Popen(  # noqa: S603 - the caller's argv, never a shell
-        list(argv),
-        cwd=directory,
-        env=dict(environment),
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - the caller's argv, never a shell
+            list(argv),
+            cwd=directory,
+            env={**environment, MARK: claim.mark},
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    with claim.start(start) as process:
         try:
-            outcome, streams, ended = _Watch(process, limits, spare, stdin).until_end()
+            outcome, streams, ended = _Watch(process, limits, claim, stdin).until_end()
         except BaseException:
-            end_descendants(os.getpid(), spare=spare, uncollected=process.pid)
+            _end_all(process, claim)
             raise
+        finally:
+            claim.release()
     return ProcessResult(
         argv=tuple(argv),
         outcome=outcome,
@@ -63,6 +74,16 @@ def run_process(
         duration_seconds=time.monotonic() - begin,
         descendants_ended=ended,
     )
+
+
+def _end_all(process: subprocess.Popen[bytes], claim: Claim) -> int:
+    """End the program with all that descends from it; return how many others than itself had to be ended."""
+    ended = end_descendants(os.getpid(), spares=claim.spares, uncollected=(process.pid,))
+    if sys.platform != "linux":
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return len(ended - {process.pid})
 
 
 class _Stream:
@@ -98,14 +119,13 @@ class _Stream:
 class _Watch:
     """Watches one child: its output, its end, its time and its memory."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], limits: ProcessLimits, spare: frozenset[int], stdin: bytes
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], limits: ProcessLimits, claim: Claim, stdin: bytes) -> None:
         self._process = process
         self._limits = limits
-        self._spare = spare
+        self._claim = claim
         self._stdin = memoryview(stdin)
         self._deadline = time.monotonic() + limits.wall_seconds
+        self._next_sample = 0.0
         self._selector = selectors.DefaultSelector()
         assert process.stdout is not None  # noqa: S101 - piped above, told to the type checker
         assert process.stderr is not None  # noqa: S101 - as above
@@ -136,8 +156,7 @@ class _Watch:
                 if self._memory_exceeded():
                     outcome = ProcessOutcome.MEMORY_EXCEEDED
                     break
-            ended = end_descendants(os.getpid(), spare=self._spare, uncollected=self._process.pid)
-            self._process.wait()
+            ended = _end_all(self._process, self._claim)
             for stream in self._streams:
                 stream.drain()
         finally:
@@ -178,6 +197,8 @@ class _Watch:
 
     def _memory_exceeded(self) -> bool:
         limit = self._limits.memory_bytes
-        if limit is None:
+        now = time.monotonic()
+        if limit is None or now < self._next_sample:
             return False
-        return resident_bytes(descendants_of(os.getpid(), spare=self._spare)) > limit
+        self._next_sample = now + _BEAT_SECONDS
+        return resident_bytes(descendants_of(os.getpid(), spares=self._claim.spares)) > limit
