@@ -21,7 +21,7 @@ def run_quietly(argv: Sequence[str], **options: Any) -> subprocess.CompletedProc
 
 
 def medians_in_turn(calls: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
-    """Return the median time of each call in milliseconds; the calls take turns, after one round that is not counted."""
+    """Return the median time of each call in milliseconds; they take turns, after an uncounted round."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(rounds + 1):
         for name, call in calls.items():

@@ -69,7 +69,7 @@ def judge_package(requirement: str, work: Path, *, accept: bool) -> list[str]:
     tree = work / requirement.partition("==")[0]
     required(sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--target", str(tree), requirement)
     found = summary_of(judge(tree, "source-review.yaml"))
-    sources = sum(1 for path in tree.rglob("*.py*") if path.suffix in {".py", ".pyi"} and "__pycache__" not in path.parts)
+    sources = sum(path.suffix in {".py", ".pyi"} and "__pycache__" not in path.parts for path in tree.rglob("*.py*"))
     problems = [
         f"{requirement}: {check} analysed {analysed} + unparsed {unparsed}, but there are {sources} files"
         for check, (analysed, unparsed) in found["files_analysed_and_unparsed"].items()

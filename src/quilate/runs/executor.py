@@ -54,7 +54,7 @@ class LocalExecutor:
         self._threads: dict[CheckId, float] = {}
         self._ended: queue.SimpleQueue[tuple[CheckId, Attempt]] = queue.SimpleQueue()
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
+        self._wake_reader.setblocking(False)  # noqa: FBT003 - the signature is the standard library's
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         if server is not None:

@@ -67,12 +67,12 @@ def save_run(directory: RunDirectory, report: RunReport) -> RunReport:
 
 def failing_keys(report: RunReport) -> list[tuple[str, str]]:
     """Return (check, rule) of everything that blocks, so that a later run can say since when."""
-    keys = []
+    keys: list[tuple[str, str]] = []
     for check in report.decision_input.checks:
         if report.results[check.check_id].value not in {"fail", "error", "undecided", "timed_out"}:
             continue
-        rules = sorted({f.rule for f in check.findings if f.severity >= check.severity_threshold})
-        keys.extend((str(check.check_id), str(rule)) for rule in rules or [""])
+        rules = sorted({str(f.rule) for f in check.findings if f.severity >= check.severity_threshold})
+        keys.extend((str(check.check_id), rule) for rule in rules or [""])
     return keys
 
 

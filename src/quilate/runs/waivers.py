@@ -19,7 +19,7 @@ def collect_waivers(
     Only files that contain the marker are read; the index remembers which do.
     """
     found = list(plan.project.waivers)
-    notes = []
+    notes: list[str] = []
     for path in workspace.paths:
         if not index.record(path).waiver:
             continue

@@ -6,15 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.check_runner import run_check
+from tests.support.projects import write_files
 
 from quilate.checks.registry import load_check
 from quilate.domain.errors import EvidenceError, EvidenceTimeoutError, ToolMissingError
 from quilate.evidence.model import Evidence
-from tests.support.check_runner import run_check
-from tests.support.projects import write_files
 
 LIBRARY = "def sign(x):\n    if x < 0:\n        return -1\n    return 1\n"
-GOOD = "from library import sign\n\ndef test_positive():\n    assert sign(2) == 1\n\ndef test_negative():\n    assert sign(-2) == -1\n"
+GOOD = """\
+from library import sign
+
+def test_positive():
+    assert sign(2) == 1
+
+def test_negative():
+    assert sign(-2) == -1
+"""
 
 
 def run_tests(
@@ -71,7 +79,8 @@ def test_fail_then_pass_is_flaky_with_both_attempts(tmp_path: Path) -> None:
     marker.parent.mkdir()
     wobbly = (
         "import pathlib\n\nclass TestWobbly:\n    def test_wobbles(self):\n"
-        f"        p = pathlib.Path({str(marker)!r})\n        tried = p.exists()\n        p.touch()\n        assert tried\n"
+        f"        p = pathlib.Path({str(marker)!r})\n"
+        "        tried = p.exists()\n        p.touch()\n        assert tried\n"
         "\ndef test_steady():\n    pass\n"
     )
     project = write_files(tmp_path / "project", {"tests/test_wobbly.py": wobbly})
@@ -86,12 +95,8 @@ def test_fail_then_pass_is_flaky_with_both_attempts(tmp_path: Path) -> None:
 
 
 def test_parametrised_tests_run_again_by_their_own_id(tmp_path: Path) -> None:
-    write_files(
-        tmp_path,
-        {
-            "test_p.py": "import pytest\n\n@pytest.mark.parametrize('x', ['a b', 'c::d'])\ndef test_p(x):\n    assert x == 'a b'\n"
-        },
-    )
+    suite = "import pytest\n\n@pytest.mark.parametrize('x', ['a b', 'c::d'])\ndef test_p(x):\n    assert x == 'a b'\n"
+    write_files(tmp_path, {"test_p.py": suite})
 
     evidence = run_tests(tmp_path)
 

@@ -74,7 +74,7 @@ def main() -> None:
     sys.exit(run_command_line(sys.argv[1:]))
 
 
-def run_command_line(arguments: list[str]) -> int:
+def run_command_line(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
     """Run one command and return its exit code; every error is printed with what to do next."""
     try:
         result: Any = cli.main(arguments, prog_name="quilate", standalone_mode=False)

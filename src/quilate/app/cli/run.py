@@ -21,7 +21,7 @@ from quilate.domain.errors import ConfigurationError, ExitCode
 @click.option("--output", type=click.Path(dir_okay=False), help="Write that format to a file and print for people.")
 @click.option("--no-cache", is_flag=True, help="Run every check again, whatever is known.")
 @click.pass_context
-def command(  # noqa: PLR0913 - one argument per option
+def command(  # noqa: PLR0913, PLR0917 - one argument per option
     context: click.Context,
     path: str,
     blueprint: str,

@@ -10,7 +10,7 @@ from quilate.domain.errors import ExitCode
 from quilate.domain.subject import Subject
 from quilate.domain.verdict import CheckResult, Verdict
 from quilate.evidence.model import Finding, FindingKind, Location
-from quilate.policy.model import CheckDecision, WaiverUse
+from quilate.policy.model import CheckDecision, JudgedCheck, WaiverUse
 from quilate.runs.report import RunReport
 from quilate.runs.state import CheckRun
 
@@ -135,7 +135,8 @@ def _finding_lines(terminal: Terminal, group: Findings, frame: Frame) -> list[st
         new = "  new" if group.new is not None else ""
         rule = terminal.styled(finding.rule, "red", bold=True)
         lines.append(f"{rule} {finding.severity.value}  {_one_line(finding.message)}{new}")
-        lines += frame(finding.location, finding.kind is FindingKind.SECRET)
+        if finding.location != Location():
+            lines += frame(finding.location, finding.kind is FindingKind.SECRET)
         if finding.measured and finding.limit:
             lines.append(f"  measured {_one_line(finding.measured)}, limit {_one_line(finding.limit)}")
         fixable = " [*]" if finding.fixable else ""
@@ -151,25 +152,26 @@ def _finding_lines(terminal: Terminal, group: Findings, frame: Frame) -> list[st
 def _open_lines(report: RunReport) -> list[str]:
     lines: list[str] = []
     for check in report.decision_input.checks:
-        result = report.results[check.check_id]
-        optional = "" if check.required else " (not required)"
-        if result in {CheckResult.ERROR, CheckResult.TIMED_OUT}:
-            lines.append(f"  {check.check_id}{optional}  {check.reason}")
-            lines += [f"    {check.next_step}"] if check.next_step else []
-        elif result is CheckResult.UNDECIDED:
-            for question in check.undecided[:SHOWN_FINDINGS]:
-                lines.append(f"  {check.check_id}{optional}  {question.subject}: {question.reason}")
-                lines += [f"    {question.next_step}"] if question.next_step else []
+        name = check.check_id if check.required else f"{check.check_id} (not required)"
+        for reason, next_step in _open_questions(check, report.results[check.check_id]):
+            lines.append(f"  {name}  {reason}")
+            lines += [f"    {next_step}"] if next_step else []
     return ["", "Not decided:", *lines] if lines else []
+
+
+def _open_questions(check: JudgedCheck, result: CheckResult) -> list[tuple[str, str]]:
+    """Return why a check gave no answer, each with what to do."""
+    if result in {CheckResult.ERROR, CheckResult.TIMED_OUT}:
+        return [(check.reason, check.next_step)]
+    if result is not CheckResult.UNDECIDED:
+        return []
+    return [(f"{each.subject}: {each.reason}", each.next_step) for each in check.undecided[:SHOWN_FINDINGS]]
 
 
 def _waiver_lines(report: RunReport) -> list[str]:
     if report.decision is None or not report.decision.waivers:
         return []
-    lines = ["", "Waivers:"]
-    for use in report.decision.waivers:
-        lines.append(f"  {_waiver_text(use)}")
-    return lines
+    return ["", "Waivers:", *(f"  {_waiver_text(use)}" for use in report.decision.waivers)]
 
 
 def _waiver_text(use: WaiverUse) -> str:

@@ -33,7 +33,7 @@ def judge_projects(
     for project in projects:
         plan_of(project, options)
     silent = output_format is not None and target is None
-    reports = [_judge(project, options, terminal, silent=silent) for project in projects]
+    reports = [judge_project(project, options, terminal, silent=silent) for project in projects]
     if output_format is not None:
         content = document_of(reports, output_format)
         if target is None:
@@ -44,7 +44,8 @@ def judge_projects(
     return next(code for code in _WORST_FIRST if code in codes)
 
 
-def _judge(project: ProjectFile, options: RunOptions, terminal: Terminal, *, silent: bool) -> RunReport:
+def judge_project(project: ProjectFile, options: RunOptions, terminal: Terminal, *, silent: bool) -> RunReport:
+    """Judge one project, print what came of it unless ``silent``, and return the report."""
     if silent:
         return run_session(project, options)
     plan = plan_of(project, options)
