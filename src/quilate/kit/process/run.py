@@ -35,7 +35,8 @@ def run_process(
     has started otherwise is spared (see ``ownership``); any thread may call, several at a time. On macOS, which has no
     subreapers, a daemon that left both session and parent is out of reach.
 
-    The program's environment is ``environment`` and one variable more, by which its descendants are known.
+    The program's environment is ``environment`` and one variable more, by which its descendants are known; an empty one
+    stays empty.
 
     Raises:
         OSError: The program cannot be started.
@@ -48,7 +49,7 @@ def run_process(
         return subprocess.Popen(  # noqa: S603 - the caller's argv, never a shell
             list(argv),
             cwd=directory,
-            env={**environment, MARK: claim.mark},
+            env={**environment, MARK: claim.mark} if environment else {},
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
