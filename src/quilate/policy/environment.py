@@ -307,7 +307,7 @@ def environment_for_when(  # noqa: PLR0913, PLR0917 - one argument per thing tha
 
 def _fact_value(name: str, check: JudgedCheck, fact: Fact | None) -> Value:
     if fact is not None:
-        reason, next_step = _unmeasured(check, fact.name) if fact.value is None else ("", "")
+        reason, next_step = _unmeasured(check, fact.name) if fact.value is None else ("", _narrowing_step(check, fact))
         return Value(
             type=fact.type,
             value=fact.value,
@@ -330,6 +330,15 @@ def _unmeasured(check: JudgedCheck, name: str) -> tuple[str, str]:
     because = f": {question.reason}" if question else ""
     next_step = question.next_step if question else next_step_of(check)
     return f"{check.check_id} could not measure `{name}`{because}", next_step
+
+
+def _narrowing_step(check: JudgedCheck, fact: Fact) -> str:
+    """Return what narrows the interval of a fact that is only known within one."""
+    if fact.low is None and fact.high is None:
+        return ""
+    question = next((one for one in check.undecided if one.subject == fact.name), None)
+    sample = f" than n {fact.sample_size}" if fact.sample_size is not None else ""
+    return question.next_step if question else f"measure `{fact.name}` of {check.check_id} on a larger sample{sample}"
 
 
 def why_open(check: JudgedCheck) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import CheckResult, Completion, Verdict
-from quilate.evidence.model import Finding
+from quilate.policy.clause_findings import FUNCTION_OPERATORS, findings_asked_about
 from quilate.policy.environment import next_step_of, why_open
+from quilate.policy.finding_text import finding_lines, findings_by_rule, fixing_steps
 from quilate.policy.judgement import Judgement, counted, judge_all
 from quilate.policy.model import (
     Binding,
@@ -21,15 +22,10 @@ from quilate.policy.model import (
     PolicyDecision,
     Truth,
 )
-from quilate.policy.vocabulary import ALL_REQUIRED
 
-SHOWN_PLACES = 3
-"""Places named for each rule; the others are counted."""
-
-SHOWN_RULES = 5
-"""Rules named for each check; the others are counted."""
-
-_FUNCTION_OPERATORS = frozenset({"name", "call"})
+_OPEN_RESULTS = frozenset(
+    {CheckResult.UNDECIDED, CheckResult.ERROR, CheckResult.TIMED_OUT, CheckResult.CANCELLED, CheckResult.SKIPPED}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +114,8 @@ def explain(
     if decision.verdict is Verdict.UNKNOWN and not questions:
         questions = (_nothing_judged(),)
     involved = {one.check for cause in causes for one in cause.checks} | {one for q in questions for one in q.checks}
+    if decision.verdict is not Verdict.PASS:
+        questions += tuple(explained.unnamed(involved))
     steps = [step for cause in causes for one in cause.checks for step in one.next_steps]
     steps += [question.next_step for question in questions if question.next_step]
     return Explanation(
@@ -141,7 +139,8 @@ def render_explanation(explanation: Explanation) -> list[str]:
                 lines.append(f"     {check.check}: see {seen[check.check]}")
                 continue
             seen[check.check] = number
-            lines.append(f"     {check.check}{f': {check.summary}' if check.summary else ''}{_since(check)}")
+            summary = f": {check.summary}" if check.summary else ""
+            lines.append(f"     {check.check}{summary}{_since(check)}")
             lines += [f"       {finding}" for finding in check.findings]
     if explanation.open_questions:
         lines.append("Open:")
@@ -241,7 +240,7 @@ class _Explained:
     def questions(self, policy: PolicyDecision) -> Iterable[OpenQuestion]:
         """Give the unknown clauses of an undecided policy, and those beside the causes of a failed one."""
         for clause in () if policy.verdict is Verdict.PASS else _open_clauses(policy.tree):
-            several = len(clause.origin) > 1 and clause.operator in _FUNCTION_OPERATORS
+            several = len(clause.origin) > 1 and clause.operator in FUNCTION_OPERATORS
             for origin in [(check_id,) for check_id in clause.origin] if several else [clause.origin]:
                 check = self._checks.get(origin[0]) if several else None
                 yield OpenQuestion(
@@ -254,23 +253,39 @@ class _Explained:
                     checks=origin,
                 )
 
+    def unnamed(self, involved: set[CheckId]) -> Iterable[OpenQuestion]:
+        """Give the required checks without a whole answer that no clause names, since another fails beside them."""
+        for check_id, decision in self._decisions.items():
+            if decision.required and decision.result in _OPEN_RESULTS and check_id not in involved:
+                involved.add(check_id)
+                yield OpenQuestion(
+                    policy="",
+                    clause=f"{check_id} is required",
+                    actual="",
+                    required="",
+                    reason=why_open(self._checks[check_id]),
+                    next_step=next_step_of(self._checks[check_id]),
+                    checks=(check_id,),
+                )
+
     def _check(self, check_id: CheckId, policy: PolicyDecision, clause: Clause) -> FailingCheck:
         decision, check = self._decisions[check_id], self._checks[check_id]
         judgement = self._judgements(policy.binds_on)[check_id]
-        about_findings = clause.operator in _FUNCTION_OPERATORS
-        blocking_only = not about_findings or clause.source == ALL_REQUIRED
-        findings = judgement.blocking if blocking_only else judgement.counted
-        groups = _groups(findings)
+        about_findings = clause.operator in FUNCTION_OPERATORS
+        findings = findings_asked_about(clause, judgement)
+        groups = findings_by_rule(findings)
         rules = frozenset(str(finding.rule) for finding in findings)
-        since, good = self._since(str(check_id), rules)
+        # A check that passes is in no history, although a policy may ask more of its facts than its own limit does.
+        failed = about_findings or decision.result is CheckResult.FAIL
+        since, good = self._since(str(check_id), rules) if failed else (None, None)
         return FailingCheck(
             check=check_id,
             result=decision.result,
             summary=judgement.decision.reason if about_findings else "",
-            findings=_lines(groups) if about_findings else (),
+            findings=finding_lines(groups) if about_findings else (),
             since_run=since,
             last_good_run=good,
-            next_steps=_steps(groups) or _step_of(check, clause),
+            next_steps=fixing_steps(groups) or _step_of(check, clause),
         )
 
     def _judgements(self, binding: Binding) -> dict[CheckId, Judgement]:
@@ -313,47 +328,6 @@ def _open_clauses(clause: Clause) -> Iterable[Clause]:
             yield from _open_clauses(child)
     elif clause.truth is Truth.UNKNOWN:
         yield from _responsible(clause, Truth.UNKNOWN)
-
-
-def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Return findings by rule and fix, the worst first."""
-    grouped: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        grouped.setdefault((finding.rule, finding.fix), []).append(finding)
-    return sorted(grouped.values(), key=lambda group: (-max(one.severity.rank for one in group), group[0].rule))
-
-
-def _lines(groups: Sequence[Sequence[Finding]]) -> tuple[str, ...]:
-    lines = []
-    for group in groups[:SHOWN_RULES]:
-        first = group[0]
-        measured = f" (is {first.measured}, limit {first.limit})" if first.measured and first.limit else ""
-        lines.append(f"{first.rule} {first.severity.value}  {_places(group)}{first.message}{measured}")
-    hidden = len(groups) - SHOWN_RULES
-    return (*lines, *([f"and {counted(hidden, 'rule')} more"] if hidden > 0 else []))
-
-
-def _places(group: Sequence[Finding]) -> str:
-    places = [place for finding in group if (place := _place(finding))]
-    if not places:
-        return ""
-    named = dict.fromkeys(places[:SHOWN_PLACES])
-    more = f" and {len(group) - SHOWN_PLACES} more" if len(group) > SHOWN_PLACES else ""
-    return f"{', '.join(named)}{more}: "
-
-
-def _place(finding: Finding) -> str:
-    location = finding.location
-    parts = [location.path or location.url]
-    parts += [f"cell {location.cell}"] if location.cell is not None else []
-    parts += [f"record {location.record}"] if location.record is not None else []
-    parts += [str(location.line)] if location.line is not None else []
-    parts += [location.field] if location.field else []
-    return ":".join(part for part in parts if part)
-
-
-def _steps(groups: Sequence[Sequence[Finding]]) -> tuple[str, ...]:
-    return tuple(f"{group[0].rule}, {_places(group)}{group[0].fix}".replace(", : ", ", ") for group in groups)
 
 
 def _step_of(check: JudgedCheck, clause: Clause) -> tuple[str, ...]:
