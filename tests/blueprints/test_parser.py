@@ -43,10 +43,17 @@ def test_the_documents_blueprint_is_accepted_as_it_stands() -> None:
     assert checks["offline_metrics"].parameters == {"min_metrics": {"f1_score": Decimal("0.80")}}
     assert not checks["fairness_check"].required
     (approval,) = blueprint.policies
-    assert approval.rule.split() == (
-        "all_required_checks_pass and coverage >= 0.8 and "
-        'no_vulnerabilities_with_severity_at_or_above("high") and no_crypto_anti_patterns_detected'
-    ).split()
+    assert approval.rule.split() == [
+        "all_required_checks_pass",
+        "and",
+        "coverage",
+        ">=",
+        "0.8",
+        "and",
+        'no_vulnerabilities_with_severity_at_or_above("high")',
+        "and",
+        "no_crypto_anti_patterns_detected",
+    ]
 
 
 def test_the_built_in_copy_is_the_documents_text() -> None:
@@ -170,7 +177,10 @@ def test_names_are_unique() -> None:
 
 
 def test_a_wrong_rule_points_into_the_folded_text() -> None:
-    text = with_check("type: CODE_LINT") + "policies:\n  approval:\n    rule: >\n      all_required_checks_pass and\n      or\n"
+    text = (
+        with_check("type: CODE_LINT")
+        + "policies:\n  approval:\n    rule: >\n      all_required_checks_pass and\n      or\n"
+    )
     (error,) = errors_of(text)
     assert error.startswith("b.yaml:12:7: ")
 

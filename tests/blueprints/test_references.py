@@ -1,6 +1,6 @@
 """Where blueprints come from: built in, files inside the repository, pinned URLs; and ``extends`` (C02, C21)."""
 
-import datetime
+import datetime as dt
 import hashlib
 import ipaddress
 import ssl
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     content: ClassVar[bytes] = PARENT.encode()
     requests: ClassVar[list[str]] = []
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         self.requests.append(self.path)
         if self.path == "/redirect":
             self.send_response(302)
@@ -160,15 +160,15 @@ class _Handler(BaseHTTPRequestHandler):
 def certificate(directory: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     built = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -227,7 +227,12 @@ def test_what_is_not_what_was_pinned_is_refused(server: str, tmp_path: Path, pat
 
 @pytest.mark.parametrize(
     "reference",
-    ["https://example.org/b.yaml", "http://example.org/b.yaml#sha256=" + "0" * 64, "file:///etc/passwd", "https://x#sha256=0"],
+    [
+        "https://example.org/b.yaml",
+        "http://example.org/b.yaml#sha256=" + "0" * 64,
+        "file:///etc/passwd",
+        "https://x#sha256=0",
+    ],
 )
 def test_an_address_without_pin_is_refused(tmp_path: Path, reference: str) -> None:
     with pytest.raises(ConfigurationError, match="is not pinned"):

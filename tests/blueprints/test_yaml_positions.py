@@ -101,8 +101,7 @@ def test_several_faults_are_reported_together() -> None:
 @given(st.binary(max_size=300) | st.text(alphabet=":-[]{}&*!|>'\"#%@`,?\n\t ab1.", max_size=200).map(str.encode))
 def test_any_bytes_give_a_mapping_or_a_configuration_error(content: bytes) -> None:
     try:
-        table = load_yaml(content, "f")
-    except ConfigurationError as error:
-        assert str(error)
-    else:
-        assert isinstance(plain(table), dict)
+        value = plain(load_yaml(content, "f"))
+    except ConfigurationError:
+        return
+    assert isinstance(value, dict)

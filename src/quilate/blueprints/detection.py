@@ -187,7 +187,7 @@ def detect_project(root: Path) -> ProjectFile:
 
 
 def _name_of(root: Path) -> str:
-    name = _NOT_A_NAME.sub("-", root.resolve().name).strip("-.")
+    name = _NOT_A_NAME.sub("-", root.resolve().name).lstrip("-.0123456789").rstrip("-.")
     return name[:100] or "project"
 
 
