@@ -12,6 +12,8 @@ from quilate.kit.canonical import decimal_text
 
 _NAMED_FILES = 3
 _RATIO_STEP = Decimal("0.0001")
+_FACT_STEP = Decimal("0.00000001")
+"""The fact is rounded down: no limit is met by rounding."""
 
 
 def failure_finding(case: TestCase) -> Finding:
@@ -97,7 +99,8 @@ def facts_of(
     }
     facts = [number_fact(name, number, unit="count") for name, number in counts.items()]
     if coverage is not None:
-        facts.append(number_fact("coverage", coverage.ratio, unit="ratio"))
+        ratio = None if coverage.ratio is None else coverage.ratio.quantize(_FACT_STEP, rounding=ROUND_FLOOR)
+        facts.append(number_fact("coverage", ratio, unit="ratio"))
         facts.append(number_fact("coverage_covered", coverage.covered, unit="count"))
         facts.append(number_fact("coverage_total", coverage.total, unit="count"))
     return tuple(facts)
