@@ -25,7 +25,7 @@ def finding_lines(groups: Sequence[Sequence[Finding]]) -> tuple[str, ...]:
     lines = []
     for group in groups[:SHOWN_RULES]:
         first = group[0]
-        measured = f" (is {first.measured}, limit {first.limit})" if first.measured and first.limit else ""
+        measured = f" (measured {first.measured}, limit {first.limit})" if first.measured and first.limit else ""
         lines.append(f"{first.rule} {first.severity.value}  {_places(group)}{first.message}{measured}")
     hidden = len(groups) - SHOWN_RULES
     return (*lines, *([f"and {counted(hidden, 'rule')} more"] if hidden > 0 else []))

@@ -5,7 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from quilate.domain.nearest import nearest_hint
+from quilate.domain.nearest import nearest
 from quilate.evidence.model import Finding, Location
 from quilate.policy.model import Waiver, WaiverUse
 
@@ -129,7 +129,15 @@ def _use(waiver: Waiver, why_not: str, fingerprints: list[str]) -> WaiverUse:
 def _unused(waiver: Waiver, observed_rules: frozenset[str]) -> str:
     if any(_rule_matches(waiver.rule, rule) for rule in observed_rules):
         return f"unused: no finding of {waiver.rule} is at its place"
-    return f"unused: no finding of this run has the rule {waiver.rule}{nearest_hint(waiver.rule, observed_rules)}"
+    return f"unused: no finding of this run has the rule {waiver.rule}{_hint(waiver.rule, observed_rules)}"
+
+
+def _hint(rule: str, observed_rules: frozenset[str]) -> str:
+    """Name the nearest rule of the same tool; the tool's own name would make all of its rules look alike."""
+    tool, separator, code = rule.rpartition("/")
+    begin = tool + separator
+    near = nearest(code, (other.removeprefix(begin) for other in observed_rules if other.startswith(begin)))
+    return f", did you mean {begin + near!r}?" if near else ""
 
 
 def _frozen(matches: dict[Waiver, list[str]]) -> dict[Waiver, tuple[str, ...]]:
