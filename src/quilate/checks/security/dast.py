@@ -41,6 +41,7 @@ from quilate.checks.security.probing.http import probe_operations, weak_answers
 from quilate.checks.security.probing.openapi import MAX_DOCUMENT_BYTES, base_path, operations, read_document
 from quilate.checks.security.probing.redaction import excerpt
 from quilate.checks.security.probing.schemathesis import Campaign, Exchange, Failure, read_events
+from quilate.checks.security.probing.unicode_tables import fetch_tables, keep_tables
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
@@ -243,6 +244,7 @@ class _Attack:
         verify = (
             ("--tls-verify", str(self._context.workspace.resolve(self._binding.ca_file))) if self._authorities else ()
         )
+        fetch_tables(scratch)
         result = self._context.run(
             (
                 *(self._tool, "--config-file", str(configuration), "run", str(document), "--url", base),
@@ -256,6 +258,7 @@ class _Attack:
             # The tool's modules are compiled once for all runs instead of on each: two seconds of CPU.
             environment={"PYTHONDONTWRITEBYTECODE": ""},
         )
+        keep_tables(scratch)
         if result.returncode not in {*_ENDED, _ENDED_WITH_ERRORS} or not report.is_file():
             raise EvidenceError(
                 f"schemathesis ended with exit code {result.returncode}: {excerpt(result.stderr or result.stdout)}",
