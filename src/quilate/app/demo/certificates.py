@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import Certificate, CertificateBuilder
+    from cryptography.x509 import Certificate, CertificateBuilder, Name
 
 AUTHORITY_DAYS = 365
 """How long the demonstration's own authority lives."""
@@ -68,7 +68,7 @@ def issue_certificate(authority: tuple[Path, Path], certificate_file: Path, key_
     _write(certificate_file, key_file, certificate, key)
 
 
-def _name(text: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an x509.Name, which is imported lazily
+def _name(text: str) -> "Name":
     from cryptography import x509  # noqa: PLC0415 - heavy, and only the demonstration needs it
     from cryptography.x509.oid import NameOID  # noqa: PLC0415 - as above
 
