@@ -220,7 +220,7 @@ def _lines_of(root: Path, location: Location) -> Sequence[str]:
     if location.cell is not None:
         text = _cell_text(text, location.cell)
     # Python's `splitlines` also splits at form feeds and the like, which tools do not count as lines.
-    return re.split(r"\r\n|\n|\r", text)
+    return re.split(r"\r\n|\n|\r", text) if text else ()
 
 
 def _cell_text(text: str, number: int) -> str:

@@ -68,7 +68,10 @@ _BARE_VALUE = re.compile(
 )
 _OPTION_VALUE = re.compile(rf"(?i)--?(?:[a-z0-9]{{1,20}}-){{0,4}}(?:{_STRONG}|key)[= ][\"']?(?P<value>[^\s\"'`]+)")
 _QUERY_VALUE = re.compile(rf"(?i)[?&;][\w-]{{0,32}}?(?:{_STRONG}|key|sig|signature|auth)=(?P<value>[^&\s\"'`<>]+)")
-_HEADER_VALUE = re.compile(r"(?i)\b(?:bearer|basic)\s+(?P<value>[A-Za-z0-9._~+/=-]{12,})")
+_HEADER_VALUE = re.compile(
+    r"(?i)(?:\bauthorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?:[a-z0-9-]{1,20}[ ]+)?|\bbearer\s+(?=[^\s]{12}))"
+    r"(?P<value>[^\s\"'`]+)"
+)
 _USER_INFO = re.compile(r"://(?P<value>[^\s/?\#@:\"'<>`]{0,512}:[^\s\"'<>`]{0,512}|[^\s/?\#@\"'<>`]{1,512})@")
 _GROUPED = (_QUOTED_VALUE, _BARE_VALUE, _OPTION_VALUE, _QUERY_VALUE, _HEADER_VALUE, _USER_INFO)
 
@@ -82,7 +85,11 @@ _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{24,}")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _MIN_BITS = 3.6
 _MIN_HEXADECIMAL_BITS = 3.0
-_LONG_PIECE = 24
+_NUMBER = re.compile(r"[0-9]+")
+_WORDS_OF_A_NAME = 2
+_NUMBERS_OF_RANDOM_TEXT = 3
+_MIN_PIECE = 12
+_LONGER_THAN_WORDS = 28
 
 
 def redact(text: str) -> str:
@@ -143,18 +150,24 @@ def _random_spans(text: str) -> Iterator[_Span]:
 
 
 def _looks_random(token: str) -> bool:
-    """Tell random text from identifiers and paths, which consist of words and few digits."""
+    """Tell random text from identifiers and paths, which consist of words and few numbers."""
     if _HEXADECIMAL.search(token):
         return _bits_per_character(token) >= _MIN_HEXADECIMAL_BITS
-    pieces = re.split(r"[/_=+-]+", token)
-    longest = max(pieces, key=len)
-    if len(pieces) > 1 and len(longest) < _LONG_PIECE and all(len(_WORD.findall(piece)) <= 2 for piece in pieces):  # noqa: PLR2004 - a word with a number behind it
+    pieces = [piece for piece in re.split(r"[/_=+-]+", token) if piece]
+    if all(len(_WORD.findall(piece)) <= _WORDS_OF_A_NAME for piece in pieces) and len(pieces) > 1:
         return False
-    if _bits_per_character(token) < _MIN_BITS:
-        return False
-    digits = sum(character.isdigit() for character in token)
-    mixed = any(map(str.islower, token)) and any(map(str.isupper, token))
-    return (digits >= 2 and (mixed or digits * 6 >= len(token))) or (mixed and _changes_case_often(token))  # noqa: PLR2004 - one digit is an identifier's version
+    return _bits_per_character(token) >= _MIN_BITS and any(map(_mixes_at_random, [*pieces, token]))
+
+
+def _mixes_at_random(piece: str) -> bool:
+    numbers = len(_NUMBER.findall(piece))
+    mixed = any(map(str.islower, piece)) and any(map(str.isupper, piece))
+    return (
+        (numbers >= _NUMBERS_OF_RANDOM_TEXT and len(piece) >= _MIN_PIECE)
+        or (numbers > 1 and mixed)
+        or (numbers > 0 and not mixed and len(piece) >= _LONGER_THAN_WORDS)
+        or (mixed and _changes_case_often(piece))
+    )
 
 
 def _changes_case_often(token: str) -> bool:

@@ -149,7 +149,7 @@ def _result(check: ReportedCheck, entry: ReportedFinding, positions: Mapping[str
     if location:
         result["locations"] = [location]
     if finding.fingerprint:
-        result["partialFingerprints"] = {FINGERPRINT: finding.fingerprint}
+        result["partialFingerprints"] = {FINGERPRINT: _text(finding.fingerprint)}
     if entry.state != FindingState.NOT_COMPARED:
         result["baselineState"] = entry.state
     if entry.waiver is not None:
@@ -217,7 +217,8 @@ def _region(location: Location) -> dict[str, int]:
     last = location.line
     if location.end_line and location.end_line >= location.line:
         region["endLine"] = last = location.end_line
-    if location.end_column and (last > location.line or location.end_column >= max(location.column or 1, 1)):
+    least = 1 if last > location.line else max(location.column or 1, 1)
+    if location.end_column is not None and location.end_column >= least:
         region["endColumn"] = location.end_column
     return region
 
