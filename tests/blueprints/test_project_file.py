@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from quilate.blueprints.planner import make_plan
 from quilate.blueprints.project_file import find_projects, load_project
+from quilate.blueprints.references import load_blueprint
 from quilate.domain.errors import ConfigurationError, ConfigurationErrors
 
 FULL = """\
@@ -149,3 +151,10 @@ def test_without_a_file_the_kind_is_detected(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("print()\n", encoding="utf-8")
     project = load_project(tmp_path)
     assert (project.detected, project.blueprint) == (True, "crypto-lib")
+
+
+def test_the_example_of_the_documentation_is_sound(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "project-file.md").read_text(encoding="utf-8")
+    project = load_project(write(tmp_path, page.split("```yaml\n")[1].split("```")[0]))
+    plan = make_plan(project, load_blueprint(project.blueprint, tmp_path))
+    assert {check.id for check in plan.checks if not check.binding_error} >= {"schema_validation", "offline_metrics"}

@@ -1,6 +1,7 @@
 """What waits for what: stages after stages, checks after the checks of earlier stages and after those they name."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 from typing import TypeVar
 
 from quilate.blueprints.model import Blueprint, BlueprintCheck, BlueprintStage
@@ -90,14 +91,22 @@ def find_cycle(needs: Mapping[Name, Sequence[Name]]) -> tuple[Name, ...]:
 
 def ordered(needs: Mapping[Name, Sequence[Name]]) -> tuple[Name, ...]:
     """Return all names, each behind those it needs, else in the order given. There must be no cycle."""
-    done: dict[Name, None] = {}
-    waiting = list(needs)
-    while waiting:
-        ready = [name for name in waiting if all(need in done for need in needs[name])]
-        name = ready[0]
-        done[name] = None
-        waiting.remove(name)
-    return tuple(done)
+    place = {name: index for index, name in enumerate(needs)}
+    waiting_for = {name: len(set(before)) for name, before in needs.items()}
+    following: dict[Name, list[Name]] = {name: [] for name in needs}
+    for name, before in needs.items():
+        for need in set(before):
+            following[need].append(name)
+    ready = [place[name] for name, count in waiting_for.items() if count == 0]
+    names = tuple(needs)
+    found: list[Name] = []
+    while ready:
+        found.append(names[heappop(ready)])
+        for name in following[found[-1]]:
+            waiting_for[name] -= 1
+            if waiting_for[name] == 0:
+                heappush(ready, place[name])
+    return tuple(found)
 
 
 def all_before(name: Name, needs: Mapping[Name, Sequence[Name]]) -> frozenset[Name]:
