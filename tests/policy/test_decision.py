@@ -26,7 +26,7 @@ from quilate.domain.ids import CheckId, CheckType, StageName
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, Completion, Verdict
 from quilate.evidence.model import FactSpec, FactType, FindingKind, boolean_fact, number_fact
-from quilate.kit.canonical import sha256_of
+from quilate.kit.canonical import canonical_json, sha256_of
 from quilate.policy.decision import decide, decision_bytes, input_bytes, input_from_bytes, replay
 from quilate.policy.decision_schema import SCHEMA_FILE, decision_schema
 from quilate.policy.environment import CONTEXT_NAMES, build_vocabulary, environment_for_when, when_vocabulary
@@ -240,6 +240,14 @@ def test_a_stored_decision_replays_to_the_same_bytes() -> None:
     assert replay(stored) == decision_bytes(decision)
     assert input_bytes(input_from_bytes(stored)) == stored
     assert decision.input_digest == sha256_of(stored)
+
+
+def test_the_bytes_of_an_input_are_canonical_json() -> None:
+    odd = "".join(map(chr, range(256))) + '\u2028\u20ac\U0001f600\ufffe/\\"'
+    given = replace(rich_input(), project=odd)
+    stored = input_bytes(given)
+    assert canonical_json(json.loads(stored)) == stored
+    assert input_from_bytes(stored).project == odd
 
 
 def test_the_order_in_which_things_are_given_does_not_matter() -> None:

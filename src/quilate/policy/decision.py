@@ -139,9 +139,9 @@ class _StoredInput:
 
 
 def _input_bytes(given: DecisionInput) -> bytes:
-    # The order of a set follows the seed of the hash function, so the fingerprints are sorted first.
-    document = msgspec.to_builtins(_StoredInput(format=INPUT_FORMAT, input=given), str_keys=True, order="deterministic")
-    return canonical_json(document)
+    # Equal to canonical JSON for this type (its keys are ASCII, it holds no floats; a test compares the two), and a
+    # hundred times as fast over many findings. Sets are sorted: their order follows the seed of the hash function.
+    return msgspec.json.encode(_StoredInput(format=INPUT_FORMAT, input=given), order="sorted")
 
 
 class _Judged:
