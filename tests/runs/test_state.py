@@ -65,6 +65,16 @@ def test_a_check_with_effects_runs_only_behind_an_open_gate() -> None:
     assert changes.ready == ("deploy",)
 
 
+def test_effects_never_wait_for_what_waits_for_them_however_indirectly() -> None:
+    deploy = planned("deploy", effects=True)
+    smoke = planned("smoke", needs=("deploy",))
+    report = planned("report", needs=("smoke",))
+
+    _, _, changes = begin(report, smoke, deploy)
+
+    assert changes.ready == ("deploy",)
+
+
 @pytest.mark.parametrize(
     ("truth", "completion", "status"),
     [

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from quilate.blueprints.model import Plan, PlannedCheck
-from quilate.domain.ids import CheckId, Digest
+from quilate.domain.ids import Digest
 from quilate.domain.subject import Subject
 from quilate.domain.verdict import CheckResult, Completion, Verdict
 from quilate.evidence.model import Evidence
@@ -24,7 +24,7 @@ from quilate.policy.model import (
     Truth,
     Waiver,
 )
-from quilate.runs.state import Attempt, CheckRun, Judge, Snapshot
+from quilate.runs.state import Attempt, CheckRun, Judge, Snapshot, everything_before, graph_of
 
 
 def judged_check(check: PlannedCheck, run: CheckRun) -> JudgedCheck:
@@ -125,7 +125,7 @@ class RunJudge:
 
     def gate(self, check: PlannedCheck, snapshot: Snapshot) -> Truth:
         """Return whether everything before ``check`` is PASS: required checks and the policies of their stages."""
-        before = self._before(check.id)
+        before = everything_before(check.id, graph_of(self._plan.checks).before)
         ended = [other for other in self._plan.checks if other.id in before]
         if not ended:
             return Truth.TRUE
@@ -134,22 +134,6 @@ class RunJudge:
         required = PolicyRule(name="everything_before", rule="all_required_checks_pass")
         decision = decide(self.decision_input(ended, snapshot, (*policies, required)))
         return {Verdict.PASS: Truth.TRUE, Verdict.FAIL: Truth.FALSE}.get(decision.verdict, Truth.UNKNOWN)
-
-    def _before(self, check_id: CheckId) -> frozenset[CheckId]:
-        found: set[CheckId] = set()
-        pending = [check_id]
-        stage = self._checks[check_id].stage
-        pending.extend(
-            other.id
-            for other in self._plan.checks
-            if other.stage == stage and not other.effects and other.id != check_id
-        )
-        found.update(pending[1:])
-        while pending:
-            needs = [need for need in self._checks[pending.pop()].needs if need in self._checks and need not in found]
-            found.update(needs)
-            pending.extend(needs)
-        return frozenset(found - {check_id})
 
     def decision_input(
         self, checks: Iterable[PlannedCheck], snapshot: Snapshot, policies: tuple[PolicyRule, ...]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quilate.blueprints.model import Blueprint, Plan, ProjectFile
 from quilate.blueprints.planner import make_plan
-from quilate.blueprints.references import load_blueprint
+from quilate.blueprints.references import command_line_reference, load_blueprint
 from quilate.evidence.baseline import baseline_of, compare, write_baseline
 from quilate.kit.canonical import sha256_of
 from quilate.policy.decision import decide, decision_bytes
@@ -40,7 +40,8 @@ def plan_of(project: ProjectFile, options: RunOptions) -> Plan:
     Raises:
         ConfigurationError: Blueprint, project file or options do not fit together.
     """
-    blueprint: Blueprint = load_blueprint(options.blueprint or project.blueprint, Path(project.root))
+    reference = command_line_reference(options.blueprint) if options.blueprint else project.blueprint
+    blueprint: Blueprint = load_blueprint(reference, Path(project.root))
     return make_plan(project, blueprint, only=options.only, from_stage=options.from_stage or None)
 
 

@@ -90,19 +90,28 @@ def graph_of(checks: Iterable[PlannedCheck]) -> Graph:
     """
     listed = tuple(checks)
     known = {check.id for check in listed}
+    declared = {check.id: frozenset(check.needs) & known - {check.id} for check in listed}
     before: dict[CheckId, frozenset[CheckId]] = {}
     for check in listed:
-        needs = set(check.needs) & known
+        before[check.id] = declared[check.id]
         if check.effects:
-            needs |= {
-                other.id
-                for other in listed
-                if other.stage == check.stage and not other.effects and check.id not in other.needs
-            }
-        before[check.id] = frozenset(needs - {check.id})
+            looking = {other.id for other in listed if other.stage == check.stage and not other.effects}
+            # What itself waits for this check, however indirectly, cannot be waited for.
+            before[check.id] |= {other for other in looking if check.id not in everything_before(other, declared)}
     order = tuple(TopologicalSorter({check: sorted(needs) for check, needs in before.items()}).static_order())
     by_id = {check.id: check for check in listed}
     return Graph(checks=tuple(by_id[check_id] for check_id in order), before=before)
+
+
+def everything_before(check_id: CheckId, needs: Mapping[CheckId, frozenset[CheckId]]) -> frozenset[CheckId]:
+    """Return all that a check waits for, directly or through others."""
+    found: set[CheckId] = set()
+    pending = [check_id]
+    while pending:
+        new = needs[pending.pop()] - found
+        found |= new
+        pending.extend(new)
+    return frozenset(found)
 
 
 def initial_snapshot(graph: Graph) -> Snapshot:
