@@ -89,7 +89,7 @@ def expected_policy(project: Path) -> ExpectedPolicy:
     if not (project / FILE_NAME).is_file():
         raise ConfigurationError(
             f"no policy is expected: there is no {FILE_NAME} in {project}",
-            next_step="give the blueprint's digest with --policy-digest (`quilate plan` prints it)",
+            next_step="give the blueprint's digest with --policy-digest (`quilate plan --json` prints it)",
         )
     plan = plan_of(load_project(project), RunOptions())
     return ExpectedPolicy(policy_digest=plan.blueprint.document.digest, profile_digest=plan.profile.digest)
