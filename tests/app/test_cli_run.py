@@ -9,7 +9,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-
 from tests.support.processes import processes_with, unique_marker
 from tests.support.projects import QUILATE, environment, lint_project, quilate, write_files
 
@@ -316,3 +315,57 @@ def test_explain_names_the_failing_clause_and_what_to_do(tmp_path: Path) -> None
     assert "approval" in done.output
     assert "code_lint" in done.output
     assert quilate(project, "explain", "7").code == 2
+
+
+def commit(project: Path, message: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", message]):
+        subprocess.run(["git", *identity, *arguments], cwd=project, check=True)
+
+
+@pytest.mark.parametrize("approval", [False, True])
+def test_a_waiver_binds_from_the_protected_branch_where_the_blueprint_asks_for_approval(
+    tmp_path: Path,
+    approval: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    project = lint_project(tmp_path / "project", DIRTY)
+    if approval:
+        with (project / "blueprint.yaml").open("a", encoding="utf-8") as blueprint:
+            blueprint.write("waivers: {approval: required}\n")
+    commit(project, "without waiver")
+    subprocess.run(["git", "switch", "-qc", "change"], cwd=project, check=True)
+    waived = "import os  # quilate: waive ruff/F401 until=2999-01-01 reason=re-exported for users\n\nANSWER = 42\n"
+    (project / "module.py").write_text(waived, encoding="utf-8")
+
+    proposed = quilate(project, "run")
+    commit(project, "with waiver")
+    subprocess.run(["git", "branch", "-f", "main", "change"], cwd=project, check=True)
+    merged = quilate(project, "run")
+
+    assert proposed.code == (1 if approval else 0), proposed.output
+    if approval:
+        assert "request: not on the protected branch main" in proposed.output
+    assert merged.code == 0, merged.output
+    assert "re-exported for users" in merged.output
+
+
+def test_a_change_cannot_excuse_itself_with_a_baseline_where_approval_is_asked_for(tmp_path: Path) -> None:
+    project = lint_project(tmp_path / "project", DIRTY)
+    with (project / "blueprint.yaml").open("a", encoding="utf-8") as blueprint:
+        blueprint.write("waivers: {approval: required}\n")
+    commit(project, "first")
+
+    quilate(project, "run", "--save-baseline")
+
+    assert quilate(project, "run").code == 1
+    commit(project, "adopted on main")
+    assert quilate(project, "run").code == 0
+
+
+def test_an_expired_waiver_brings_the_finding_back(tmp_path: Path) -> None:
+    source = "import os  # quilate: waive ruff/F401 until=2020-01-01 reason=old\n"
+
+    done = quilate(lint_project(tmp_path / "project", source), "run")
+
+    assert done.code == 1
+    assert "expired" in done.output

@@ -68,8 +68,8 @@ def scripted_judge(
             return CheckResult.PASS
         return CheckResult(run.last.completion.value)
 
-    def condition(text: str, snapshot: Snapshot) -> tuple[Truth, str]:
-        del snapshot
+    def condition(check: PlannedCheck, text: str, snapshot: Snapshot) -> tuple[Truth, str]:
+        del check, snapshot
         return (conditions or {})[text], "the test says so"
 
     return Judge(result=result, condition=condition, gate=lambda _check, _snapshot: gate)

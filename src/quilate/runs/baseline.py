@@ -14,6 +14,8 @@ from quilate.runs.files import run_git
 from quilate.runs.local import RunRequest, run_project
 from quilate.runs.record import findings_of, load_run
 from quilate.runs.store import RunDirectory
+from quilate.runs.waivers import protected_branch
+from quilate.waivers.approval import protected_text
 
 BASELINE_FILE = "quilate-baseline.json"
 """Lies beside ``quilate.yaml`` and is committed: what a team accepted as debt when it adopted the gate."""
@@ -38,10 +40,22 @@ def resolve_baseline(plan: Plan, reference: str) -> Baseline:
     return _baseline_of_revision(plan, reference, directory)
 
 
-def saved_baseline(root: Path) -> Baseline | None:
-    """Return the committed baseline of a project, if there is one."""
+def saved_baseline(plan: Plan) -> Baseline | None:
+    """Return the committed baseline of a project, if there is one.
+
+    Where the blueprint asks for approval it counts as the protected branch holds it: a change must not excuse itself.
+    """
+    root = Path(plan.project.root)
     file = root / BASELINE_FILE
-    return read_baseline(file) if file.is_file() else None
+    if not plan.blueprint.waivers_need_approval:
+        return read_baseline(file) if file.is_file() else None
+    text = protected_text(root, protected_branch(root, plan.project.protected_branch), BASELINE_FILE)
+    if text is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="quilate-baseline-") as directory:
+        approved = Path(directory, BASELINE_FILE)
+        approved.write_text(text, encoding="utf-8")
+        return read_baseline(approved)
 
 
 def _baseline_of_revision(plan: Plan, reference: str, directory: RunDirectory) -> Baseline:

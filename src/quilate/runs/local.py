@@ -19,7 +19,7 @@ from quilate.runs.cache import ResultCache
 from quilate.runs.executor import Executor, LocalExecutor
 from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.fingerprint import Fingerprints
-from quilate.runs.judging import RunJudge, bind_on_new
+from quilate.runs.judging import RunJudge
 from quilate.runs.report import RunReport
 from quilate.runs.state import Attempt, CheckRun, Snapshot, advance, cancel, graph_of, initial_snapshot
 from quilate.runs.store import RunDirectory
@@ -171,8 +171,7 @@ class _LocalRun:
     def _report(self, snapshot: Snapshot) -> RunReport:
         plan = self._request.plan
         policies = plan.policies or (PolicyRule(name="required_checks", rule="all_required_checks_pass"),)
-        if self._request.baseline is not None:
-            policies = bind_on_new(policies)
+        policies = self._judge.binding_policies(policies)
         decision_input = self._judge.decision_input(plan.checks, snapshot, policies)
         return RunReport(
             number=0,

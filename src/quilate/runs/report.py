@@ -8,7 +8,6 @@ from quilate.domain.errors import ExitCode
 from quilate.domain.ids import CheckId
 from quilate.domain.subject import Subject
 from quilate.domain.verdict import CheckResult, Verdict
-from quilate.evidence.model import Finding
 from quilate.policy.model import Decision, DecisionInput
 from quilate.runs.state import CheckRun
 
@@ -39,7 +38,6 @@ class RunReport:
     directory: str
     seal_digest: str = ""
     comparison: BaselineComparison | None = None
-    fixed: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property

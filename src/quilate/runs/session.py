@@ -77,7 +77,7 @@ def _baseline(plan: Plan, options: RunOptions) -> Baseline | None:
         return None
     if options.baseline:
         return resolve_baseline(plan, options.baseline)
-    return saved_baseline(Path(plan.project.root))
+    return saved_baseline(plan)
 
 
 def _adopt(report: RunReport, root: Path) -> RunReport:

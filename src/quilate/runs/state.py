@@ -56,12 +56,12 @@ class Judge:
 
     Attributes:
         result: The result of an ended check under its limits and waivers.
-        condition: The truth of a ``when`` text over what is known so far, with the reason it is not known.
+        condition: The truth of a check's ``when`` text over what had ended before it, and why it is not known.
         gate: The truth of "everything before this check is PASS": its required checks and its stages' policies.
     """
 
     result: Callable[[CheckRun], CheckResult]
-    condition: Callable[[str, Snapshot], tuple[Truth, str]]
+    condition: Callable[[PlannedCheck, str, Snapshot], tuple[Truth, str]]
     gate: Callable[[PlannedCheck, Snapshot], Truth]
 
 
@@ -172,7 +172,7 @@ def _settled_without_running(check: PlannedCheck, snapshot: Snapshot, judge: Jud
     """Return how a check ends that must not run at all, or ``None``."""
     unknown = ""
     for condition in check.when:
-        truth, reason = judge.condition(condition, snapshot)
+        truth, reason = judge.condition(check, condition, snapshot)
         if truth is Truth.FALSE:
             return Attempt(completion=Completion.NOT_APPLICABLE, reason=f"when: {condition} is false")
         if truth is Truth.UNKNOWN:

@@ -6,7 +6,7 @@ from quilate.blueprints.model import Plan
 from quilate.checks.workspace import Workspace
 from quilate.domain.subject import Subject
 from quilate.policy.model import Waiver
-from quilate.runs.files import FileIndex
+from quilate.runs.files import FileIndex, run_git
 from quilate.waivers.approval import binding_waivers, protected_text
 from quilate.waivers.inline import find_inline_waivers
 
@@ -28,10 +28,22 @@ def collect_waivers(
         found.extend(waivers)
         notes.extend(f"waiver ignored: {error}" for error in errors)
     need_approval = plan.blueprint.waivers_need_approval
-    branch = plan.project.protected_branch
+    root = Path(plan.project.root)
+    branch = protected_branch(root, plan.project.protected_branch) if need_approval else ""
 
     def text_on_protected_branch(path: str) -> str | None:
-        return protected_text(Path(plan.project.root), branch, path)
+        return protected_text(root, branch, path)
 
     protected = text_on_protected_branch if subject.revision else None
-    return tuple(binding_waivers(tuple(found), need_approval=need_approval, protected=protected)), tuple(notes)
+    bound = binding_waivers(tuple(found), need_approval=need_approval, protected=protected, branch=branch)
+    return tuple(bound), tuple(notes)
+
+
+def protected_branch(root: Path, configured: str) -> str:
+    """Return the branch whose word counts: the remote's default one where it is known, else the configured one.
+
+    ``quilate.yaml`` is part of the change that is judged, so what it says must not move the protection elsewhere.
+    """
+    known = run_git(root, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+    default = (known or b"").decode("utf-8", "replace").strip().removeprefix("origin/")
+    return default or configured
