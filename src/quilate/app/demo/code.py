@@ -187,9 +187,16 @@ def test_the_service_refuses_what_it_does_not_know(base):
     assert ask(f"{base}/health") == (200, {"status": "ok"})
     assert ask(f"{base}/score", b"{")[0] == 400
     assert ask(f"{base}/score", b'{"applications": [{"income": true, "debt": 1}]}')[0] == 400
+    assert ask(f"{base}/score", b'{"applications": []}')[0] == 400
+    assert ask(f"{base}/score", b"x" * 70_000)[0] == 400
     assert ask(f"{base}/score")[0] == 405
     assert ask(f"{base}/nothing")[0] == 404
     assert ask(f"{base}/openapi.json")[1]["info"]["title"] == "Credit risk"
+
+
+def test_the_command_line_names_both_ports():
+    given = ["--port", "1", "--tls-port", "2", "--certificate", "server.pem", "--key", "server.key"]
+    assert service.options_of(given).tls_port == 2
 '''
 
 

@@ -61,9 +61,16 @@ requires-python = ">=3.11"
 [tool.pytest.ini_options]
 testpaths = ["tests"]
 pythonpath = ["."]
+# These tests use no plugins, and loading them takes longer than the tests.
+addopts = "-p no:schemathesis -p no:hypothesispytest"
 
 [tool.coverage.run]
 source = ["credit_risk"]
+
+[tool.ruff]
+target-version = "py311"
+line-length = 120
+lint.select = ["E4", "E7", "E9", "F"]
 """
 
 

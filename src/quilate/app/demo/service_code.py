@@ -8,8 +8,10 @@ import contextlib
 import json
 import socket
 import ssl
+import sys
 import threading
-{imports}from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from credit_risk.scoring import score
 
@@ -167,14 +169,19 @@ def make_tls_server(port, certificate, key):
     return server
 
 
-def main():
-    """Serve until the process ends."""
+def options_of(arguments):
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--port", "--tls-port"):
         parser.add_argument(name, type=int, required=True)
     for name in ("--certificate", "--key"):
         parser.add_argument(name, required=True)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main():
+    """Serve until the process ends."""
+    options = options_of(sys.argv[1:])
     secured = make_tls_server(options.tls_port, options.certificate, options.key)
     threading.Thread(target=secured.serve_forever, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, socket.error):
@@ -197,7 +204,6 @@ def scores_of(applications):
         time.sleep(LOOKUP_SECONDS)  # the bureau is asked once per application
         scores.append(score(income, debt) if burden < HIGHEST_AMOUNT else 0)
     return scores
-
 '''
 
 _SCORES_FIXED = '''\
@@ -208,7 +214,6 @@ def scores_of(applications):
     """Return the scores, each weighed by what the bureau knows of the applicants."""
     time.sleep(LOOKUP_SECONDS)  # the bureau is asked once per request
     return [score(income, debt) for income, debt in applications]
-
 '''
 
 _GUARD_FLAWED = """\
@@ -224,7 +229,6 @@ _GUARD_FIXED = """\
 def service(*, flawed: bool) -> str:
     """Return the service: one slow lookup per application and a division by zero, or neither."""
     return _SERVICE.format(
-        imports="import time\n",
         scores=_SCORES_FLAWED if flawed else _SCORES_FIXED,
         guard=_GUARD_FLAWED if flawed else _GUARD_FIXED,
     )
