@@ -1,6 +1,7 @@
 """COMMAND runs builds, trainings and deployments as checks (C01, C04)."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from tests.support.check_runner import run_check
 
 from quilate.checks.registry import load_check
 from quilate.domain.errors import ConfigurationError, EvidenceError
+from quilate.domain.ids import Digest
+from quilate.evidence.model import Artifact
 
 PYTHON = sys.executable
 
@@ -68,6 +71,41 @@ def test_secrets_in_the_output_are_masked(tmp_path: Path) -> None:
     evidence = run_check("COMMAND", tmp_path, parameters={"argv": [PYTHON, "-c", program]})
 
     assert token not in repr(evidence)
+
+
+def test_the_value_of_a_passed_on_variable_is_masked_wherever_it_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[bytes] = []
+    monkeypatch.setenv("DEPLOY_KEY", "correct horse")
+    monkeypatch.setattr("quilate.checks.context.LocalContext.artifact", keep_in(kept))
+    program = "import os, sys; print(os.environ['DEPLOY_KEY']); sys.exit('bad key: ' + os.environ['DEPLOY_KEY'])"
+
+    evidence = run_check(
+        "COMMAND", tmp_path, parameters={"argv": [PYTHON, "-c", program], "environment": ["DEPLOY_KEY"]}
+    )
+
+    assert "bad key: [masked]" in evidence.findings[0].message
+    assert kept == [b"[masked]\nbad key: [masked]\n"]
+
+
+def keep_in(kept: list[bytes]) -> Callable[..., Artifact]:
+    """Return a stand-in for the artifact store, which is gone with the check's scratch directory."""
+
+    def artifact(_context: object, name: str, content: bytes, media_type: str) -> Artifact:
+        kept.append(content)
+        return Artifact(name=name, media_type=media_type, digest=Digest("sha256:0"), size=len(content))
+
+    return artifact
+
+
+def test_the_end_of_a_long_output_is_what_is_kept(tmp_path: Path) -> None:
+    program = "for n in range(100000): print('line', n)\nraise SystemExit(2)"
+
+    evidence = run_check("COMMAND", tmp_path, parameters={"argv": [PYTHON, "-c", program]})
+
+    assert evidence.findings[0].message.endswith("line 99998 / line 99999")
+    assert 200_000 < evidence.artifacts[0].size <= 256 << 10
 
 
 @pytest.mark.parametrize("directory", ["..", "missing", "/"])

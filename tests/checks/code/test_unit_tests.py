@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from tests.support.check_runner import run_check
+from tests.support.fork_jobs import DAEMON
+from tests.support.processes import processes_with, unique_marker
 from tests.support.projects import write_files
 
 from quilate.checks.registry import load_check
@@ -246,3 +248,169 @@ def test_canary_is_red(tmp_path: Path) -> None:
     canary = load_check("UNIT_TESTS").canary(tmp_path)
 
     assert rules(run_tests(tmp_path)) == list(canary.expected_rules)
+
+
+def test_an_early_stop_that_the_project_asks_for_hides_no_later_failure(tmp_path: Path) -> None:
+    tests = "def test_a():\n    assert 0\n\ndef test_b():\n    assert 0\n\ndef test_c():\n    pass\n"
+    write_files(tmp_path, {"pytest.ini": "[pytest]\naddopts = -x --ff\n", "test_all.py": tests})
+
+    evidence = run_tests(tmp_path)
+
+    assert rules(evidence) == ["QL-TST-001", "QL-TST-001"]
+    assert facts(evidence)["tests_total"] == "3"
+
+
+@pytest.mark.parametrize(
+    "leaving", ["import pytest; pytest.exit('enough')", "import os; os._exit(0)", "import os; os.kill(os.getpid(), 11)"]
+)
+def test_a_suite_that_leaves_half_way_is_an_error(tmp_path: Path, leaving: str) -> None:
+    tests = f"def test_a():\n    pass\n\ndef test_b():\n    {leaving}\n\ndef test_c():\n    assert 0\n"
+    write_files(tmp_path, {"test_all.py": tests})
+
+    with pytest.raises(EvidenceError, match="pytest did not run all tests"):
+        run_tests(tmp_path)
+
+
+def test_a_module_that_cannot_be_collected_is_named_and_the_others_run_once(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    count = f"import pathlib, time\ndef test_b():\n    pathlib.Path({str(outside)!r}, str(time.time_ns())).touch()\n"
+    project = write_files(
+        tmp_path / "project", {"tests/test_a.py": "import no_such_module\n", "tests/test_b.py": count}
+    )
+
+    evidence = run_tests(project)
+
+    (finding,) = evidence.findings
+    assert (finding.rule, finding.location.path) == ("QL-TST-005", "tests/test_a.py")
+    assert "no_such_module" in finding.message
+    assert facts(evidence)["tests_passed"] == "1"
+    assert len(list(outside.iterdir())) == 1
+
+
+def test_places_are_relative_to_the_workspace_wherever_the_tests_are(tmp_path: Path) -> None:
+    write_files(tmp_path, {"service/tests/unit/test_a.py": "def test_a():\n    assert 0\n"})
+
+    evidence = run_tests(tmp_path, binding={"paths": ["service/tests/unit"]})
+
+    assert evidence.findings[0].location.path == "service/tests/unit/test_a.py"
+    assert len(evidence.test_attempts) == 2
+
+
+@pytest.mark.parametrize("path", ["--collect-only", "../elsewhere", "missing"])
+def test_a_bound_path_that_is_none_of_the_workspace_is_an_error(tmp_path: Path, path: str) -> None:
+    write_files(tmp_path / "project", {"test_a.py": "def test_a(): pass\n"})
+    write_files(tmp_path / "elsewhere", {"test_b.py": "def test_b(): pass\n"})
+
+    with pytest.raises(EvidenceError, match=path):
+        run_tests(tmp_path / "project", binding={"paths": [path]})
+
+
+def test_the_projects_own_coverage_configuration_holds(tmp_path: Path) -> None:
+    config = "[run]\nsource = library\nparallel = true\n[report]\nexclude_also = pragma\n"
+    write_files(
+        tmp_path, {".coveragerc": config, "library.py": LIBRARY, "unused.py": "x = 1\n" * 50, "test_library.py": GOOD}
+    )
+
+    evidence = run_tests(tmp_path, min_coverage=Decimal("0.9"))
+
+    assert rules(evidence) == []
+    assert (facts(evidence)["coverage"], facts(evidence)["coverage_total"]) == ("1", "6")
+
+
+def test_a_source_file_that_no_test_imports_lowers_coverage(tmp_path: Path) -> None:
+    write_files(tmp_path, {"src/library.py": LIBRARY, "src/unused.py": "x = 1\n" * 6, "test_library.py": GOOD})
+
+    evidence = run_tests(tmp_path, min_coverage=Decimal("0.9"))
+
+    assert rules(evidence) == ["QL-TST-002"]
+    assert facts(evidence)["coverage"] == "0.5"
+
+
+def test_a_source_file_that_cannot_be_measured_is_an_error_not_a_higher_coverage(tmp_path: Path) -> None:
+    write_files(tmp_path, {"src/library.py": LIBRARY, "src/broken.py": "def (:\n", "test_library.py": GOOD})
+
+    with pytest.raises(EvidenceError, match=r"broken\.py"):
+        run_tests(tmp_path, min_coverage=Decimal("0.5"))
+
+
+def test_a_command_that_fails_beside_a_green_report_is_an_error(tmp_path: Path) -> None:
+    report = "<testsuite><testcase name='a'/></testsuite>"
+    program = f"open('junit.xml', 'w').write({report!r}); raise SystemExit('cut short')"
+
+    with pytest.raises(EvidenceError, match="names no failure: cut short"):
+        run_tests(tmp_path, binding={"argv": [sys.executable, "-c", program], "junit": "junit.xml"})
+
+
+def test_a_bound_report_outside_the_workspace_is_neither_read_nor_removed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim.xml"
+    victim.write_text("<testsuite><testcase name='a'/></testsuite>", encoding="utf-8")
+    (tmp_path / "project").mkdir()
+
+    for name in ("../victim.xml", str(victim)):
+        for binding in ({"junit": name}, {"argv": [sys.executable, "-c", "pass"], "junit": name}):
+            with pytest.raises(EvidenceError):
+                run_tests(tmp_path / "project", binding=binding)
+    assert victim.exists()
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        '<testsuite><testcase name="a"><skipped/><failure message="no"/></testcase></testsuite>',
+        '<testsuite><testcase name="a"><system-out>x</system-out><error/></testcase></testsuite>',
+    ],
+)
+def test_the_worst_that_a_case_says_counts(tmp_path: Path, report: str) -> None:
+    (tmp_path / "junit.xml").write_text(report, encoding="utf-8")
+
+    assert facts(run_tests(tmp_path, binding={"junit": "junit.xml"}))["tests_failed"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "report", "message"),
+    [
+        ("junit.xml", '<testsuite failures="1"><testcase name="a"/></testsuite>', "1 failures and errors but names 0"),
+        ("coverage.json", '{"totals": {"covered_lines": 9, "num_statements": 3}, "files": {}}', "9 covered of 3"),
+        ("coverage.json", '{"totals": {}, "files": {}}', "neither"),
+        ("coverage.json", '<!DOCTYPE c [<!ENTITY a "b">]><coverage>&a;</coverage>', "document type"),
+    ],
+)
+def test_a_report_that_contradicts_itself_is_an_error(tmp_path: Path, name: str, report: str, message: str) -> None:
+    good = {
+        "junit.xml": '<testsuite><testcase name="a"/></testsuite>',
+        "coverage.json": '{"totals": {"covered_lines": 3, "num_statements": 3}, "files": {}}',
+    }
+    write_files(tmp_path, {**good, name: report})
+
+    with pytest.raises(EvidenceError, match=message):
+        run_tests(tmp_path, binding={"junit": "junit.xml", "coverage": "coverage.json"}, min_coverage=Decimal("0.1"))
+
+
+def test_a_secret_in_a_failure_is_masked_in_every_attempt(tmp_path: Path) -> None:
+    token = "ghp_" + "A1b2C3d4E5f6G7h8I9j0" + "K1l2M3n4O5p6Q7r8"
+    write_files(tmp_path, {"test_a.py": f"def test_a():\n    raise ValueError({token!r})\n"})
+
+    evidence = run_tests(tmp_path)
+
+    assert len(evidence.test_attempts) == 2
+    assert token not in repr(evidence)
+
+
+def test_daemons_that_a_suite_leaves_have_ended(tmp_path: Path) -> None:
+    marker = unique_marker("suite")
+    test = (
+        "import subprocess, sys\n\ndef test_a():\n"
+        f"    subprocess.run([sys.executable, '-c', {DAEMON.format(marker=marker)!r}], check=True)\n"
+    )
+    write_files(tmp_path, {"test_a.py": test})
+
+    assert facts(run_tests(tmp_path))["tests_passed"] == "1"
+    assert processes_with(marker) == []
+
+
+def test_programs_beside_the_projects_interpreter_are_found(tmp_path: Path) -> None:
+    test = "import pathlib, shutil, sys\n\ndef test_a():\n    beside = pathlib.Path(sys.executable).parent / 'pytest'\n"
+    write_files(tmp_path, {"test_a.py": test + "    assert shutil.which('pytest') == str(beside)\n"})
+
+    assert rules(run_tests(tmp_path)) == []

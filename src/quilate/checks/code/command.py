@@ -4,7 +4,8 @@ Why: A pipeline builds, trains and deploys as well as it looks. As a check, a co
 time-outs, evidence and place in the decision as everything else.
 
 Input: `argv`, in the blueprint or in the binding (exactly one of them); never a shell. It runs in a private copy of
-the workspace, or in the workspace itself where `in_place` is true. Only the named environment variables are passed on.
+the workspace, or in the workspace itself where `in_place` is true. Only the named environment variables are passed on;
+their values are masked in all that is kept.
 
 Facts: `exit_code`, `outputs_present` (declared outputs that are there afterwards).
 
@@ -36,10 +37,14 @@ from quilate.evidence.model import (
     Location,
     number_fact,
 )
-from quilate.evidence.redaction import redact
+from quilate.evidence.redaction import MASK, MAX_TEXT, redact
 from quilate.kit.process.model import ProcessResult
 
-SHOWN_LINES = 5
+SHOWN_LINES = 20
+SHOWN_CHARACTERS = 2000
+"""Of what a failed command printed last, in its finding."""
+SHORTEST_MASKED = 4
+"""Values of passed-on variables shorter than this are no secrets, and would mask half of the text."""
 MAX_OUTPUT_BYTES = 256 << 20
 """A declared output beyond 256 MiB is named with its size but not kept as an artifact."""
 
@@ -98,12 +103,13 @@ class Command:
         argv = _argv(parameters, context.binding)
         root = context.workspace.root if parameters.in_place else context.writable_copy()
         directory = _inside(root, context.binding.directory)
-        result = context.run(argv, directory=directory, environment=_passed_on(parameters.environment))
+        passed_on = _passed_on(parameters.environment)
+        result = context.run(argv, directory=directory, environment=passed_on)
+        shown = _Masked(result, tuple(passed_on.values()))
         artifacts, missing = _outputs(context, root, parameters.outputs)
         findings = [_missing_output(name) for name in missing]
         if result.returncode != parameters.expected_exit:
-            findings.insert(0, _unexpected_exit(argv, result, parameters.expected_exit))
-        log = redact((result.stdout + result.stderr).decode("utf-8", "replace")).encode()
+            findings.insert(0, _unexpected_exit(argv, result.returncode, parameters.expected_exit, shown))
         return Evidence(
             summary=f"exit {result.returncode}" if findings else f"{Path(argv[0]).name} exit {result.returncode}",
             facts=(
@@ -111,7 +117,7 @@ class Command:
                 number_fact("outputs_present", len(parameters.outputs) - len(missing), unit="count"),
             ),
             findings=tuple(findings),
-            artifacts=(*artifacts, context.artifact("output.log", log, "text/plain")),
+            artifacts=(*artifacts, context.artifact("output.log", shown.log(), "text/plain")),
         )
 
     def canary(self, directory: Path) -> Canary:
@@ -158,10 +164,35 @@ def _outputs(context: Context, root: Path, names: tuple[str, ...]) -> tuple[tupl
     return tuple(kept), missing
 
 
-def _unexpected_exit(argv: tuple[str, ...], result: ProcessResult, expected: int) -> Finding:
-    printed = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()[-SHOWN_LINES:]
-    told = redact(" / ".join(line.strip() for line in printed))[:500]
-    ending = f"signal {-result.returncode}" if result.returncode < 0 else f"exit code {result.returncode}"
+class _Masked:
+    """What a command printed, without secrets: those that look like it, and every value that was passed on to it."""
+
+    def __init__(self, result: ProcessResult, values: tuple[str, ...]) -> None:
+        self._values = sorted((value for value in values if len(value) >= SHORTEST_MASKED), key=len, reverse=True)
+        self.stdout = self._masked(result.stdout)
+        self.stderr = self._masked(result.stderr)
+
+    def _masked(self, stream: bytes) -> str:
+        text = stream[-MAX_TEXT:].decode("utf-8", "replace")
+        for value in self._values:
+            text = text.replace(value, MASK)
+        if len(stream) > MAX_TEXT:
+            text = text.partition("\n")[2]  # The cut may have gone through a secret, which is then no longer known.
+        return redact(text)
+
+    def last_lines(self) -> str:
+        """Return the last lines of the errors, else of the output, as one line."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()[-SHOWN_LINES:]
+        return " / ".join(line.strip() for line in lines)[:SHOWN_CHARACTERS]
+
+    def log(self) -> bytes:
+        """Return the end of the output and of the errors, one after the other."""
+        return (self.stdout + self.stderr).encode()
+
+
+def _unexpected_exit(argv: tuple[str, ...], code: int, expected: int, shown: _Masked) -> Finding:
+    told = shown.last_lines()
+    ending = f"signal {-code}" if code < 0 else f"exit code {code}"
     return Finding(
         rule=RuleId("QL-CMD-001"),
         kind=FindingKind.TEST,
@@ -170,8 +201,8 @@ def _unexpected_exit(argv: tuple[str, ...], result: ProcessResult, expected: int
         location=Location(),
         measured=ending,
         limit=f"exit code {expected}",
-        fix="run the command by hand, mend what it complains of; its whole output is kept as output.log",
-        context=" ".join(argv),
+        fix="run the command by hand, mend what it complains of; the end of its output is kept as output.log",
+        context=redact(" ".join(argv)),
     )
 
 

@@ -9,6 +9,8 @@ import msgspec
 from quilate.checks.code.junit_input import parse_xml
 from quilate.domain.errors import EvidenceError
 
+_LONGEST_CONDITION = 40
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCoverage:
@@ -68,11 +70,18 @@ def read_coverage(content: bytes, name: str) -> Coverage:
     Raises:
         EvidenceError: It is neither.
     """
-    if content.lstrip()[:1] == b"<":
-        return _read_cobertura(content, name)
+    coverage = _read_cobertura(content, name) if content.lstrip()[:1] == b"<" else _read_json(content, name)
+    counts = [(coverage.covered, coverage.total), *((file.covered, file.total) for file in coverage.files)]
+    for covered, total in counts:
+        if not 0 <= covered <= total:
+            raise EvidenceError(f"{name} counts {covered} covered of {total}", next_step="write the report anew")
+    return coverage
+
+
+def _read_json(content: bytes, name: str) -> Coverage:
     try:
         report = msgspec.json.decode(content, type=_Report)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EvidenceError(
             f"{name} is neither coverage.py's JSON nor Cobertura XML: {error}",
             next_step="write it with `coverage json` or `coverage xml`",
@@ -101,11 +110,11 @@ def _read_cobertura(content: bytes, name: str) -> Coverage:
 
 
 def _line_counts(line: Any) -> tuple[int, int]:
-    covered, total = int(line.get("hits", "0") != "0"), 1
+    covered, total = int(line.get("hits", "").isdecimal() and bool(line.get("hits", "").strip("0"))), 1
     condition = line.get("condition-coverage", "")  # "50% (1/2)"
     if "(" in condition:
         taken, _, branches = condition.partition("(")[2].rstrip(")").partition("/")
-        if taken.isdecimal() and branches.isdecimal():
+        if taken.isdecimal() and branches.isdecimal() and len(condition) < _LONGEST_CONDITION:
             covered += int(taken)
             total += int(branches)
     return covered, total

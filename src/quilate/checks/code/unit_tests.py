@@ -5,19 +5,21 @@ flaky: it hides the next real failure, so both attempts are kept and it is never
 
 Input: The tests of the workspace, run by the project's own interpreter with pytest in a private copy (whose root and
 `src` directory are on the path), or by the bound `argv` that writes the bound `junit` report; or an existing `junit`
-and `coverage` report of the workspace, without running anything. Coverage is coverage.py's, lines and branches.
+and `coverage` report of the workspace, without running anything. Coverage is coverage.py's, lines and branches, over
+the bound `source`, else what the project's own configuration names, else `src`, else everything. The project's pytest
+configuration applies, but for what would hide something: an early stop, an own coverage limit, own retries.
 
 Facts: `tests_total`, `tests_passed`, `tests_failed`, `tests_skipped`, `tests_flaky`; `coverage` (ratio),
 `coverage_covered` and `coverage_total` (lines and branches) where coverage is measured.
 
 Limits: no failure; coverage at least `min_coverage`; at least `min_tests` tests run. Failed tests run again up to
-`reruns` times.
+`reruns` times, unless there are more than 500 of them.
 
 Findings: `QL-TST-001` a test fails; `QL-TST-002` coverage below the limit; `QL-TST-003` a flaky test; `QL-TST-004`
 too few tests; `QL-TST-005` a test module cannot be collected.
 
-Raises: EvidenceError where no interpreter is bound, pytest or coverage is missing in it, the run ends with an internal
-or usage error of pytest, or a report cannot be read.
+Raises: EvidenceError where no interpreter is bound, pytest or coverage is missing in it, the run does not come to its
+end or fails beside a green report, or a report cannot be read or contradicts itself.
 
 Source: JUnit XML as pytest writes it (https://docs.pytest.org), Cobertura XML, coverage.py's JSON report.
 """
