@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from quilate.app.cli.formats import document_of
 from quilate.app.cli.live import ProgressPrinter
-from quilate.app.cli.run_output import closing_lines, details, header
+from quilate.app.cli.run_output import Frame, closing_lines, details, header
 from quilate.app.cli.terminal import Terminal
 from quilate.blueprints.model import ProjectFile
 from quilate.blueprints.project_file import find_projects, load_project
 from quilate.domain.errors import ConfigurationError, ExitCode
-from quilate.evidence.frames import frame_source
+from quilate.evidence.model import Location
 from quilate.runs.report import RunReport
 from quilate.runs.session import RunOptions, plan_of, run_session
 from quilate.runs.subject import git_subject
@@ -35,6 +34,8 @@ def judge_projects(
     silent = output_format is not None and target is None
     reports = [judge_project(project, options, terminal, silent=silent) for project in projects]
     if output_format is not None:
+        from quilate.app.cli.formats import document_of  # noqa: PLC0415 - most runs are for people: saves 50 ms
+
         content = document_of(reports, output_format)
         if target is None:
             terminal.line(content)
@@ -54,11 +55,23 @@ def judge_project(project: ProjectFile, options: RunOptions, terminal: Terminal,
         terminal.line("  no quilate.yaml here: the kind of project was detected; `quilate init` writes it down")
     with ProgressPrinter(terminal, plan) as progress:
         report = run_session(project, options, progress=progress)
-    for line in [*details(terminal, report, frame_source(Path(project.root), report_secrets(report)))]:
-        terminal.line(line)
-    for line in closing_lines(terminal, report):
+    for line in (*details(terminal, report, code_frames(report)), *closing_lines(terminal, report)):
         terminal.line(line)
     return report
+
+
+def code_frames(report: RunReport) -> Frame:
+    """Return the source of a run's code frames, read only when the first is asked for."""
+    made: list[Frame] = []
+
+    def frame(location: Location, is_secret: bool) -> tuple[str, ...]:  # noqa: FBT001 - the frames' own signature
+        if not made:
+            from quilate.evidence.frames import frame_source  # noqa: PLC0415 - a run without findings needs none
+
+            made.append(frame_source(Path(report.plan.project.root), report_secrets(report)))
+        return made[0](location, is_secret)
+
+    return frame
 
 
 def report_secrets(report: RunReport) -> tuple[tuple[str, int], ...]:
