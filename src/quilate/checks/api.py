@@ -28,9 +28,14 @@ class Queue(StrEnum):
 
 
 class Isolation(StrEnum):
-    """Where a check runs: ``process`` (its own child, may start tools) or ``thread`` (trivial, own Python only)."""
+    """Where a check runs.
+
+    ``process``: in a child of its own, and may start tools. ``exclusive``: likewise, with no other check beside it, for
+    what measures time. ``thread``: trivial, own Python only.
+    """
 
     PROCESS = "process"
+    EXCLUSIVE = "exclusive"
     THREAD = "thread"
 
 

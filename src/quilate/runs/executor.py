@@ -46,12 +46,14 @@ class LocalExecutor:
     """Children of one fork server and a few threads, at most ``concurrency`` checks at a time."""
 
     def __init__(self, *, concurrency: int | None = None, server: ForkServer | None = None) -> None:
-        self._concurrency = concurrency or max(2, os.cpu_count() or 2)
+        # Twice the processors: checks wait for tools, files and endpoints about as much as they compute.
+        self._concurrency = concurrency or max(4, 2 * (os.cpu_count() or 2))
         self._server = server
         self._owns_server = server is None
         self._waiting: list[tuple[PlannedCheck, ContextSpec]] = []
         self._jobs: dict[int, CheckId] = {}
         self._threads: dict[CheckId, float] = {}
+        self._exclusive: CheckId | None = None
         self._ended: queue.SimpleQueue[tuple[CheckId, Attempt]] = queue.SimpleQueue()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)  # noqa: FBT003 - the signature is the standard library's
@@ -66,8 +68,10 @@ class LocalExecutor:
         self._fill()
 
     def _fill(self) -> None:
-        while self._waiting and len(self._jobs) + len(self._threads) < self._concurrency:
-            check, spec = self._waiting.pop(0)
+        while (chosen := self._next_in_line()) is not None:
+            check, spec = self._waiting.pop(chosen)
+            if check.isolation is Isolation.EXCLUSIVE:
+                self._exclusive = check.id
             payload = msgspec.json.encode(spec)
             if check.isolation is Isolation.THREAD:
                 self._threads[check.id] = time.monotonic() + spec.timeout_seconds
@@ -76,6 +80,16 @@ class LocalExecutor:
             else:
                 job = self._fork_server().submit(_TARGET, payload, wall_seconds=spec.timeout_seconds + _GRACE_SECONDS)
                 self._jobs[job] = check.id
+
+    def _next_in_line(self) -> int | None:
+        """Return the place in line of the check to start now: exclusive ones when, and while, nothing else runs."""
+        running = len(self._jobs) + len(self._threads)
+        if self._exclusive is not None or running >= self._concurrency:
+            return None
+        for place, (check, _) in enumerate(self._waiting):
+            if check.isolation is not Isolation.EXCLUSIVE:
+                return place
+        return 0 if self._waiting and not running else None
 
     def _fork_server(self) -> ForkServer:
         if self._server is None:
@@ -130,6 +144,8 @@ class LocalExecutor:
             if result is None:
                 return
             check_id = self._jobs.pop(result.job_id)
+            if check_id == self._exclusive:
+                self._exclusive = None
             found[check_id] = attempt_of_job(result)
 
     def close(self) -> None:

@@ -118,7 +118,7 @@ class LoadTest:
     type: ClassVar[str] = "LOAD_TEST"
     version: ClassVar[str] = "1"
     queue: ClassVar[Queue] = Queue.CODE
-    isolation: ClassVar[Isolation] = Isolation.PROCESS
+    isolation: ClassVar[Isolation] = Isolation.EXCLUSIVE
     profile: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "severity_threshold": "medium",
