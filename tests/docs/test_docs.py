@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from quilate.app.cli import COMMANDS
+from quilate.blueprints.references import parse_blueprint_text
 from quilate.checks.registry import CHECK_TYPES, load_check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,13 @@ def test_commands_named_in_docs_exist(page: Path) -> None:
         if name in {"is", "and", "judges", "reads", "finds", "itself", "never", "runs", "ships", "does"}:
             continue
         assert name in COMMANDS, f"there is no `quilate {name}`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_blueprints_in_docs_are_valid(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        if re.search(r"^id:", block, re.MULTILINE) and re.search(r"^stages:", block, re.MULTILINE):
+            parse_blueprint_text(block.encode(), str(page.name), ROOT)
 
 
 def test_readme_is_short() -> None:
