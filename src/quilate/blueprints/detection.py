@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from quilate.blueprints.git import listed_files
+from quilate.blueprints.listing import listed_files
 from quilate.blueprints.model import Blueprint, BlueprintCheck, ProjectFile
 from quilate.blueprints.parameters import required_names
 from quilate.blueprints.references import load_blueprint

@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from quilate.blueprints.git import git_output
 from quilate.blueprints.model import Blueprint
 from quilate.blueprints.references import builtin_names, load_blueprint, parse_blueprint_text
 from quilate.blueprints.yaml_positions import shown
 from quilate.domain.errors import ConfigurationError
+from quilate.kit.git import git_output
 
 
 def blueprint_file(reference: str, root: Path) -> Path | None:

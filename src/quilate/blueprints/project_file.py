@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from quilate.blueprints.git import listed_files
+from quilate.blueprints.listing import listed_files
 from quilate.blueprints.model import ProjectFile
 from quilate.blueprints.reading import Reader, places, present
 from quilate.blueprints.references import boundary_of, path_inside

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import rfc8785
 
-
 _LARGEST_INTEGER = 2**53 - 1
 """Beyond it, integers are no longer exact as the doubles that RFC 8785 prescribes."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from quilate.blueprints.model import Plan
 from quilate.domain.errors import ConfigurationError
 from quilate.evidence.baseline import Baseline, baseline_of, read_baseline, write_baseline
-from quilate.runs.files import run_git
+from quilate.kit.git import git_output
 from quilate.runs.local import RunRequest, run_project
 from quilate.runs.record import findings_of, load_run
 from quilate.runs.store import RunDirectory
@@ -60,7 +60,7 @@ def saved_baseline(plan: Plan) -> Baseline | None:
 
 def _baseline_of_revision(plan: Plan, reference: str, directory: RunDirectory) -> Baseline:
     root = Path(plan.project.root)
-    output = run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+    output = git_output(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
     if output is None:
         raise ConfigurationError(
             f"baseline {reference!r} is neither a file, nor a run, nor a git revision",
@@ -106,12 +106,13 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
     Raises:
         ConfigurationError: git cannot give it.
     """
-    prefix = (run_git(root, "rev-parse", "--show-prefix") or b"").decode("utf-8", "surrogateescape").strip()
-    top = (run_git(root, "rev-parse", "--show-toplevel") or b"").decode("utf-8", "surrogateescape").strip()
+    prefix = (git_output(root, "rev-parse", "--show-prefix") or b"").decode("utf-8", "surrogateescape").strip()
+    top = (git_output(root, "rev-parse", "--show-toplevel") or b"").decode("utf-8", "surrogateescape").strip()
     target = Path(tempfile.mkdtemp(prefix="quilate-baseline-"))
     try:
-        clone = run_git(root, "clone", "--quiet", "--shared", "--no-checkout", "--", top, str(target / "tree"))
-        done = None if clone is None else run_git(target / "tree", "checkout", "--quiet", "--detach", commit)
+        arguments = ("clone", "--quiet", "--shared", "--no-checkout", "--", top, str(target / "tree"))
+        clone = git_output(root, *arguments, may_read_repositories=True)
+        done = None if clone is None else git_output(target / "tree", "checkout", "--quiet", "--detach", commit)
         tree = target / "tree" / prefix
         if done is None or not tree.is_dir():
             raise ConfigurationError(

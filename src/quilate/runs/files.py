@@ -2,7 +2,6 @@
 
 import os
 import stat
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import ConfigurationError
 from quilate.kit.canonical import file_digest, sha256_of
+from quilate.kit.git import git_output
 from quilate.runs.globs import compile_globs
 
 NEVER_JUDGED = frozenset({".git", ".hg", ".svn", ".quilate", ".venv", "__pycache__", "node_modules", ".tox", ".nox"})
@@ -67,32 +67,10 @@ def _kind_of(root: Path, path: str) -> str:
 
 def _git_files(root: Path) -> list[str] | None:
     """Return git's list of tracked and untracked files, or ``None`` outside a repository."""
-    done = run_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    done = git_output(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if done is None:
         return None
     return [name.decode("utf-8", "surrogateescape") for name in done.split(b"\0") if name]
-
-
-def run_git(root: Path, *arguments: str, timeout: float = 60) -> bytes | None:
-    """Return the output of a read-only git command, or ``None`` where it fails or git is missing.
-
-    The repository is not trusted: its hooks, monitors and pagers are switched off, and so is the user's environment.
-    """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(  # noqa: S603 - git with fixed options, never a shell
-            ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments],  # noqa: S607 - PATH
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            check=False,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _walk(root: Path) -> Iterator[str]:

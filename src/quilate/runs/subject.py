@@ -8,7 +8,8 @@ from quilate.checks.workspace import Workspace
 from quilate.domain.ids import Digest
 from quilate.domain.subject import Subject, SubjectKind
 from quilate.kit.canonical import sha256_of
-from quilate.runs.files import FileIndex, list_workspace, run_git
+from quilate.kit.git import git_output
+from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.store import RunDirectory
 
 
@@ -49,7 +50,7 @@ def git_subject(project: ProjectFile) -> Subject:
 
 def git_state(root: Path) -> tuple[str, str, bool]:
     """Return the revision, the branch and whether files below ``root`` differ from it; empty outside git."""
-    output = run_git(root, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--", ".")
+    output = git_output(root, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--", ".")
     if output is None:
         return "", "", False
     revision = branch = ""

@@ -5,8 +5,9 @@ from pathlib import Path
 from quilate.blueprints.model import Plan
 from quilate.checks.workspace import Workspace
 from quilate.domain.subject import Subject
+from quilate.kit.git import git_output
 from quilate.policy.model import Waiver
-from quilate.runs.files import FileIndex, run_git
+from quilate.runs.files import FileIndex
 from quilate.waivers.approval import binding_waivers, protected_text
 from quilate.waivers.inline import find_inline_waivers
 
@@ -44,6 +45,6 @@ def protected_branch(root: Path, configured: str) -> str:
 
     ``quilate.yaml`` is part of the change that is judged, so what it says must not move the protection elsewhere.
     """
-    known = run_git(root, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+    known = git_output(root, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     default = (known or b"").decode("utf-8", "replace").strip().removeprefix("origin/")
     return default or configured

@@ -4,9 +4,7 @@ A waiver that a change brings along is a request. It is shown, and it does not c
 the protected branch has merged it.
 """
 
-import os
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from quilate.domain.errors import ConfigurationError, SourcePosition
+from quilate.kit.git import git_output
 from quilate.policy.model import Waiver
 from quilate.waivers.inline import find_inline_waivers
 from quilate.waivers.project import parse_waiver
@@ -22,7 +21,6 @@ ProtectedText = Callable[[str], str | None]
 """Path of a file to its text on the protected branch, or ``None`` where there is none."""
 
 MAX_FILE_BYTES = 16 << 20
-_TIMEOUT_SECONDS = 30.0
 _UNSAFE_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$")
 
 
@@ -75,9 +73,9 @@ def protected_text(root: Path, branch: str, path: str) -> str | None:
     if relative is None or not branch or _UNSAFE_BRANCH.search(branch):
         return None
     for reference in (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}"):
-        if _git(root, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}") is None:
+        if git_output(root, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}") is None:
             continue
-        content = _git(root, "cat-file", "blob", f"{reference}:./{relative}")
+        content = git_output(root, "cat-file", "blob", f"{reference}:./{relative}")
         if content is None or len(content) > MAX_FILE_BYTES:
             return None
         return content.decode("utf-8", "replace")
@@ -129,28 +127,3 @@ def _relative(root: Path, path: str) -> str | None:
             return None
     unsafe = ".." in given.parts or "\0" in path or not given.parts
     return None if unsafe else given.as_posix()
-
-
-def _git(root: Path, *arguments: str) -> bytes | None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {
-        "GIT_ALLOW_PROTOCOL": "none",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "LC_ALL": "C",
-    }
-    switched_off = ("-c", "core.fsmonitor=", "-c", "core.hooksPath=/dev/null")
-    try:
-        done = subprocess.run(  # noqa: S603 - git with fixed options and checked names, never a shell
-            ["git", *switched_off, *arguments],  # noqa: S607 - git as PATH has it
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            check=False,
-            timeout=_TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,46 @@
+"""Ask git about a repository that nobody vouches for."""
+
+import os
+import subprocess
+from pathlib import Path
+
+_SWITCHED_OFF = ("--no-pager", "-c", "core.fsmonitor=", "-c", "core.hooksPath=/dev/null")
+"""An empty monitor is off in every version of git; older ones take ``false`` for the name of a program."""
+
+
+def git_output(
+    directory: Path, *arguments: str, timeout_seconds: float = 60, may_read_repositories: bool = False
+) -> bytes | None:
+    """Return the output of a git command, or ``None`` where it fails or git is missing.
+
+    The repository is not trusted: its hooks, monitors and pagers are switched off, missing objects are not fetched,
+    no lock is taken for what is only read, and the caller's ``GIT_*`` variables do not lead elsewhere.
+
+    Args:
+        directory: Where git runs.
+        arguments: The command and its arguments; names from outside need a check or ``--`` before them.
+        timeout_seconds: How long git may take.
+        may_read_repositories: Let git read other repositories on this machine, as ``clone`` of a path has to; no
+            other transport is ever allowed.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {
+        "GIT_ALLOW_PROTOCOL": "file" if may_read_repositories else "none",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+    try:
+        done = subprocess.run(  # noqa: S603 - git with fixed options, never a shell
+            ["git", *_SWITCHED_OFF, *arguments],  # noqa: S607 - git as PATH has it
+            cwd=directory,
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=timeout_seconds,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
