@@ -28,11 +28,6 @@ class ProgressPrinter:
         self._status: Any = None
 
     def __enter__(self) -> Self:
-        if self._terminal.live:
-            from rich.console import Console  # noqa: PLC0415 - rich is for terminals only
-
-            self._status = Console(highlight=False, soft_wrap=True).status("planning")
-            self._status.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -41,6 +36,7 @@ class ProgressPrinter:
 
     def __call__(self, check: PlannedCheck, run: CheckRun, decided: CheckDecision | None) -> None:
         """Take note of a check that started or ended."""
+        self._start_status()
         if decided is None:
             self._running[check.id] = time.monotonic()
         else:
@@ -48,6 +44,18 @@ class ProgressPrinter:
             self._ended[check.id] = (run, decided)
             self._print_complete_stages()
         self._show_running()
+
+    def _start_status(self) -> None:
+        """Show the line of what is running from the first check on.
+
+        Not earlier: rich refreshes it from a thread, and the first check starts the fork server, which is forked from
+        this process only while it has no threads.
+        """
+        if self._terminal.live and self._status is None:
+            from rich.console import Console  # noqa: PLC0415 - rich is for terminals only
+
+            self._status = Console(highlight=False, soft_wrap=True).status("starting")
+            self._status.start()
 
     def _print_complete_stages(self) -> None:
         for name, checks in self._stages.items():
