@@ -1,10 +1,10 @@
 """``quilate plan``: limits and their origin, bindings, evidence, what changed (C02, C04, C11, C19)."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.repositories import commit_all
 
 from quilate.app.cli import run_command_line
 
@@ -31,11 +31,6 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "gate.yaml").write_text(GATE, encoding="utf-8")
     (tmp_path / "quilate.yaml").write_text(PROJECT, encoding="utf-8")
     return tmp_path
-
-
-def git(root: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
 
 
 def plan(*arguments: str) -> int:
@@ -71,9 +66,7 @@ def test_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_changed_blueprint_is_compared_with_the_committed_one(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    git(project, "init", "-q")
-    git(project, "add", ".")
-    git(project, "commit", "-q", "-m", "one")
+    commit_all(project, "one")
     assert plan(str(project)) == 0
     assert "changes against" not in capsys.readouterr().out
     (project / "gate.yaml").write_text(GATE.replace("min_coverage: 0.8", "min_coverage: 0.7"), encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support.processes import processes_with, unique_marker
 from tests.support.projects import QUILATE, environment, lint_project, quilate, write_files
+from tests.support.repositories import commit_all, git
 
 CLEAN = "ANSWER = 42\n"
 DIRTY = "import os\n\nANSWER = 42\n"
@@ -165,9 +166,7 @@ def test_one_command_adopts_a_repository_with_old_findings(tmp_path: Path) -> No
 
 def test_a_git_revision_is_a_baseline_and_moved_lines_stay_old(tmp_path: Path) -> None:
     project = lint_project(tmp_path / "project", DIRTY)
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "old"]):
-        subprocess.run(["git", *identity, *arguments], cwd=project, check=True)
+    commit_all(project, "old")
     (project / "module.py").write_text('"""A line more."""\n\n' + DIRTY, encoding="utf-8")
 
     same = quilate(project, "run", "--baseline", "HEAD")
@@ -317,12 +316,6 @@ def test_explain_names_the_failing_clause_and_what_to_do(tmp_path: Path) -> None
     assert quilate(project, "explain", "7").code == 2
 
 
-def commit(project: Path, message: str) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", message]):
-        subprocess.run(["git", *identity, *arguments], cwd=project, check=True)
-
-
 @pytest.mark.parametrize("approval", [False, True])
 def test_a_waiver_binds_from_the_protected_branch_where_the_blueprint_asks_for_approval(
     tmp_path: Path,
@@ -332,14 +325,14 @@ def test_a_waiver_binds_from_the_protected_branch_where_the_blueprint_asks_for_a
     if approval:
         with (project / "blueprint.yaml").open("a", encoding="utf-8") as blueprint:
             blueprint.write("waivers: {approval: required}\n")
-    commit(project, "without waiver")
-    subprocess.run(["git", "switch", "-qc", "change"], cwd=project, check=True)
+    commit_all(project, "without waiver")
+    git(project, "switch", "--quiet", "--create", "change")
     waived = "import os  # quilate: waive ruff/F401 until=2999-01-01 reason=re-exported for users\n\nANSWER = 42\n"
     (project / "module.py").write_text(waived, encoding="utf-8")
 
     proposed = quilate(project, "run")
-    commit(project, "with waiver")
-    subprocess.run(["git", "branch", "-f", "main", "change"], cwd=project, check=True)
+    commit_all(project, "with waiver")
+    git(project, "branch", "--force", "main", "change")
     merged = quilate(project, "run")
 
     assert proposed.code == (1 if approval else 0), proposed.output
@@ -353,12 +346,12 @@ def test_a_change_cannot_excuse_itself_with_a_baseline_where_approval_is_asked_f
     project = lint_project(tmp_path / "project", DIRTY)
     with (project / "blueprint.yaml").open("a", encoding="utf-8") as blueprint:
         blueprint.write("waivers: {approval: required}\n")
-    commit(project, "first")
+    commit_all(project, "first")
 
     quilate(project, "run", "--save-baseline")
 
     assert quilate(project, "run").code == 1
-    commit(project, "adopted on main")
+    commit_all(project, "adopted on main")
     assert quilate(project, "run").code == 0
 
 

@@ -1,9 +1,9 @@
 """quilate.yaml: every key, every fault at once, and the projects of a repository (C02, C04, C19)."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.repositories import git
 
 from quilate.blueprints.planner import make_plan
 from quilate.blueprints.project_file import find_projects, load_project
@@ -140,7 +140,7 @@ def test_projects_of_a_repository(tmp_path: Path) -> None:
 
 
 def test_what_git_ignores_is_no_project(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    git(tmp_path, "init", "--quiet")
     (tmp_path / ".gitignore").write_text("out/\n", encoding="utf-8")
     write(tmp_path / "out" / "copy", FULL)
     write(tmp_path / "a", FULL)

@@ -1,19 +1,14 @@
 """Which files a run judges, and what it remembers of them (C04, C11)."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.repositories import commit_all, git
 
 from quilate.domain.errors import ConfigurationError
 from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.subject import git_state, tree_digest
-
-
-def git(directory: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *identity, *arguments], cwd=directory, check=True, capture_output=True)
 
 
 def write(directory: Path, **files: str) -> None:
@@ -130,10 +125,8 @@ def test_the_index_tells_which_files_hold_waivers(tmp_path: Path) -> None:
 
 def test_git_state_names_revision_branch_and_dirt(tmp_path: Path) -> None:
     assert git_state(tmp_path) == ("", "", False)
-    git(tmp_path, "init")
     write(tmp_path, a_dot_py="1")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-m", "first")
+    commit_all(tmp_path, "first")
     revision, branch, dirty = git_state(tmp_path)
     assert (len(revision), branch, dirty) == (40, "main", False)
 

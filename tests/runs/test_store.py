@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.repositories import git
 
 from quilate.domain.errors import ConfigurationError
 from quilate.runs import store
@@ -13,12 +14,11 @@ from quilate.runs.store import RunDirectory
 
 
 def test_it_ignores_itself(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    git(tmp_path, "init", "--quiet")
 
     RunDirectory(tmp_path).prepare()
 
-    status = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, check=True, capture_output=True)
-    assert status.stdout == b""
+    assert git(tmp_path, "status", "--porcelain") == b""
 
 
 def test_a_second_run_in_another_process_is_refused_and_named(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """C11: where the blueprint asks for approval, a waiver binds only when the protected branch holds it already."""
 
-import subprocess
 from datetime import date
 from pathlib import Path
 
 import pytest
 from tests.support.decision_inputs import waiver
+from tests.support.repositories import commit_all, git
 
 from quilate.policy.model import Waiver
 from quilate.waivers.approval import binding_waivers, protected_text
@@ -23,19 +23,12 @@ COMMENT = "# quilate: waive ruff/S324 until=2026-12-31 reason=a checksum"
 CODE = f"x = md5()  {COMMENT}\n"
 
 
-def git(root: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
-
-
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    git(tmp_path, "init", "-q", "-b", "main")
     (tmp_path / "src").mkdir()
     (tmp_path / "quilate.yaml").write_text(PROJECT)
     (tmp_path / "src" / "a.py").write_text(CODE)
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-q", "-m", "first")
+    commit_all(tmp_path, "first")
     git(tmp_path, "checkout", "-q", "-b", "change")
     return tmp_path
 
@@ -107,8 +100,7 @@ def test_a_project_below_the_top_of_the_repository(repository: Path) -> None:
     git(repository, "checkout", "-q", "main")
     (repository / "service").mkdir()
     (repository / "service" / "quilate.yaml").write_text("service")
-    git(repository, "add", ".")
-    git(repository, "commit", "-q", "-m", "service")
+    commit_all(repository, "service")
     assert protected_text(repository / "service", "main", "quilate.yaml") == "service"
     assert protected_text(repository, "main", "quilate.yaml") == PROJECT
 

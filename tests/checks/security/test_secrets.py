@@ -1,13 +1,12 @@
 """SECRETS over real kingfisher, without network (C16)."""
 
 import hashlib
-import os
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 from tests.support.check_runner import run_check
+from tests.support.repositories import git
 
 from quilate.checks.security.secrets import Secrets
 from quilate.domain.errors import ConfigurationError, EvidenceError
@@ -17,16 +16,6 @@ from quilate.domain.severity import Severity
 def made_up_token(seed: str) -> str:
     """Return a text in the form of a GitHub token, never written in this file."""
     return "ghp_" + hashlib.sha256(seed.encode()).hexdigest()[:36]
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = {
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@b",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@b",
-    }
-    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, env={**os.environ, **identity})
 
 
 def test_the_canary_is_found(tmp_path: Path) -> None:
