@@ -67,32 +67,40 @@ def compare_profiles(
     return tuple(found)
 
 
-def _by_id(blueprint: Blueprint) -> dict[CheckId, tuple[BlueprintStage, BlueprintCheck]]:
+_Placed = tuple[BlueprintStage, BlueprintCheck]
+
+
+def _by_id(blueprint: Blueprint) -> dict[CheckId, _Placed]:
     return {check.id: (stage, check) for stage in blueprint.stages for check in stage.checks}
 
 
 def _checks(before: Blueprint, after: Blueprint) -> Iterator[Change]:
     old, new = _by_id(before), _by_id(after)
-    for name, (stage, check) in new.items():
-        if name not in old:
-            note = "new check, required" if check.required else "new check, not required"
-            direction = Direction.STRICTER if check.required else Direction.NEUTRAL
-            yield Change(kind="+", subject=name, after=check.type, direction=direction, note=note)
+    for name, placed in new.items():
+        if name in old:
+            yield from _changes_of_check(old[name], placed)
             continue
-        old_stage, old_check = old[name]
-        if old_check.type != check.type:
-            yield Change(kind="~", subject=f"{name}.type", before=old_check.type, after=check.type)
-            continue
-        yield from _parameters(old_check, check)
-        yield from _check_keys(old_check, check)
-        if old_stage.name != stage.name:
-            yield Change(
-                kind="~", subject=f"{name}.stage", before=old_stage.name, after=stage.name, direction=Direction.NEUTRAL
-            )
+        _, check = placed
+        note = "new check, required" if check.required else "new check, not required"
+        direction = Direction.STRICTER if check.required else Direction.NEUTRAL
+        yield Change(kind="+", subject=name, after=check.type, direction=direction, note=note)
     for name, (_, check) in old.items():
         if name not in new:
             note = "check removed" if check.required else "check removed, it was not required"
             yield Change(kind="-", subject=name, before=check.type, direction=Direction.LOOSER, note=note)
+
+
+def _changes_of_check(before: _Placed, after: _Placed) -> Iterator[Change]:
+    (old_stage, old), (new_stage, new) = before, after
+    if old.type != new.type:
+        yield Change(kind="~", subject=f"{new.id}.type", before=old.type, after=new.type)
+        return
+    yield from _parameters(old, new)
+    yield from _check_keys(old, new)
+    if old_stage.name != new_stage.name:
+        subject = f"{new.id}.stage"
+        neutral = Direction.NEUTRAL
+        yield Change(kind="~", subject=subject, before=old_stage.name, after=new_stage.name, direction=neutral)
 
 
 def _parameters(before: BlueprintCheck, after: BlueprintCheck) -> Iterator[Change]:
@@ -125,21 +133,24 @@ def parameter_direction(name: str, old: Any, new: Any) -> Direction:  # noqa: PL
     """Return what a parameter's change means, judged by its name; what the name does not tell is for a person."""
     if name == "severity_threshold":
         return _severity_direction(old, new)
-    if old is None or new is None:
-        limit = name.startswith(("min_", "max_"))
-        return (Direction.STRICTER if old is None else Direction.LOOSER) if limit else Direction.CHANGED
-    if isinstance(old, bool) and isinstance(new, bool):
-        return _stricter_if(new) if name.startswith(_DEMANDING) else Direction.CHANGED
+    if (old is None or new is None) and name.startswith(("min_", "max_")):
+        return _stricter_if(old is None)
+    if isinstance(old, bool) and isinstance(new, bool) and name.startswith(_DEMANDING):
+        return _stricter_if(new)
     older, newer = _number(old), _number(new)
     if older is not None and newer is not None:
-        if name.startswith("min_"):
-            return _stricter_if(newer > older)
-        return _stricter_if(newer < older) if name.startswith("max_") else Direction.CHANGED
+        return _limit_direction(name, older, newer)
     if name == "min_version":
         return _stricter_if(str(new) > str(old))
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
         return _list_direction(name, {str(item) for item in old}, {str(item) for item in new})
     return Direction.CHANGED
+
+
+def _limit_direction(name: str, old: Decimal, new: Decimal) -> Direction:
+    if name.startswith("min_"):
+        return _stricter_if(new > old)
+    return _stricter_if(new < old) if name.startswith("max_") else Direction.CHANGED
 
 
 def _list_direction(name: str, old: set[str], new: set[str]) -> Direction:

@@ -45,19 +45,24 @@ def check_needs(blueprint: Blueprint, stages: StageNeeds, reader: Reader) -> Che
     for stage in blueprint.stages:
         inherited = [check_id for need in stages.get(stage.name, ()) for check_id in members[need]]
         for check in stage.checks:
-            own = []
-            for need in check.needs:
-                if need in names:
-                    own.append(need)
-                    continue
-                position = check.needs_positions.get(need, check.position)
-                reader.report(f"{check.id} needs the unknown check {need!r}{nearest_hint(need, names)}", position)
-            found[check.id] = tuple(dict.fromkeys([*inherited, *own]))
+            found[check.id] = tuple(dict.fromkeys([*inherited, *_known_needs(check, names, reader)]))
     cycle = find_cycle(found)
     if cycle:
         step = "a stage follows the one before it; take one of these needs out, or give a stage its own `needs`"
         reader.report(f"checks need each other: {' → '.join(cycle)}", _position_of(checks, cycle[0]), step)
     return found
+
+
+def _known_needs(check: BlueprintCheck, names: Sequence[CheckId], reader: Reader) -> list[CheckId]:
+    """Return the checks that a check names in its ``needs``; unknown ones are reported."""
+    known = []
+    for need in check.needs:
+        if need in names:
+            known.append(need)
+            continue
+        position = check.needs_positions.get(need, check.position)
+        reader.report(f"{check.id} needs the unknown check {need!r}{nearest_hint(need, names)}", position)
+    return known
 
 
 def _position_of(items: Iterable[BlueprintCheck | BlueprintStage], name: str) -> SourcePosition | None:
@@ -71,21 +76,26 @@ def find_cycle(needs: Mapping[Name, Sequence[Name]]) -> tuple[Name, ...]:
     """Return the names of one cycle, the first again at the end, or nothing. Does not recurse."""
     settled: set[Name] = set()
     for start in needs:
-        path: list[Name] = []
-        pending = [(start, iter(needs[start]))] if start not in settled else []
-        while pending:
-            name, following = pending[-1]
-            if not path or path[-1] != name:
-                path.append(name)
-            following_name = next((need for need in following if need not in settled), None)
-            if following_name is None:
-                settled.add(name)
-                path.pop()
-                pending.pop()
-            elif following_name in path:
-                return (*path[path.index(following_name) :], following_name)
-            else:
-                pending.append((following_name, iter(needs[following_name])))
+        cycle = _cycle_from(start, needs, settled)
+        if cycle:
+            return cycle
+    return ()
+
+
+def _cycle_from(start: Name, needs: Mapping[Name, Sequence[Name]], settled: set[Name]) -> tuple[Name, ...]:
+    """Return a cycle that can be reached from ``start``; names from which none can be are added to ``settled``."""
+    path = [start] if start not in settled else []
+    pending = [iter(needs[name]) for name in path]
+    while path:
+        need = next((one for one in pending[-1] if one not in settled), None)
+        if need is None:
+            settled.add(path.pop())
+            pending.pop()
+        elif need in path:
+            return (*path[path.index(need) :], need)
+        else:
+            path.append(need)
+            pending.append(iter(needs[need]))
     return ()
 
 

@@ -11,7 +11,7 @@ from quilate.domain.errors import ConfigurationError, SourcePosition
 from quilate.domain.ids import CheckId
 from quilate.domain.nearest import nearest_hint
 from quilate.policy.language import Expression, check, names_read, parse
-from quilate.policy.language.syntax import Call, Literal, Name
+from quilate.policy.language.syntax import Call, Literal, Name, Node
 from quilate.policy.model import PolicyEngine, PolicyRule, Vocabulary
 from quilate.policy.vocabulary import CHECK_PASSES, when_vocabulary
 
@@ -95,19 +95,21 @@ def _judged(located: LocatedText, vocabulary: Vocabulary, reader: Reader) -> Exp
 
 def _report_unanswerable(expression: Expression, located: LocatedText, vocabulary: Vocabulary, reader: Reader) -> None:
     """Report functions that no check of the plan can answer, and checks named in quotes that there are not."""
-    check_ids = vocabulary.functions[CHECK_PASSES].producers
     for node in expression.nodes():
         name = node.function if isinstance(node, Call) else node.name if isinstance(node, Name) else ""
         function = vocabulary.functions.get(name) if name not in vocabulary.names else None
         if function is not None and not function.producers:
             step = "add a check that does, or take the clause out"
             reader.report(f"no check of this blueprint answers `{name}`", located.at(node.start), step)
-        if isinstance(node, Call) and name == CHECK_PASSES and isinstance(node.arguments[0], Literal):
-            argument = node.arguments[0]
-            if argument.value not in check_ids:
-                text = str(argument.value)
-                message = f"there is no check {shown(text)!r}{nearest_hint(text[:100], check_ids)}"
-                reader.report(message, located.at(argument.start))
+        if isinstance(node, Call) and name == CHECK_PASSES:
+            _report_unknown_check(node.arguments[0], located, vocabulary.functions[CHECK_PASSES].producers, reader)
+
+
+def _report_unknown_check(argument: Node, located: LocatedText, check_ids: tuple[CheckId, ...], reader: Reader) -> None:
+    if isinstance(argument, Literal) and argument.value not in check_ids:
+        text = str(argument.value)
+        message = f"there is no check {shown(text)!r}{nearest_hint(text[:100], check_ids)}"
+        reader.report(message, located.at(argument.start))
 
 
 def _at_line(policy: PolicyRule, blueprint: Blueprint) -> LocatedText:

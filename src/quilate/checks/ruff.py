@@ -5,7 +5,7 @@ Source: ruff's JSON output (https://docs.astral.sh/ruff/linter/) as version 0.14
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -90,10 +90,23 @@ def run_ruff(context: Context, arguments: Sequence[str], files: PythonFiles) -> 
         ToolMissingError: ruff is not installed.
         EvidenceError: ruff refused its configuration, ran out of time or wrote something else than its report.
     """
-    program = context.tool(RUFF)
     diagnostics: list[Diagnostic] = []
     unparsed = dict(files.unparsed)
     cells: dict[str, dict[int, int]] = {}
+    for path, entry in _reported(context, arguments, files):
+        if entry.code != INVALID_SYNTAX and (entry.code == _IO_ERROR or entry.location is None):
+            unparsed[path] = f"is not readable as Python: {one_sentence(entry.message)}"
+            continue
+        if path.endswith(".ipynb") and path not in cells:
+            cells[path] = _cells_of(context, path)
+        diagnostics.append(_diagnostic(path, entry, cells.get(path, {})))
+    _drop_crashed(diagnostics, unparsed)
+    return RuffReport(diagnostics=tuple(sorted(set(diagnostics))), unparsed=unparsed)
+
+
+def _reported(context: Context, arguments: Sequence[str], files: PythonFiles) -> Iterator[tuple[str, _Entry]]:
+    """Yield the entries of ruff's reports, each with the path as the workspace has it."""
+    program = context.tool(RUFF)
     names = {_shown(path): path for path in files.paths}
     for group in batches(files.paths):
         argv = [program, *arguments, "--no-cache", "--output-format", "json", "--", *(f"./{path}" for path in group)]
@@ -103,14 +116,7 @@ def run_ruff(context: Context, arguments: Sequence[str], files: PythonFiles) -> 
             path = names.get(entry.filename.removeprefix(_shown(str(context.workspace.root)) + "/"))
             if path is None:
                 raise EvidenceError(f"ruff reported on {entry.filename!r}, which it was not given")
-            if entry.code != INVALID_SYNTAX and (entry.code == _IO_ERROR or entry.location is None):
-                unparsed[path] = f"is not readable as Python: {one_sentence(entry.message)}"
-                continue
-            if path.endswith(".ipynb") and path not in cells:
-                cells[path] = _cells_of(context, path)
-            diagnostics.append(_diagnostic(path, entry, cells.get(path, {})))
-    _drop_crashed(diagnostics, unparsed)
-    return RuffReport(diagnostics=tuple(sorted(set(diagnostics))), unparsed=unparsed)
+            yield path, entry
 
 
 def without_excluded(context: Context, files: PythonFiles) -> tuple[PythonFiles, tuple[str, ...]]:

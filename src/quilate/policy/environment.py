@@ -13,7 +13,7 @@ from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, Completion
 from quilate.evidence.model import Fact, FactType, FindingKind
 from quilate.policy.judgement import Judgement, counted, judge_all
-from quilate.policy.model import Baseline, Binding, JudgedCheck, Value, Vocabulary, Waiver
+from quilate.policy.model import Baseline, Binding, CheckDecision, JudgedCheck, Value, Vocabulary, Waiver
 from quilate.policy.vocabulary import (
     ALL_REQUIRED,
     CHECK_PASSES,
@@ -164,11 +164,7 @@ class DecisionEnvironment:
             return _unknown(f"`{ALL_REQUIRED}` takes no arguments")
         if not self._judged.judgements:
             return _unknown("no check was judged", next_step="let the blueprint name at least one check")
-        decisions = [
-            judgement.decision
-            for judgement in self._judged.judgements.values()
-            if judgement.decision.required and self._stage in {None, judgement.decision.stage}
-        ]
+        decisions = self._required_decisions()
         failing = [decision for decision in decisions if decision.result is CheckResult.FAIL]
         if failing:
             reason = "; ".join(f"{decision.check_id} fails: {decision.reason}" for decision in failing)
@@ -177,6 +173,11 @@ class DecisionEnvironment:
         if open_ones:
             return self._open(open_ones)
         return _true(tuple(decision.check_id for decision in decisions))
+
+    def _required_decisions(self) -> list[CheckDecision]:
+        """Return what became of the required checks, of the policy's stage where it decides one."""
+        decisions = [judgement.decision for judgement in self._judged.judgements.values()]
+        return [one for one in decisions if one.required and self._stage in {None, one.stage}]
 
     def _no_findings(self, arguments: tuple[Value, ...]) -> Value:
         rank = _rank(arguments)

@@ -130,18 +130,7 @@ def explain(
 
 def render_explanation(explanation: Explanation) -> list[str]:
     """Return the explanation as plain lines."""
-    lines = [explanation.headline]
-    seen: dict[CheckId, int] = {}
-    for number, cause in enumerate(explanation.causes, start=1):
-        lines.append(f"  {number}. {_clause_text(cause)}")
-        for check in cause.checks:
-            if check.check in seen:
-                lines.append(f"     {check.check}: see {seen[check.check]}")
-                continue
-            seen[check.check] = number
-            summary = f": {check.summary}" if check.summary else ""
-            lines.append(f"     {check.check}{summary}{_since(check)}")
-            lines += [f"       {finding}" for finding in check.findings]
+    lines = [explanation.headline, *_cause_lines(explanation.causes)]
     if explanation.open_questions:
         lines.append("Open:")
     for question in explanation.open_questions:
@@ -154,6 +143,21 @@ def render_explanation(explanation: Explanation) -> list[str]:
         lines.append("Shortest way to accept:")
         lines += [f"  {number}. {step}" for number, step in enumerate(explanation.next_steps, start=1)]
     return lines
+
+
+def _cause_lines(causes: Sequence[Cause]) -> Iterable[str]:
+    """Give the causes by number; a check behind several of them is told of once."""
+    told: dict[CheckId, int] = {}
+    for number, cause in enumerate(causes, start=1):
+        yield f"  {number}. {_clause_text(cause)}"
+        for check in cause.checks:
+            if check.check in told:
+                yield f"     {check.check}: see {told[check.check]}"
+                continue
+            told[check.check] = number
+            summary = f": {check.summary}" if check.summary else ""
+            yield f"     {check.check}{summary}{_since(check)}"
+            yield from (f"       {finding}" for finding in check.findings)
 
 
 def _clause_text(clause: Cause | OpenQuestion) -> str:

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,28 +99,38 @@ def encoded_input(document: Any) -> str:
     Raises:
         ValueError: It is nested too deeply, too large, or holds something that JSON or Rego cannot hold exactly.
     """
-    pending = [(document, 1)]
-    while pending:
-        value, depth = pending.pop()
-        if depth > MAX_INPUT_DEPTH:
-            raise ValueError(f"it is nested deeper than {MAX_INPUT_DEPTH} levels")
-        if isinstance(value, dict):
-            pending += [(part, depth + 1) for pair in value.items() for part in pair]
-            if not all(isinstance(key, str) for key in value):
-                raise ValueError("it has a key that is not a text")
-        elif isinstance(value, list | tuple):
-            pending += [(part, depth + 1) for part in value]
-        else:
-            _require_scalar(value)
+    _require_json(document)
     text = json.dumps(document, allow_nan=False)
     if len(text) > MAX_INPUT_BYTES:
         raise ValueError(f"it is larger than {MAX_INPUT_BYTES >> 20} MiB")
     return text
 
 
+def _require_json(document: Any) -> None:
+    """Raise for what JSON or Rego cannot hold exactly, and for what is nested too deeply. Does not recurse."""
+    pending = [(document, 1)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > MAX_INPUT_DEPTH:
+            raise ValueError(f"it is nested deeper than {MAX_INPUT_DEPTH} levels")
+        pending += [(part, depth + 1) for part in _parts(value)]
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """Return what a container holds, its keys among it; anything else must be a scalar that JSON and Rego have."""
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("it has a key that is not a text")
+        return [part for pair in value.items() for part in pair]
+    if isinstance(value, list | tuple):
+        return value
+    _require_scalar(value)
+    return ()
+
+
 def _require_scalar(value: Any) -> None:
     if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value) if not value.isascii() else False:
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError("it has a text that is not valid Unicode")
     elif isinstance(value, bool) or value is None:
         return

@@ -67,15 +67,19 @@ def find_inline_waivers(path: str, text: str) -> tuple[tuple[Waiver, ...], tuple
 def _places(path: str, text: str) -> Iterator[tuple[_Place, Iterable[Comment], int | None]]:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in NOTEBOOK:
-        for number, source in enumerate(_code_cells(text), start=1):
-            if MARKER in source:
-                lines = ["" if _is_for_ipython(line) else line for line in source.split("\n")]
-                yield _Place(path, number, lines), *comments_of_python("\n".join(lines))
+        yield from _cells_with_waivers(path, text)
     elif suffix in PYTHON:
         text = text.removeprefix("\ufeff")
         yield _Place(path, None, text.split("\n")), *comments_of_python(text)
     else:
         yield _Place(path, None, text.split("\n")), comments_by_marker(path, text, MARKER), None
+
+
+def _cells_with_waivers(path: str, text: str) -> Iterator[tuple[_Place, Iterable[Comment], int | None]]:
+    for number, source in enumerate(_code_cells(text), start=1):
+        if MARKER in source:
+            lines = ["" if _is_for_ipython(line) else line for line in source.split("\n")]
+            yield _Place(path, number, lines), *comments_of_python("\n".join(lines))
 
 
 def _code_cells(text: str) -> list[str]:

@@ -52,6 +52,24 @@ def _stage_line(terminal: Terminal, plan: Plan, stage: BlueprintStage) -> str:
 
 
 def _check_lines(terminal: Terminal, plan: Plan, check: PlannedCheck, cached: str) -> Iterator[str]:
+    yield f"  {check.id}  {check.type}  {', '.join(_check_words(check, cached))}"
+    own = next(one for stage in plan.blueprint.stages for one in stage.checks if one.id == check.id)
+    if own.needs:
+        yield f"    needs {', '.join(own.needs)}"
+    if own.when:
+        yield f"    when {_shortened(own.when)}"
+    values = {name: f"{name} {_value(value)}" for name, value in parameters_of(check).items()}
+    given = [text for name, text in values.items() if name not in check.from_profile]
+    if given:
+        yield f"    {', '.join(given)}"
+    shipped = [text for name, text in values.items() if name in check.from_profile]
+    if shipped:
+        yield f"    from the profile: {', '.join(shipped)}"
+    yield from _binding_lines(terminal, check)
+
+
+def _check_words(check: PlannedCheck, cached: str) -> list[str]:
+    """Return what is said behind a check: whether it is required, how long it may take, and what is special."""
     words = ["required" if check.required else "not required", f"time-out {_duration(check.timeout_seconds)}"]
     words += [counted(check.retries, "retry", "retries")] if check.retries else []
     words += [f"every finding {check.severity.value}"] if check.severity else []
@@ -59,28 +77,18 @@ def _check_lines(terminal: Terminal, plan: Plan, check: PlannedCheck, cached: st
     words += [f"fresh for {_duration(check.fresh_for_seconds)}"] if check.fresh_for_seconds else []
     words += ["has effects"] if check.effects else []
     words += [f"cached, {cached}"] if cached else []
-    yield f"  {check.id}  {check.type}  {', '.join(words)}"
-    own = next(one for stage in plan.blueprint.stages for one in stage.checks if one.id == check.id)
-    if own.needs:
-        yield f"    needs {', '.join(own.needs)}"
-    if own.when:
-        yield f"    when {_shortened(own.when)}"
-    values = parameters_of(check)
-    given = [f"{name} {_value(values[name])}" for name in values if name not in check.from_profile]
-    if given:
-        yield f"    {', '.join(given)}"
-    shipped = [f"{name} {_value(values[name])}" for name in values if name in check.from_profile]
-    if shipped:
-        yield f"    from the profile: {', '.join(shipped)}"
+    return words
+
+
+def _binding_lines(terminal: Terminal, check: PlannedCheck) -> Iterator[str]:
     if check.binding_error is not None:
         yield f"    {terminal.styled('!', 'yellow')} {check.binding_error}"
         yield f"      {check.binding_error.next_step}"
-    elif dataclasses.fields(check.binding):
-        bound = {
-            name: value for name, value in to_document(check.binding).items() if value not in ("", (), [], {}, None)
-        }
-        if bound:
-            yield f"    bound to {', '.join(f'{name} {_value(value)}' for name, value in bound.items())}"
+        return
+    written = to_document(check.binding) if dataclasses.fields(check.binding) else {}
+    bound = {name: value for name, value in written.items() if value not in ("", (), [], {}, None)}
+    if bound:
+        yield f"    bound to {', '.join(f'{name} {_value(value)}' for name, value in bound.items())}"
 
 
 def parameters_of(check: PlannedCheck) -> dict[str, Any]:

@@ -28,15 +28,21 @@ def check_key(site: Site, key: ast.expr | None) -> None:
         return
     value = site.value(key)
     if isinstance(value, bytes | str):
-        text = value.decode("latin-1") if isinstance(value, bytes) else value
-        if text and not _PUBLIC.match(text.lstrip()):
-            unit = "bytes" if isinstance(value, bytes) else "characters"
-            message = "The key is written in the source, where everybody who reads the code has it"
-            site.report(HARD_CODED_KEY, message, measured=f"a constant of {len(value)} {unit}", node=key)
-        return
-    origin = site.called(key)
-    if not origin:
-        return
+        _check_constant(site, key, value)
+    elif origin := site.called(key):
+        _check_origin(site, key, origin)
+
+
+def _check_constant(site: Site, key: ast.expr, value: bytes | str) -> None:
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if text and not _PUBLIC.match(text.lstrip()):
+        unit = "bytes" if isinstance(value, bytes) else "characters"
+        message = "The key is written in the source, where everybody who reads the code has it"
+        site.report(HARD_CODED_KEY, message, measured=f"a constant of {len(value)} {unit}", node=key)
+
+
+def _check_origin(site: Site, key: ast.expr, origin: str) -> None:
+    """Report a key by the calls that it comes from."""
     if origin.startswith(("base64.urlsafe_b64encode()", "base64.b64encode()")):
         origin = _encoded(site, key) or origin
     if _BARE_HASH.fullmatch(origin):

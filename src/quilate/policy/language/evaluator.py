@@ -141,10 +141,7 @@ class _Evaluator:
             return Truth.UNKNOWN, f"`{self._text(node)}`: {reason}"
         if left.number is not None and right.number is not None:
             truth = compared(operator, left.number, right.number)
-            if truth is Truth.UNKNOWN:
-                reasons = (_inside(left, right), left.reason, right.reason)
-                return truth, "; ".join(reason for reason in reasons if reason)
-            return truth, next((side.reason for side in (left, right) if side.reason), "")
+            return truth, _reason_about_numbers(truth, left, right)
         if operator not in {"==", "!="}:
             return Truth.UNKNOWN, f"`{operator}` compares numbers"
         equal = left.text == right.text and left.truth is right.truth
@@ -281,6 +278,13 @@ def _exact_value(operand: _Operand) -> Value | None:
 
 def _union(origins: Iterable[tuple[CheckId, ...]]) -> tuple[CheckId, ...]:
     return tuple(dict.fromkeys([check for origin in origins for check in origin]))
+
+
+def _reason_about_numbers(truth: Truth, left: _Operand, right: _Operand) -> str:
+    reasons = [side.reason for side in (left, right) if side.reason]
+    if truth is Truth.UNKNOWN:
+        return "; ".join(filter(None, [_inside(left, right), *reasons]))
+    return reasons[0] if reasons else ""
 
 
 def _inside(left: _Operand, right: _Operand) -> str:

@@ -36,10 +36,7 @@ def read_quality(item: Mapping, subject: str, open_demands: list[NotEvaluated], 
     refused: bool | None = None
     ratio: Decimal | None = None
     for entry in item.mappings("quality"):
-        entry.only(QUALITY_KEYS, "a quality rule")
-        kind = entry.text("type", "library")
-        if kind not in _TYPES:
-            raise contract_error(f"unknown type {kind!r}{nearest_hint(kind, _TYPES)}", entry.at("type"))
+        kind = _kind(entry)
         if kind == "library":
             rules.append(_library_rule(entry, of_object=of_object))
         elif kind == "custom" and entry.text("engine") == _OUR_ENGINE:
@@ -51,6 +48,15 @@ def read_quality(item: Mapping, subject: str, open_demands: list[NotEvaluated], 
             reason = f"{what} is not judged on a file"
             open_demands.append(NotEvaluated(subject=subject, reason=reason, position=entry.position))
     return Quality(rules=tuple(rules), additional_columns_refused=refused, max_missing_ratio=ratio)
+
+
+def _kind(entry: Mapping) -> str:
+    """Return the type of a quality rule."""
+    entry.only(QUALITY_KEYS, "a quality rule")
+    kind = entry.text("type", "library")
+    if kind not in _TYPES:
+        raise contract_error(f"unknown type {kind!r}{nearest_hint(kind, _TYPES)}", entry.at("type"))
+    return kind
 
 
 def _our_demand(entry: Mapping, *, of_object: bool) -> Mapping:
