@@ -1,11 +1,12 @@
 """Asking git about a repository executes nothing of it and reaches nothing outside it (C04, C11)."""
 
+import os
 from pathlib import Path
 
 import pytest
 from tests.support.repositories import commit_all, git
 
-from quilate.kit.git import git_output
+from quilate.kit.git import git_output, without_filters
 
 
 @pytest.fixture
@@ -91,4 +92,38 @@ def test_missing_objects_are_not_fetched(repository: Path, tmp_path: Path) -> No
     git(tmp_path / "partial", "config", "remote.origin.uploadpack", program(tmp_path / "upload", trace))
 
     assert git_output(tmp_path / "partial", "cat-file", "blob", "HEAD:a.py") is None
+    assert not trace.exists()
+
+
+def test_filters_of_the_repository_are_not_executed_where_they_are_switched_off(
+    repository: Path, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace"
+    (repository / ".gitattributes").write_text("*.py filter=a=b\n", encoding="utf-8")
+    for key in ("clean", "process", "smudge"):
+        git(repository, "config", f"filter.a=b.{key}", program(tmp_path / key, trace))
+    git(repository, "config", "filter.a=b.required", "true")
+    os.utime(repository / "a.py", (1, 1))
+
+    assert git_output(repository, "status", "--porcelain", settings=without_filters(repository)) is not None
+    assert not trace.exists()
+
+
+def test_filters_of_the_user_stay_on(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".gitconfig").write_text('[filter "lfs"]\n\tclean = cat\n', encoding="utf-8")
+
+    assert without_filters(repository) == {}
+
+
+def test_a_tree_that_looks_like_a_bare_repository_is_not_taken_for_one(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    git(tmp_path, "init", "--quiet", "--bare", "tree")
+    tree = tmp_path / "tree"
+    (tree / "a.py").write_text("x = 1\n", encoding="utf-8")
+    git(tree, "config", "--file", "config", "core.bare", "false")
+    git(tree, "config", "--file", "config", "core.worktree", ".")
+    git(tree, "config", "--file", "config", "alias.listed", f"!{program(tmp_path / 'alias', trace)}")
+
+    assert git_output(tree, "listed") is None
     assert not trace.exists()

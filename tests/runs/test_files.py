@@ -1,6 +1,7 @@
 """Which files a run judges, and what it remembers of them (C04, C11)."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,71 @@ def test_git_state_names_revision_branch_and_dirt(tmp_path: Path) -> None:
     write(tmp_path, b_dot_py="2")
 
     assert git_state(tmp_path) == (revision, "main", True)
+
+
+def test_a_changed_file_with_its_old_size_and_time_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, a_dot_py="one", b_dot_py="one")
+    os.utime(tmp_path / "a.py", ns=(1, 1))
+    store = tmp_path / "index"
+    before = (tmp_path / "a.py").stat()
+    with monkeypatch.context() as long_after:
+        long_after.setattr(time, "time", lambda: 2.0**33)
+        index = FileIndex(tmp_path, store)
+        first, other = index.record("a.py"), index.record("b.py")
+        index.save(now_seconds=2**33)
+
+    with (tmp_path / "a.py").open("r+", encoding="utf-8") as stream:
+        stream.write("two")
+    os.utime(tmp_path / "a.py", ns=(1, 1))
+
+    after = (tmp_path / "a.py").stat()
+    assert (before.st_size, before.st_mtime_ns, before.st_ino) == (after.st_size, after.st_mtime_ns, after.st_ino)
+    index = FileIndex(tmp_path, store)
+    assert index.record("a.py").digest != first.digest
+    assert index.record("b.py") == other
+
+
+def test_a_file_changed_shortly_before_it_was_read_is_not_remembered_however_long_the_run_takes(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, a_dot_py="one")
+    index = FileIndex(tmp_path, tmp_path / "index")
+    index.record("a.py")
+
+    index.save(now_seconds=time.time() + 3600)
+
+    assert not (tmp_path / "index").exists()
+
+
+def test_the_index_names_what_changed_since_it_was_read(tmp_path: Path) -> None:
+    write(tmp_path, same_dot_py="1", touched_dot_py="1", edited_dot_py="1", removed_dot_py="1")
+    index = FileIndex(tmp_path, tmp_path / "index")
+    for name in ("same.py", "touched.py", "edited.py", "removed.py", "missing.py"):
+        index.record(name)
+
+    os.utime(tmp_path / "touched.py", ns=(1, 1))
+    write(tmp_path, edited_dot_py="2", missing_dot_py="3")
+    (tmp_path / "removed.py").unlink()
+
+    assert index.changed() == ("edited.py", "missing.py", "removed.py")
+
+
+def test_pipes_and_directories_have_a_record_without_being_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    index = FileIndex(tmp_path, tmp_path / "index")
+
+    assert index.record("pipe").digest == index.record(".").digest == "no file"
+    assert index.changed() == ()
+
+
+def test_repositories_within_the_project_are_reported(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    write(tmp_path, a_dot_py="1", vendored__b_dot_py="2")
+    commit_all(tmp_path / "vendored", "other")
+
+    workspace = list_workspace(tmp_path, ())
+
+    assert (workspace.paths, workspace.repositories) == (("a.py",), ("vendored",))
+    assert list_workspace(tmp_path, ("vendored",)).repositories == ()

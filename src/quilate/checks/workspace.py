@@ -23,11 +23,13 @@ class Workspace:
         paths: Every judged file, relative to ``root`` with ``/``, sorted; excluded files and symbolic links that
             lead out of the root are not in it.
         escaping_links: The links that were left out for leading out of the root.
+        repositories: Directories left out for being git repositories of their own, submodules for example.
     """
 
     root: Path
     paths: tuple[str, ...]
     escaping_links: tuple[str, ...] = field(default=())
+    repositories: tuple[str, ...] = field(default=())
 
     def files(self, *patterns: str) -> Iterator[str]:
         """Yield the paths that match any glob pattern (``*.py`` matches in every directory), or all of them."""
@@ -54,6 +56,8 @@ class Workspace:
         Raises:
             EvidenceError: It does not exist, or leads out of the workspace.
         """
+        if "\0" in path:
+            raise EvidenceError(f"{path!r} is no path", next_step="mend the binding in quilate.yaml")
         candidate = Path(os.path.realpath(self.root / path))
         if not candidate.is_relative_to(self.root):
             raise EvidenceError(
@@ -67,9 +71,12 @@ class Workspace:
         """Return a file's content.
 
         Raises:
-            EvidenceError: It leads out, does not exist, or is larger than ``limit`` bytes.
+            EvidenceError: It leads out, does not exist, is no regular file, or is larger than ``limit`` bytes.
         """
         resolved = self.resolve(path)
+        if not resolved.is_file():
+            # Reading a pipe would wait for ever, and a device has no end.
+            raise EvidenceError(f"{path!r} is not a file", next_step="mend the binding in quilate.yaml")
         size = resolved.stat().st_size
         if size > limit:
             raise EvidenceError(f"{path!r} has {size} bytes, more than the limit of {limit}")

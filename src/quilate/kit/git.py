@@ -2,14 +2,24 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-_SWITCHED_OFF = ("--no-pager", "-c", "core.fsmonitor=", "-c", "core.hooksPath=/dev/null")
-"""An empty monitor is off in every version of git; older ones take ``false`` for the name of a program."""
+_SWITCHED_OFF = (
+    *("--no-pager", "-c", "core.fsmonitor=", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "safe.bareRepository=explicit"),
+)
+"""An empty monitor is off in every version of git; older ones take ``false`` for the name of a program. A directory
+that came with the content may look like a bare repository, with a configuration of its own: it is not taken for one.
+"""
 
 
 def git_output(
-    directory: Path, *arguments: str, timeout_seconds: float = 60, may_read_repositories: bool = False
+    directory: Path,
+    *arguments: str,
+    timeout_seconds: float = 60,
+    may_read_repositories: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> bytes | None:
     """Return the output of a git command, or ``None`` where it fails or git is missing.
 
@@ -22,6 +32,7 @@ def git_output(
         timeout_seconds: How long git may take.
         may_read_repositories: Let git read other repositories on this machine, as ``clone`` of a path has to; no
             other transport is ever allowed.
+        settings: Configuration that outweighs all other.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {
@@ -31,6 +42,10 @@ def git_output(
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
     }
+    # Not by `-c`, which would take a name for another one where it holds a `=`.
+    environment["GIT_CONFIG_COUNT"] = str(len(settings or {}))
+    for number, (name, value) in enumerate((settings or {}).items()):
+        environment |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     try:
         done = subprocess.run(  # noqa: S603 - git with fixed options, never a shell
             ["git", *_SWITCHED_OFF, *arguments],  # noqa: S607 - git as PATH has it
@@ -44,3 +59,19 @@ def git_output(
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def without_filters(directory: Path) -> dict[str, str]:
+    """Return the settings that switch off every filter program which a repository itself configures.
+
+    ``git status`` runs them on changed files. The user's own filters (Git LFS, for example) are left alone.
+    """
+    listed = git_output(directory, "config", "-z", "--show-scope", "--name-only", "--get-regexp", r"^filter\..*\.")
+    fields = (listed or b"").decode("utf-8", "surrogateescape").split("\0")
+    drivers = {
+        name.rpartition(".")[0]
+        for scope, name in zip(fields[::2], fields[1::2], strict=False)
+        if scope in {"local", "worktree"}
+    }
+    switched_off = (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
+    return {f"{driver}.{key}": value for driver in sorted(drivers) for key, value in switched_off}

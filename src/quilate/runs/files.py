@@ -1,7 +1,9 @@
 """Which files a run judges, and their digests."""
 
+import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ import msgspec
 
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import ConfigurationError
+from quilate.evidence.safe_text import unicode_text
 from quilate.kit.canonical import file_digest, sha256_of
 from quilate.kit.git import git_output
 from quilate.runs.globs import compile_globs
@@ -19,6 +22,10 @@ NEVER_JUDGED = frozenset({".git", ".hg", ".svn", ".quilate", ".venv", "__pycache
 
 WAIVER_MARKER = b"quilate: waive"
 
+UNREADABLE = "unreadable"
+"""Stands for the digest of a file that is there but cannot be read."""
+
+_CHECKSUM_BYTES = hashlib.sha256().digest_size
 _RACY_SECONDS = 2
 """A file changed this shortly before it was digested may change again within the same time stamp."""
 
@@ -39,16 +46,17 @@ def list_workspace(root: Path, exclude: Iterable[str], nested_projects: Iterable
     candidates = _walk(resolved) if listed is None else listed
     excluded = compile_globs(exclude)
     nested = tuple(f"{name.strip('/')}/" for name in nested_projects)
-    paths, escaping = [], []
-    for path in sorted(set(candidates)):
-        if excluded(path) or path.startswith(nested) or not NEVER_JUDGED.isdisjoint(path.split("/")[:-1]):
+    found: dict[str, list[str]] = {"file": [], "escaping": [], "repository": [], "other": [], "gone": []}
+    for path in sorted({name.rstrip("/") for name in candidates}):
+        if excluded(path) or f"{path}/".startswith(nested) or not NEVER_JUDGED.isdisjoint(path.split("/")[:-1]):
             continue
-        kind = _kind_of(resolved, path)
-        if kind == "file":
-            paths.append(path)
-        elif kind == "escaping":
-            escaping.append(path)
-    return Workspace(root=resolved, paths=tuple(paths), escaping_links=tuple(escaping))
+        found[_kind_of(resolved, path)].append(path)
+    return Workspace(
+        root=resolved,
+        paths=tuple(found["file"]),
+        escaping_links=tuple(found["escaping"]),
+        repositories=tuple(found["repository"]),
+    )
 
 
 def _kind_of(root: Path, path: str) -> str:
@@ -60,6 +68,8 @@ def _kind_of(root: Path, path: str) -> str:
             if not target.is_relative_to(root):
                 return "escaping"
             mode = target.stat().st_mode
+        elif stat.S_ISDIR(mode):
+            return "repository"  # Git lists a directory only where another repository begins: a submodule, for example.
     except OSError:
         return "gone"
     return "file" if stat.S_ISREG(mode) else "other"
@@ -91,24 +101,44 @@ class FileRecord:
 
     size: int
     modified_ns: int
+    changed_ns: int
     inode: int
     digest: str
     waiver: bool
 
+    def is_still(self, status: os.stat_result) -> bool:
+        """Return whether a file's status is the one that it had when it was read.
+
+        The time of the last change of status counts too: anybody can set back the time of modification.
+        """
+        return (self.size, self.modified_ns, self.changed_ns, self.inode) == (
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            status.st_ino,
+        )
+
+
+_ABSENT = FileRecord(0, 0, 0, 0, "absent", waiver=False)
+
 
 class FileIndex:
-    """Digests of files, remembered by size, modification time and inode between runs."""
+    """Digests of files, remembered by size, times of modification and change, and inode between runs."""
 
     def __init__(self, root: Path, store: Path) -> None:
         self._root = root
         self._store = store
+        self._opened = time.time()
         self._known = self._load()
         self._seen: dict[str, FileRecord] = {}
 
     def _load(self) -> dict[str, FileRecord]:
         try:
-            return msgspec.msgpack.decode(self._store.read_bytes(), type=dict[str, FileRecord])
-        except (OSError, msgspec.DecodeError):
+            content = self._store.read_bytes() if self._store.is_file() else b""
+            if content[:_CHECKSUM_BYTES] != hashlib.sha256(content[_CHECKSUM_BYTES:]).digest():
+                return {}
+            return msgspec.msgpack.decode(content[_CHECKSUM_BYTES:], type=dict[str, FileRecord])
+        except (OSError, ValueError):
             return {}
 
     def record(self, path: str) -> FileRecord:
@@ -123,31 +153,57 @@ class FileIndex:
         full = os.path.join(self._root, path)  # noqa: PTH118 - thousands of paths: strings are ten times as fast
         try:
             status = os.stat(full)  # noqa: PTH116 - as above
-        except OSError:
-            return FileRecord(0, 0, 0, "absent", waiver=False)
+        except (OSError, ValueError):
+            return _ABSENT
+        if not stat.S_ISREG(status.st_mode):
+            return FileRecord(0, 0, 0, 0, "no file", waiver=False)  # Reading a pipe or a device might never end.
         known = self._known.get(path)
-        if known and (known.size, known.modified_ns, known.inode) == (
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ino,
-        ):
+        if known and known.is_still(status):
             return known
         waiver = False
-        if status.st_size <= 4 << 20:
-            content = Path(full).read_bytes()
-            digest = sha256_of(content)
-            waiver = WAIVER_MARKER in content
-        else:
-            digest = file_digest(Path(full))
-        return FileRecord(status.st_size, status.st_mtime_ns, status.st_ino, digest, waiver)
+        try:
+            if status.st_size <= 4 << 20:
+                content = Path(full).read_bytes()
+                digest = sha256_of(content)
+                waiver = WAIVER_MARKER in content
+            else:
+                digest = file_digest(Path(full))
+        except OSError:
+            return FileRecord(0, 0, 0, 0, UNREADABLE, waiver=False)
+        return FileRecord(
+            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, digest=digest, waiver=waiver
+        )
+
+    def changed(self) -> tuple[str, ...]:
+        """Return the files whose content is no longer what was recorded, in the order of their paths."""
+        return tuple(path for path, record in sorted(self._seen.items()) if self._is_changed(path, record))
+
+    def _is_changed(self, path: str, record: FileRecord) -> bool:
+        try:
+            if record.is_still(os.stat(os.path.join(self._root, path))):  # noqa: PTH116, PTH118 - as above
+                return False
+        except (OSError, ValueError):
+            return record is not _ABSENT
+        try:
+            return self._read(path).digest != record.digest
+        except OSError:
+            return True
 
     def save(self, now_seconds: float) -> None:
-        """Keep what was seen, but for files changed too shortly ago to be told apart from a later change."""
-        settled_ns = int((now_seconds - _RACY_SECONDS) * 1e9)
-        kept = {path: record for path, record in self._seen.items() if 0 < record.modified_ns < settled_ns}
+        """Keep what was seen, but for files changed so shortly before reading that a later change could hide."""
+        settled_ns = int((min(now_seconds, self._opened) - _RACY_SECONDS) * 1e9)
+        kept = {
+            path: record
+            for path, record in self._seen.items()
+            if record.inode
+            and max(record.modified_ns, record.changed_ns) < settled_ns
+            # A name that is not UTF-8 cannot be written; its file is digested again in every run.
+            and (path.isascii() or unicode_text(path) == path)
+        }
         if kept == self._known:
             return
         self._store.parent.mkdir(parents=True, exist_ok=True)
         partial = self._store.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(msgspec.msgpack.encode(kept))
+        content = msgspec.msgpack.encode(kept)
+        partial.write_bytes(hashlib.sha256(content).digest() + content)
         partial.replace(self._store)

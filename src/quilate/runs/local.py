@@ -3,8 +3,8 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from quilate.blueprints.model import Plan, PlannedCheck
 from quilate.checks.context import ContextSpec
 from quilate.checks.workspace import Workspace
 from quilate.domain.ids import CheckId, Digest
+from quilate.domain.verdict import Completion, RunStatus
 from quilate.kit.canonical import to_document
 from quilate.policy.decision import decide
 from quilate.policy.model import Baseline, CheckDecision, PolicyRule
@@ -25,6 +26,8 @@ from quilate.runs.state import Attempt, CheckRun, Snapshot, advance, cancel, gra
 from quilate.runs.store import RunDirectory
 from quilate.runs.subject import subject_of_workspace
 from quilate.runs.waivers import collect_waivers
+
+_SHOWN_PATHS = 3
 
 Progress = Callable[[PlannedCheck, CheckRun, CheckDecision | None], None]
 """Called when a check starts (without a decision) and when it has ended (with what became of it)."""
@@ -76,6 +79,7 @@ class _LocalRun:
         self._cache = ResultCache(self._directory)
         self._fingerprints = Fingerprints(self._workspace, self._index, plan.project.interpreter)
         self._keys: dict[CheckId, Digest | None] = {}
+        self._answers: dict[Digest, tuple[Attempt, ...]] = {}
         self._checks = {check.id: check for check in plan.checks}
         self._judge = RunJudge(
             plan,
@@ -94,8 +98,10 @@ class _LocalRun:
             if self._request.executor is None:
                 executor.close()
             shutil.rmtree(scratch, ignore_errors=True)
+            changed = self._index.changed()
+            self._keep_answers(changed)
         self._index.save(time.time())
-        return self._report(snapshot)
+        return self._report(self._without_stale(snapshot, changed), changed)
 
     def _loop(self, executor: Executor, scratch: Path) -> Snapshot:
         graph = graph_of(self._request.plan.checks)
@@ -164,11 +170,40 @@ class _LocalRun:
                 continue
             key = self._keys.get(check_id)
             if key is not None and run.attempts:
-                self._cache.put(key, run.attempts, now=time.time())
+                self._answers[key] = run.attempts
             if self._request.progress:
                 self._request.progress(self._checks[check_id], run, self._judge.check_decision(run))
 
-    def _report(self, snapshot: Snapshot) -> RunReport:
+    def _keep_answers(self, changed: tuple[str, ...]) -> None:
+        """Fill the result cache; where files changed meanwhile an answer may be about others than its key names."""
+        for key, attempts in self._answers.items() if not changed else ():
+            self._cache.put(key, attempts, now=time.time())
+
+    def _without_stale(self, snapshot: Snapshot, changed: tuple[str, ...]) -> Snapshot:
+        """Return the snapshot with an error in place of every answer about files that are no longer the subject's."""
+        if not changed:
+            return snapshot
+        attempt = Attempt(
+            completion=Completion.ERROR,
+            reason=f"files changed while the run was under way: {_some(changed)}",
+            next_step="run again while nothing writes to the project; let commands work in a copy (`in_place: false`)",
+        )
+        return {
+            check_id: replace(run, status=RunStatus.FAILED, attempts=(*run.attempts[:-1], attempt))
+            if self._is_stale(run, changed)
+            else run
+            for check_id, run in snapshot.items()
+        }
+
+    def _is_stale(self, run: CheckRun, changed: tuple[str, ...]) -> bool:
+        if not run.attempts or run.last.completion is not Completion.COMPLETED:
+            return False
+        names = self._checks[run.check_id].inputs.files
+        reads = names is None or not set(names).isdisjoint(changed)
+        reads = reads or bool(Workspace(root=self._workspace.root, paths=changed).below(names or ()))
+        return reads and run.last.cached_age_seconds is None
+
+    def _report(self, snapshot: Snapshot, changed: tuple[str, ...]) -> RunReport:
         plan = self._request.plan
         policies = plan.policies or (PolicyRule(name="required_checks", rule="all_required_checks_pass"),)
         policies = self._judge.binding_policies(policies)
@@ -184,12 +219,20 @@ class _LocalRun:
             started_at=datetime.fromtimestamp(self._started, UTC).isoformat(timespec="seconds"),
             duration_seconds=time.monotonic() - self._clock,
             directory="",
-            notes=(*self._waiver_notes, *_workspace_notes(self._workspace)),
+            notes=(*self._waiver_notes, *_notes(self._workspace, changed)),
         )
 
 
-def _workspace_notes(workspace: Workspace) -> tuple[str, ...]:
-    if not workspace.escaping_links:
-        return ()
-    shown = ", ".join(workspace.escaping_links[:3])
-    return (f"not judged: {len(workspace.escaping_links)} symbolic links that lead out of the project ({shown})",)
+def _notes(workspace: Workspace, changed: tuple[str, ...]) -> Iterator[str]:
+    links, repositories = workspace.escaping_links, workspace.repositories
+    if links:
+        yield f"not judged: {len(links)} symbolic links that lead out of the project ({_some(links)})"
+    if repositories:
+        yield f"not judged: {len(repositories)} git repositories within the project ({_some(repositories)})"
+    if changed:
+        yield f"changed while the run was under way: {_some(changed)}"
+
+
+def _some(paths: tuple[str, ...]) -> str:
+    more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
+    return ", ".join(paths[:_SHOWN_PATHS]) + more

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from quilate.blueprints.model import ProjectFile
 from quilate.checks.workspace import Workspace
+from quilate.domain.errors import ConfigurationError
 from quilate.domain.ids import Digest
 from quilate.domain.subject import Subject, SubjectKind
 from quilate.kit.canonical import sha256_of
-from quilate.kit.git import git_output
-from quilate.runs.files import FileIndex, list_workspace
+from quilate.kit.git import git_output, without_filters
+from quilate.runs.files import UNREADABLE, FileIndex, list_workspace
 from quilate.runs.store import RunDirectory
 
 
@@ -22,12 +23,25 @@ def tree_digest(digests: Mapping[str, str]) -> Digest:
 
 
 def subject_of_workspace(project: ProjectFile, workspace: Workspace, index: FileIndex) -> Subject:
-    """Return the subject of a listed workspace; a dirty tree is a subject of its own digest and says so."""
+    """Return the subject of a listed workspace; a dirty tree is a subject of its own digest and says so.
+
+    Raises:
+        ConfigurationError: A judged file cannot be read.
+    """
     revision, branch, dirty = git_state(workspace.root)
+    digests = {path: index.record(path).digest for path in workspace.paths}
+    unreadable = sorted(path for path, digest in digests.items() if digest == UNREADABLE)
+    if unreadable:
+        # A digest that leaves a file out would let a seal vouch for content that nobody has seen.
+        more = f" (and {len(unreadable) - 1} more files)" if len(unreadable) > 1 else ""
+        raise ConfigurationError(
+            f"{unreadable[0]!r} cannot be read{more}",
+            next_step="make it readable, or exclude it in quilate.yaml with a reason",
+        )
     return Subject(
         kind=SubjectKind.COMMIT if revision and not dirty else SubjectKind.TREE,
         name=project.project,
-        digest=tree_digest({path: index.record(path).digest for path in workspace.paths}),
+        digest=tree_digest(digests),
         revision=revision,
         branch=branch,
         dirty=dirty,
@@ -50,7 +64,9 @@ def git_subject(project: ProjectFile) -> Subject:
 
 def git_state(root: Path) -> tuple[str, str, bool]:
     """Return the revision, the branch and whether files below ``root`` differ from it; empty outside git."""
-    output = git_output(root, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--", ".")
+    # Submodules are not looked into: they are not judged, and their own configuration would be obeyed.
+    options = ("--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
+    output = git_output(root, "status", *options, "--", ".", settings=without_filters(root))
     if output is None:
         return "", "", False
     revision = branch = ""
