@@ -101,3 +101,42 @@ def test_tool_version_names_program_and_distribution() -> None:
 
 def test_the_environment_digest_is_stable() -> None:
     assert environment_digest(sys.executable) == environment_digest(sys.executable)
+
+
+def test_configuration_above_the_project_or_not_judged_changes_the_key(tmp_path: Path) -> None:
+    root = tmp_path / "above" / "project"
+    (root / "src" / "deep").mkdir(parents=True)
+    (root / "src" / "deep" / "a.py").write_text("1", encoding="utf-8")
+    (root / "a.py").write_text("1", encoding="utf-8")
+    inputs = Inputs(configuration=("ruff.toml", "pyproject.toml"))
+
+    def now() -> str | None:
+        workspace = list_workspace(root, ("ruff.toml",))
+        return Fingerprints(workspace, FileIndex(workspace.root, tmp_path / "index"), "").key(
+            planned("check", inputs=inputs)
+        )
+
+    keys = [now()]
+    for place in (tmp_path / "above", root, root / "src", root / "src" / "deep"):
+        (place / "ruff.toml").write_text("line-length = 100", encoding="utf-8")
+        keys.append(now())
+
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_report_that_is_not_judged_changes_the_key(project: Path) -> None:
+    (project / ".venv").mkdir()
+    inputs = Inputs(also=(".venv/junit.xml",))
+    missing = key(project, inputs=inputs)
+    (project / ".venv" / "junit.xml").write_text("<testsuite/>", encoding="utf-8")
+
+    assert key(project, inputs=inputs) not in {missing, key(project)}
+
+
+def test_the_variables_that_programs_get_change_the_key(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = Inputs(files=("src",), interpreter=True)
+    base = key(project, sys.executable, inputs=inputs)
+
+    monkeypatch.setenv("TZ", "Pacific/Chatham")
+
+    assert key(project, sys.executable, inputs=inputs) != base

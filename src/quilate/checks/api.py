@@ -63,6 +63,9 @@ class Inputs:
 
     Attributes:
         files: Workspace paths (files or directories) that it reads; ``None`` stands for the whole workspace.
+        also: Files that count besides, whether they are judged or not: reports that git ignores, for example.
+        configuration: Names of files that a tool looks for beside the judged files and in all directories above them,
+            those outside the workspace included; they count whether they are judged or not.
         tools: Tools whose version changes the answer.
         interpreter: The project's installed packages change the answer.
         cacheable: ``False`` for what has effects or answers differently by nature.
@@ -70,6 +73,8 @@ class Inputs:
     """
 
     files: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
+    configuration: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     interpreter: bool = False
     cacheable: bool = True

@@ -19,7 +19,8 @@ from quilate.kit.canonical import sha256_of
 from quilate.kit.process.model import ProcessLimits, ProcessOutcome, ProcessResult
 from quilate.kit.process.run import run_process
 
-_PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
+PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
+"""Variables of the environment that the programs of a check get, besides ``PATH``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class LocalContext:
         temporary = self.scratch / "tmp"
         home.mkdir(exist_ok=True)
         temporary.mkdir(exist_ok=True)
-        full = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        full = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         tools = str(Path(sys.executable).parent)
         full |= {"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
         full |= {"HOME": str(home), "TMPDIR": str(temporary), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}

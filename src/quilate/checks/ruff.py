@@ -17,6 +17,9 @@ from quilate.evidence.model import Location
 from quilate.kit.process.model import ProcessLimits
 
 RUFF = Tool(name="ruff", install="pip install 'quilate[code]'", distribution="ruff")
+CONFIGURATION_FILES = ("ruff.toml", ".ruff.toml", "pyproject.toml")
+"""Where ruff looks for its configuration, in the directory of a file and all above it."""
+
 INVALID_SYNTAX = "invalid-syntax"
 ISOLATED_CHECK = ("check", "--isolated", "--quiet", "--target-version", "py314")
 """Without the project's configuration; the newest grammar, since an older one would call newer code a syntax error."""

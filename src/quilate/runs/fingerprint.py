@@ -5,12 +5,12 @@ import platform
 import re
 import sys
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from quilate import __version__
 from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Tool
-from quilate.checks.context import find_interpreter
+from quilate.checks.context import PASSED_ON, find_interpreter
 from quilate.checks.tools import find_tool
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import EvidenceError
@@ -48,19 +48,32 @@ class Fingerprints:
                     "parameters": check.parameters,
                     "binding": check.binding,
                     "severity_threshold": check.severity_threshold,
-                    "files": self._files_digest(inputs.files),
+                    "files": self._files_digest(inputs.files, inputs.also),
+                    "configuration": self._configuration_digest(inputs.configuration),
                     "tools": tools,
+                    "libraries": installed_distributions(),
                     "environment": environment,
                     "platform": [platform.system(), platform.machine(), platform.python_version()],
                 }
             )
         )
 
-    def _files_digest(self, names: tuple[str, ...] | None) -> str:
+    def _files_digest(self, names: tuple[str, ...] | None, also: tuple[str, ...]) -> str:
         chosen = self._workspace.paths if names is None else self._workspace.below(names)
         # A bound file may be excluded from the judged tree (a large dataset, for example) and still be an input.
         missing = [name for name in names or () if not self._workspace.below([name])]
-        return tree_digest({path: self._index.record(path).digest for path in (*chosen, *missing)})
+        return tree_digest({path: self._index.record(path).digest for path in (*chosen, *missing, *also)})
+
+    def _configuration_digest(self, names: tuple[str, ...]) -> str:
+        if not names:
+            return ""
+        root = self._workspace.root
+        folders = {parent for path in self._workspace.paths for parent in PurePosixPath(path).parents}
+        places = [*(f"{folder}/" for folder in folders), *(f"{folder}/" for folder in root.parents)]
+        candidates = [place.removeprefix("./") + name for place in places for name in names]
+        # Strings and one question each: there are three names for every directory of the project.
+        found = [path for path in candidates if os.path.exists(os.path.join(root, path))]  # noqa: PTH110, PTH118
+        return tree_digest({path: self._index.record(path).digest for path in found})
 
     def _environment_digest(self) -> str:
         if self._environment is None:
@@ -102,10 +115,16 @@ def _normalised(name: str) -> str:
 
 
 def environment_digest(interpreter: str) -> str:
-    """Return a digest over every file (path, size, modification time) that an interpreter's packages consist of."""
+    """Return a digest over every file (path, size, modification time) that an interpreter's packages consist of.
+
+    The variables that programs of a check get from the environment are in it as well.
+    """
     prefix = Path(interpreter).parent.parent
     lines: list[str] = [f"{interpreter} {_stamp(os.path.realpath(interpreter))}"]
-    folders = sorted(str(folder) for folder in prefix.glob("lib/python3*/site-packages"))
+    lines += [f"{name}={os.environ[name]}" for name in ("PATH", *PASSED_ON) if name in os.environ]
+    # Debian has its packages in `dist-packages`, others in `lib64`, and what is installed by hand in `local`.
+    patterns = [f"{base}lib*/python3*/{kind}-packages" for base in ("", "local/") for kind in ("site", "dist")]
+    folders = sorted({os.path.realpath(folder) for pattern in patterns for folder in prefix.glob(pattern)})
     for folder in folders:
         _append_tree(folder, lines)
     return sha256_of("\n".join(lines).encode("utf-8", "surrogateescape"))

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
 from quilate.checks.code.code_lint import exclusion_notes
-from quilate.checks.ruff import RUFF, Diagnostic, run_ruff, syntax_errors, without_excluded
+from quilate.checks.ruff import CONFIGURATION_FILES, RUFF, Diagnostic, run_ruff, syntax_errors, without_excluded
 from quilate.checks.source_files import FILE_FACTS, file_facts, nothing_to_judge, python_files, unparsed_undecided
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
@@ -69,7 +69,7 @@ class CodeFormat:
 
     def inputs(self, parameters: Any, binding: Any) -> Inputs:  # noqa: ARG002 - the contract
         """Return the whole workspace, since ruff's configuration may lie anywhere in it, and ruff."""
-        return Inputs(files=None, tools=(RUFF,))
+        return Inputs(files=None, configuration=CONFIGURATION_FILES, tools=(RUFF,))
 
     def run(self, context: Context) -> Evidence:
         """Ask ruff which files it would change."""

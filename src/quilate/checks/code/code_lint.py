@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
 from quilate.checks.code.ruff_output import lint_severity
-from quilate.checks.ruff import INVALID_SYNTAX, RUFF, Diagnostic, run_ruff, without_excluded
+from quilate.checks.ruff import CONFIGURATION_FILES, INVALID_SYNTAX, RUFF, Diagnostic, run_ruff, without_excluded
 from quilate.checks.source_files import FILE_FACTS, file_facts, nothing_to_judge, python_files, unparsed_undecided
 from quilate.domain.ids import RuleId
 from quilate.evidence.model import Evidence, FactSpec, FactType, Finding, FindingKind, number_fact
@@ -73,7 +73,7 @@ class CodeLint:
 
     def inputs(self, parameters: CodeLintParameters, binding: CodeLintBinding) -> Inputs:  # noqa: ARG002 - the contract
         """Return the whole workspace, since ruff's configuration may lie anywhere in it, and ruff."""
-        return Inputs(files=None, tools=(RUFF,))
+        return Inputs(files=None, configuration=CONFIGURATION_FILES, tools=(RUFF,))
 
     def run(self, context: Context) -> Evidence:
         """Lint the bound files."""

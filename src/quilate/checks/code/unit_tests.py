@@ -94,8 +94,9 @@ class UnitTests:
         )
 
     def inputs(self, parameters: UnitTestsParameters, binding: UnitTestsBinding) -> Inputs:  # noqa: ARG002 - the contract
-        """Return the whole workspace and, where something runs, the project's installed packages."""
-        return Inputs(interpreter=not binding.junit or bool(binding.argv))
+        """Return the whole workspace, the bound reports and, where something runs, the project's packages."""
+        reports = () if binding.argv else tuple(filter(None, (binding.junit, binding.coverage)))
+        return Inputs(also=reports, interpreter=not binding.junit or bool(binding.argv))
 
     def run(self, context: Context) -> Evidence:
         """Run or read the tests, run the failed ones again, and compare with the limits."""
