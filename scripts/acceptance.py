@@ -16,6 +16,8 @@ import venv
 from pathlib import Path
 from typing import Any
 
+from quilate.kit.words import counted
+
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "acceptance" / "golden"
 PACKAGES = ("flask==3.1.0", "requests==2.32.3", "pyjwt==2.10.1")
@@ -89,7 +91,8 @@ def judge_package(requirement: str, work: Path, *, accept: bool) -> list[str]:
         golden.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     elif json.loads(golden.read_text(encoding="utf-8")) != found:
         problems.append(f"{requirement}: findings differ from {golden.relative_to(ROOT)}")
-    print(f"{requirement}: {found['verdict']}, {len(found['findings'])} findings, {sources} files")  # noqa: T201 - the result
+    findings = counted(len(found["findings"]), "finding")
+    print(f"{requirement}: {found['verdict']}, {findings}, {counted(sources, 'file')}")  # noqa: T201 - the result
     return problems
 
 

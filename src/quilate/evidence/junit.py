@@ -13,6 +13,7 @@ from quilate.evidence.model import Location
 from quilate.evidence.redaction import redact_known
 from quilate.evidence.report import ReportedCheck, ReportedFinding
 from quilate.evidence.safe_text import xml_text
+from quilate.kit.words import counted
 
 MAX_FINDINGS = 200
 """Findings written out per check; the rest is counted. SARIF holds all."""
@@ -90,7 +91,7 @@ def _headline(check: ReportedCheck) -> str:
         counting = [entry for entry in check.findings if entry.counts]
         rules = ", ".join(sorted({entry.finding.rule for entry in counting})[:5])
         if counting:
-            return f"{len(counting)} {'finding' if len(counting) == 1 else 'findings'}: {rules}"
+            return f"{counted(len(counting), 'finding')}: {rules}"
     if check.result is CheckResult.UNDECIDED and check.undecided:
         return "; ".join(f"{question.subject}: {question.reason}" for question in check.undecided[:3])
     return check.reason or check.result.value

@@ -12,7 +12,8 @@ from quilate.domain.ids import CheckId, StageName
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, Completion
 from quilate.evidence.model import Fact, FactType, FindingKind
-from quilate.policy.judgement import Judgement, counted, judge_all
+from quilate.kit.words import counted
+from quilate.policy.judgement import Judgement, judge_all
 from quilate.policy.model import Baseline, Binding, CheckDecision, JudgedCheck, Value, Vocabulary, Waiver
 from quilate.policy.vocabulary import (
     ALL_REQUIRED,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import CheckResult, Completion, Verdict
+from quilate.kit.words import counted, form
 from quilate.policy.clause_findings import FUNCTION_OPERATORS, findings_asked_about
 from quilate.policy.environment import next_step_of, why_open
 from quilate.policy.finding_text import finding_lines, findings_by_rule, fixing_steps
-from quilate.policy.judgement import Judgement, counted, judge_all
+from quilate.policy.judgement import Judgement, judge_all
 from quilate.policy.model import (
     Binding,
     CheckDecision,
@@ -181,7 +182,7 @@ def _headline(decision: Decision, run: int, questions: Sequence[OpenQuestion]) -
     else:
         policies = tuple(policy for policy in decision.policies if policy.verdict is decision.verdict)
         said = "FAILED by" if decision.verdict is Verdict.FAIL else "is UNKNOWN by"
-    word = "policy" if len(policies) == 1 else "policies"
+    word = form(len(policies), "policy", "policies")
     document = f"{decision.blueprint.id} v{decision.blueprint.version}"
     lines = [f"line {policy.line}" for policy in policies if policy.line]
     place = f"({', '.join([document, *lines])})"
@@ -194,7 +195,7 @@ def _headline(decision: Decision, run: int, questions: Sequence[OpenQuestion]) -
 
 def _missing(questions: Sequence[OpenQuestion]) -> str:
     number = len({question.checks or question.clause for question in questions})
-    return f"{counted(number, 'required answer')} {'is' if number == 1 else 'are'} missing"
+    return f"{counted(number, 'required answer')} {form(number, 'is', 'are')} missing"
 
 
 def _nothing_judged() -> OpenQuestion:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from quilate.evidence.model import Finding
-from quilate.policy.judgement import counted
+from quilate.kit.words import counted
 
 SHOWN_PLACES = 3
 """Places named for each rule; the others are counted."""

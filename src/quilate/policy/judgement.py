@@ -7,6 +7,7 @@ from datetime import date
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, Completion
 from quilate.evidence.model import Finding
+from quilate.kit.words import counted
 from quilate.policy.model import Baseline, Binding, CheckDecision, JudgedCheck, Waiver, WaiverUse
 from quilate.policy.waiver_matching import WaiverIndex, WaiverMatch, waiver_uses
 
@@ -125,11 +126,6 @@ def _result(check: JudgedCheck, blocking: int, below: int, evaluated_on: date) -
     if lenient and result in {CheckResult.FAIL, CheckResult.UNDECIDED}:
         return CheckResult.WARN, f"{reason}; only a warning until it is enforced from {check.enforce_from}"
     return result, reason
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``1 finding`` or ``2 findings``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _decision(  # noqa: PLR0913 - one argument per column of the decision

@@ -9,6 +9,7 @@ from quilate.blueprints.planner import make_plan
 from quilate.blueprints.references import command_line_reference, load_blueprint
 from quilate.evidence.baseline import baseline_of, compare, write_baseline
 from quilate.kit.canonical import sha256_of
+from quilate.kit.words import counted, form
 from quilate.policy.decision import decide, decision_bytes
 from quilate.policy.judgement import judge
 from quilate.policy.model import Baseline, Binding
@@ -85,9 +86,8 @@ def _adopt(report: RunReport, root: Path) -> RunReport:
     findings = findings_of(report.runs)
     adopted = baseline_of("adopted", findings)
     write_baseline(root / BASELINE_FILE, adopted)
-    note = (
-        f"{len(findings)} findings are accepted as debt in {BASELINE_FILE}: commit it; from now on only new ones count"
-    )
+    accepted = f"{counted(len(findings), 'finding')} {form(len(findings), 'is', 'are')} accepted as debt"
+    note = f"{accepted} in {BASELINE_FILE}: commit it; from now on only new ones count"
     return decide_again(replace(report, notes=(*report.notes, note)), adopted)
 
 

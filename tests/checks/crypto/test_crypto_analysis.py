@@ -122,7 +122,7 @@ def test_constant_keys_in_tests_are_left_out_and_counted(tmp_path: Path) -> None
     (tmp_path / "tests" / "test_vectors.py").write_text(code, encoding="utf-8")
     evidence = run_check("CRYPTO_ANALYSIS", tmp_path)
     assert [one.rule for one in evidence.findings] == ["QL-CRY-001"]
-    assert evidence.notes == ("left out in test files by `ignored_in_tests`: 1 findings",)
+    assert evidence.notes == ("left out in test files by `ignored_in_tests`: 1 finding",)
 
 
 def test_only_the_bound_paths_are_judged(tmp_path: Path) -> None:

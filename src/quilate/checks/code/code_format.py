@@ -27,6 +27,7 @@ from quilate.checks.source_files import FILE_FACTS, file_facts, nothing_to_judge
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
 from quilate.evidence.model import Evidence, FactSpec, FactType, Finding, FindingKind, number_fact
+from quilate.kit.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class CodeFormat:
         findings = tuple(_finding(diagnostic) for path, diagnostic in first.items() if path not in unparsed)
         analysed = files.total - len(unparsed)
         return Evidence(
-            summary=f"{len(findings)} of {analysed} files unformatted",
+            summary=f"{len(findings)} of {counted(analysed, 'file')} unformatted",
             facts=(
                 *file_facts(files.total, unparsed),
                 number_fact("files_excluded", len(excluded), unit="count"),

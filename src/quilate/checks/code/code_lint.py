@@ -30,6 +30,7 @@ from quilate.checks.ruff import CONFIGURATION_FILES, INVALID_SYNTAX, RUFF, Diagn
 from quilate.checks.source_files import FILE_FACTS, file_facts, nothing_to_judge, python_files, unparsed_undecided
 from quilate.domain.ids import RuleId
 from quilate.evidence.model import Evidence, FactSpec, FactType, Finding, FindingKind, number_fact
+from quilate.kit.words import counted, form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ class CodeLint:
         analysed = files.total - len(report.unparsed)
         undecided = unparsed_undecided(report.unparsed)
         return Evidence(
-            summary=f"{len(findings)} findings in {analysed} files",
+            summary=f"{counted(len(findings), 'finding')} in {counted(analysed, 'file')}",
             facts=(
                 *file_facts(files.total, report.unparsed),
                 number_fact("files_excluded", len(excluded), unit="count"),
@@ -111,7 +112,8 @@ def exclusion_notes(excluded: tuple[str, ...]) -> tuple[str, ...]:
     if not excluded:
         return ()
     more = f" and {len(excluded) - 5} more" if len(excluded) > 5 else ""  # noqa: PLR2004 - enough to recognise them by
-    return (f"{len(excluded)} files are excluded by the project's ruff configuration: {', '.join(excluded[:5])}{more}",)
+    files = f"{counted(len(excluded), 'file')} {form(len(excluded), 'is', 'are')}"
+    return (f"{files} excluded by the project's ruff configuration: {', '.join(excluded[:5])}{more}",)
 
 
 def _finding(diagnostic: Diagnostic) -> Finding:

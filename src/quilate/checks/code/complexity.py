@@ -41,6 +41,7 @@ from quilate.domain.errors import EvidenceError, ToolMissingError
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
 from quilate.evidence.model import Evidence, FactSpec, FactType, Finding, FindingKind, Location, number_fact
+from quilate.kit.words import counted
 
 COMPLEXIPY = Tool(name="complexipy", install="pip install 'quilate[code]'", distribution="complexipy")
 _MCCABE = re.compile(r"`(?P<name>[^`]+)` is too complex \((?P<complexity>\d+) > \d+\)")
@@ -112,7 +113,7 @@ class Complexity:
         highest = max((function.complexity for function in functions), default=None)
         analysed = files.total - len(unparsed)
         return Evidence(
-            summary=f"{len(findings)} of {len(functions)} functions above {limit}",
+            summary=f"{len(findings)} of {counted(len(functions), 'function')} above {limit}",
             facts=(
                 number_fact("max_complexity", highest if functions or unparsed or not analysed else 0),
                 number_fact("functions_analysed", len(functions), unit="count"),

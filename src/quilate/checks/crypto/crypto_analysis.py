@@ -57,6 +57,7 @@ from quilate.checks.source_files import (
 )
 from quilate.domain.ids import RuleId
 from quilate.evidence.model import Evidence, FactSpec, FactType, Finding, FindingKind, Location, number_fact
+from quilate.kit.words import counted
 
 RULE_BOOK = RuleBook(
     calls={
@@ -172,7 +173,10 @@ class CryptoAnalysis:
                 findings.extend(finding_of(hit, source, lines) for hit in hits)
         failing = sum(finding.severity >= context.severity_threshold for finding in findings)
         return Evidence(
-            summary=f"{len(findings)} findings, {uses} uses of cryptography in {files.total - len(unparsed)} files",
+            summary=(
+                f"{counted(len(findings), 'finding')}, {counted(uses, 'use')} of cryptography"
+                f" in {counted(files.total - len(unparsed), 'file')}"
+            ),
             facts=(
                 number_fact("crypto_anti_patterns", failing, unit="count"),
                 number_fact("crypto_findings", len(findings), unit="count"),
@@ -181,7 +185,7 @@ class CryptoAnalysis:
             ),
             findings=tuple(findings),
             undecided=unparsed_undecided(unparsed) if files.total else (nothing_to_judge("Python file"),),
-            notes=(f"left out in test files by `ignored_in_tests`: {ignored} findings",) if ignored else (),
+            notes=(f"left out in test files by `ignored_in_tests`: {counted(ignored, 'finding')}",) if ignored else (),
         )
 
     def canary(self, directory: Path) -> Canary:

@@ -7,6 +7,7 @@ from quilate.checks.crypto.model import Hit
 from quilate.checks.crypto.rules_keys import METHODS as KEY_METHODS
 from quilate.checks.crypto.rules_keys import check_key
 from quilate.checks.crypto.scanner import CallRule, Site
+from quilate.kit.words import counted
 
 _CIPHERS = "cryptography.hazmat.primitives.ciphers"
 _ALGORITHMS = {
@@ -64,7 +65,8 @@ def _check_nonce(site: Site, nonce: ast.expr | None) -> None:
     value = site.value(nonce)
     if isinstance(value, bytes) and value:
         message = "The IV or nonce is a constant, so that equal messages or two messages together give the content away"
-        site.report(CONSTANT_NONCE, message, measured=f"a constant of {len(value)} bytes", limit="fresh", node=nonce)
+        measured = f"a constant of {counted(len(value), 'byte')}"
+        site.report(CONSTANT_NONCE, message, measured=measured, limit="fresh", node=nonce)
 
 
 def _check_mode(site: Site, mode: str) -> None:

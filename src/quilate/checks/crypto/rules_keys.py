@@ -12,6 +12,7 @@ from quilate.checks.crypto.catalogue import (
     WEAK_CURVE,
 )
 from quilate.checks.crypto.scanner import CallRule, Site
+from quilate.kit.words import counted
 
 _ASYMMETRIC = "cryptography.hazmat.primitives.asymmetric"
 _PUBLIC = re.compile(r"-----BEGIN (?:PUBLIC KEY|RSA PUBLIC KEY|CERTIFICATE)")
@@ -36,9 +37,9 @@ def check_key(site: Site, key: ast.expr | None) -> None:
 def _check_constant(site: Site, key: ast.expr, value: bytes | str) -> None:
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     if text and not _PUBLIC.match(text.lstrip()):
-        unit = "bytes" if isinstance(value, bytes) else "characters"
+        unit = "byte" if isinstance(value, bytes) else "character"
         message = "The key is written in the source, where everybody who reads the code has it"
-        site.report(HARD_CODED_KEY, message, measured=f"a constant of {len(value)} {unit}", node=key)
+        site.report(HARD_CODED_KEY, message, measured=f"a constant of {counted(len(value), unit)}", node=key)
 
 
 def _check_origin(site: Site, key: ast.expr, origin: str) -> None:

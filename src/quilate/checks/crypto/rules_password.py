@@ -12,6 +12,7 @@ from quilate.checks.crypto.catalogue import (
 )
 from quilate.checks.crypto.rules_hash import algorithm_of
 from quilate.checks.crypto.scanner import CallRule, Site
+from quilate.kit.words import counted
 
 _KDF = "cryptography.hazmat.primitives.kdf"
 _BROKEN_SCHEMES = (
@@ -37,7 +38,8 @@ def _check_salt(site: Site, salt: ast.expr | None) -> None:
     value = site.value(salt)
     if isinstance(value, bytes | str):
         message = "The salt is a constant, so that one table serves to guess all passwords"
-        site.report(CONSTANT_SALT, message, measured=f"a constant of {len(value)} bytes", limit="fresh", node=salt)
+        measured = f"a constant of {counted(len(value), 'byte')}"
+        site.report(CONSTANT_SALT, message, measured=measured, limit="fresh", node=salt)
 
 
 def _check_iterations(site: Site, algorithm: str, iterations: int | None) -> None:
@@ -45,7 +47,7 @@ def _check_iterations(site: Site, algorithm: str, iterations: int | None) -> Non
     least = site.limits.min_pbkdf2_iterations.get(algorithm, site.limits.min_pbkdf2_iterations["SHA-256"])
     if iterations is not None and iterations < least:
         name = f"PBKDF2-HMAC-{algorithm}" if algorithm else "PBKDF2"
-        message = f"{name} runs {iterations} iterations"
+        message = f"{name} runs {counted(iterations, 'iteration')}"
         site.report(PBKDF2_ITERATIONS, message, measured=str(iterations), limit=f"at least {least}")
 
 

@@ -47,6 +47,7 @@ from quilate.evidence.model import (
     number_fact,
 )
 from quilate.kit.canonical import decimal_text
+from quilate.kit.words import counted, form
 
 if TYPE_CHECKING:
     from quilate.checks.data.profiles.columns import ColumnProfile
@@ -179,7 +180,7 @@ def _evidence(context: Context, table: "Table") -> Evidence:
     }
     content = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8", "replace")
     return Evidence(
-        summary=f"{table.rows:,} rows, {table.frame.width} columns",
+        summary=f"{table.rows:,} {form(table.rows, 'row')}, {counted(table.frame.width, 'column')}",
         facts=tuple(number_fact(name, value, unit=_FACTS[name][0]) for name, value in values.items()),
         findings=findings,
         undecided=() if table.rows else (_no_rows(table),),
@@ -231,7 +232,8 @@ def _column_findings(
                 "QL-DAT-201",
                 Severity.MEDIUM,
                 column.name,
-                f"{column.name}: {column.missing:,} of {column.rows:,} values are missing",
+                f"{column.name}: {column.missing:,} of {column.rows:,} values"
+                f" {form(column.missing, 'is', 'are')} missing",
                 measured=f"missing ratio {_ratio(column.missing_ratio)}",
                 limit=f"at most {decimal_text(limits.max_missing_ratio)}",
                 fix="Find out where the values are lost, drop the column, or raise max_missing_ratio.",
@@ -242,7 +244,8 @@ def _column_findings(
                 "QL-DAT-203",
                 Severity.MEDIUM,
                 column.name,
-                f"{column.name}: {column.outliers:,} of {column.numbers:,} values lie far outside the others",
+                f"{column.name}: {column.outliers:,} of {column.numbers:,} values"
+                f" {form(column.outliers, 'lies', 'lie')} far outside the others",
                 measured=f"outlier ratio {_ratio(column.outlier_ratio)}",
                 limit=f"at most {decimal_text(limits.max_outlier_ratio)}",
                 fix="Check units and entry errors, transform the column, or raise max_outlier_ratio.",
@@ -269,7 +272,7 @@ def _duplicate_findings(
             "QL-DAT-202",
             Severity.MEDIUM,
             None,
-            f"{duplicates:,} of {table.rows:,} rows repeat an earlier row",
+            f"{duplicates:,} of {table.rows:,} rows {form(duplicates, 'repeats', 'repeat')} an earlier row",
             measured=f"duplicate ratio {_ratio(ratio)}",
             limit=f"at most {decimal_text(limits.max_duplicate_ratio)}",
             fix="Remove the repeated rows, or raise max_duplicate_ratio.",

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
 from quilate.domain.errors import ToolMissingError
 from quilate.evidence.model import Evidence, FactSpec, FactType, Undecided, number_fact
+from quilate.kit.words import counted, form
 
 if TYPE_CHECKING:
     from quilate.checks.data.contracts.model import Contract
@@ -168,8 +169,9 @@ def _evidence(table: "Table", contract: "Contract", parameters: DataSchemaParame
         "rules": rules,
         "rules_undecided": len(contract.not_evaluated),
     }
+    broken = f", {violations:,} {form(violations, 'violation')}" if violations else ""
     return Evidence(
-        summary=f"{rules} rules, {table.rows:,} rows" + (f", {violations:,} violations" if violations else ""),
+        summary=f"{counted(rules, 'rule')}, {table.rows:,} {form(table.rows, 'row')}{broken}",
         facts=tuple(number_fact(name, value, unit="count") for name, value in values.items()),
         findings=findings,
         undecided=undecided,

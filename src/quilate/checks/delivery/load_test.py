@@ -57,6 +57,7 @@ from quilate.evidence.model import (
     Undecided,
     number_fact,
 )
+from quilate.kit.words import counted
 
 MAX_REQUESTS = 100_000
 """No blueprint may ask for more requests, nor for more than ``MAX_CONCURRENCY`` at once."""
@@ -235,7 +236,7 @@ def _evidence(result: Measurement, parameters: LoadTestParameters, endpoint: End
     finding, undecided = _judge_latency(estimates.get(95), ordered, parameters, endpoint)
     p95 = f"p95 {estimates[95].value:.1f} ms" if estimates else "no answer"
     return Evidence(
-        summary=f"{p95}, {result.sent} requests",
+        summary=f"{p95}, {counted(result.sent, 'request')}",
         facts=(
             *(_latency_fact(name, estimates.get(name)) for name, _ in _QUANTILES),
             number_fact("requests_sent", result.sent, unit="count"),
@@ -317,8 +318,9 @@ def _judge_errors(result: Measurement, parameters: LoadTestParameters, endpoint:
 
 
 def _notes(result: Measurement, parameters: LoadTestParameters) -> tuple[str, ...]:
+    sent = f"{result.sent} of {counted(parameters.requests, 'request')}"
     if result.decided_early:
-        return (f"stopped after {result.sent} of {parameters.requests} requests: the slow ones already decide it",)
+        return (f"stopped after {sent}: the slow ones already decide it",)
     if result.out_of_time:
-        return (f"only {result.sent} of {parameters.requests} requests before the check's time was up",)
+        return (f"only {sent} before the check's time was up",)
     return ()

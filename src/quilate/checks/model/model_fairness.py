@@ -49,6 +49,7 @@ from quilate.evidence.model import (
     number_fact,
     text_fact,
 )
+from quilate.kit.words import counted
 
 if TYPE_CHECKING:
     from quilate.checks.model.statistics.groups import Compared
@@ -139,7 +140,7 @@ class ModelFairness:
             undecided.append(
                 Undecided(
                     subject="disparity",
-                    reason=f"fewer than two groups have {parameters.min_group_size} rows",
+                    reason=f"fewer than two groups have {counted(parameters.min_group_size, 'row')}",
                     next_step="give predictions for more rows of each group",
                     needed_sample=parameters.min_group_size,
                 )
@@ -226,7 +227,7 @@ def _too_small(compared: "Compared", parameters: ModelFairnessParameters) -> tup
     return tuple(
         Undecided(
             subject=f"disparity of {group}",
-            reason=f"{group} has {size} rows for {rate}, fewer than {parameters.min_group_size}",
+            reason=f"{group} has {counted(size, 'row')} for {rate}, fewer than {parameters.min_group_size}",
             next_step=f"give predictions for at least {parameters.min_group_size} such rows of {group}",
             needed_sample=parameters.min_group_size,
         )
@@ -244,7 +245,7 @@ def _open_gap(parameters: ModelFairnessParameters, found: "Disparity", rows: int
     if needed is None:
         next_step = "the gap is as good as equal to the limit; agree on another limit"
     elif needed.of_each:
-        next_step = f"about {needed.rows} rows of each group compared with {needed.group} settle it"
+        next_step = f"about {counted(needed.rows, 'row')} of each group compared with {needed.group} settle it"
     else:
         next_step = f"about {needed.rows} rows of {needed.group} settle it"
     return (

@@ -56,6 +56,7 @@ from quilate.evidence.model import (
     Undecided,
     number_fact,
 )
+from quilate.kit.words import counted
 
 SCHEMATHESIS = Tool(name="schemathesis", install="uv pip install 'quilate[delivery]'", distribution="schemathesis")
 
@@ -284,7 +285,7 @@ class _Attack:
         )
         high = sum(finding.severity >= Severity.HIGH for finding in findings)
         return Evidence(
-            summary=f"{len(campaign.tested)} operations, {len(exchanges)} requests",
+            summary=f"{counted(len(campaign.tested), 'operation')}, {counted(len(exchanges), 'request')}",
             facts=(
                 number_fact("vulnerabilities", len(findings), unit="count"),
                 number_fact("vulnerabilities_high", high, unit="count"),
@@ -383,7 +384,7 @@ def _open_questions(campaign: Campaign) -> Iterator[Undecided]:
     if missing > 0 and not campaign.errors:
         yield Undecided(
             subject="operations",
-            reason=f"{missing} of {campaign.operations} operations gave no answer",
+            reason=f"{missing} of {counted(campaign.operations, 'operation')} gave no answer",
             next_step="look for operations whose parameters cannot be generated",
         )
     if not campaign.completed:

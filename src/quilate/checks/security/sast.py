@@ -41,6 +41,7 @@ from quilate.checks.source_files import (
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
 from quilate.evidence.model import Evidence, FactSpec, FactType, Finding, FindingKind, number_fact
+from quilate.kit.words import counted
 
 _SHOWN_SUPPRESSIONS = 20
 
@@ -103,8 +104,9 @@ class Sast:
         findings = [finding for finding in kept if not _is_ignored(finding, ignored)]
         suppressed = _without(everything, kept, ignored)
         high = sum(finding.severity >= Severity.HIGH for finding in findings)
+        analysed = files.total - len(unparsed)
         return Evidence(
-            summary=f"{len(findings)} findings, {high} high, in {files.total - len(unparsed)} files",
+            summary=f"{counted(len(findings), 'finding')}, {high} high, in {counted(analysed, 'file')}",
             facts=(
                 number_fact("vulnerabilities", len(findings), unit="count"),
                 number_fact("vulnerabilities_high", high, unit="count"),

@@ -46,6 +46,7 @@ from quilate.evidence.model import (
     number_fact,
 )
 from quilate.kit.process.model import ProcessLimits
+from quilate.kit.words import counted
 
 KINGFISHER = Tool(name="kingfisher", install="pip install 'quilate[security]'", distribution="kingfisher-bin")
 MAX_SCANNED_BYTES = 256 << 20
@@ -136,7 +137,7 @@ class Secrets:
         if context.parameters.history:
             findings += _history_findings(context, found)
         return Evidence(
-            summary=f"{len(findings)} secrets in {len(copies)} files",
+            summary=f"{counted(len(findings), 'secret')} in {counted(len(copies), 'file')}",
             facts=(number_fact("secrets_found", len(findings), unit="count"), *file_facts(len(paths), skipped)),
             findings=tuple(findings),
             undecided=_undecided(skipped) if paths else (nothing_to_judge("file"),),

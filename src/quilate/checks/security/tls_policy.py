@@ -61,6 +61,7 @@ from quilate.evidence.model import (
     number_fact,
     text_fact,
 )
+from quilate.kit.words import counted
 
 _WEAK_HASHES = frozenset({"md5", "sha1"})
 _MIN_STRENGTH_BITS = 128
@@ -160,7 +161,7 @@ class TlsPolicy:
         )
         days_left = judge.days_left(certificate)
         return Evidence(
-            summary=f"{handshake.version}, certificate {days_left} days",
+            summary=f"{handshake.version}, certificate {counted(days_left, 'day')}",
             facts=(
                 text_fact("tls_version", handshake.version),
                 text_fact("cipher", handshake.cipher),
@@ -315,8 +316,8 @@ class _Judge:
                 6,
                 Severity.MEDIUM,
                 "The certificate runs out soon",
-                measured=f"{days} days",
-                limit=f"at least {minimum} days",
+                measured=counted(days, "day"),
+                limit=f"at least {counted(minimum, 'day')}",
                 fix="Renew the certificate and let the renewal run by itself.",
             )
 

@@ -12,6 +12,7 @@ from typing import Any
 from quilate.domain.nearest import nearest
 from quilate.domain.severity import Severity
 from quilate.evidence.model import FactType
+from quilate.kit.words import counted
 from quilate.policy.language.errors import PolicyError, PolicyErrors, shown
 from quilate.policy.language.lexer import KEYWORDS, Fault
 from quilate.policy.language.syntax import (
@@ -257,7 +258,7 @@ class _Checker:
 
 def _arity(spec: FunctionSpec) -> str:
     count = len(spec.parameters)
-    return "no arguments" if count == 0 else "1 argument" if count == 1 else f"{count} arguments"
+    return counted(count, "argument") if count else "no arguments"
 
 
 def _signature(name: str, spec: FunctionSpec) -> str:

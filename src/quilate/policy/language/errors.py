@@ -1,6 +1,7 @@
 """The one error that the policy language raises, with the place in the rule."""
 
 from quilate.domain.errors import ConfigurationError, ConfigurationErrors, SourcePosition
+from quilate.kit.words import counted
 
 _FRAME_WIDTH = 100
 _SHOWN_CHARACTERS = 60
@@ -58,7 +59,7 @@ class PolicyErrors(ConfigurationErrors, PolicyError):  # noqa: N818 - the plural
     """All errors of one rule, in the order of their places."""
 
     def __init__(self, errors: tuple[PolicyError, ...]) -> None:
-        PolicyError.__init__(self, f"{len(errors)} errors in the rule")
+        PolicyError.__init__(self, f"{counted(len(errors), 'error')} in the rule")
         first = errors[0]
         self.errors = errors
         self.args = (errors,)

@@ -21,6 +21,7 @@ from quilate.checks.tables.values import (
 )
 from quilate.domain.severity import Severity
 from quilate.kit.canonical import decimal_text
+from quilate.kit.words import counted
 
 MISSING = "QL-DAT-101"
 WRONG_TYPE = "QL-DAT-102"
@@ -149,10 +150,10 @@ def _text_demands(member: Property, fits: Expr) -> Iterator[Demand]:
         yield Demand(rule=PATTERN, member=member, broken=broken, what=f"is no {name}", limit=f"format {name}")
     length = _VALUE.str.len_chars()
     if member.min_length is not None:
-        broken, limit = fits & (length < member.min_length), f"at least {member.min_length} characters"
+        broken, limit = fits & (length < member.min_length), f"at least {counted(member.min_length, 'character')}"
         yield Demand(rule=LENGTH, member=member, broken=broken, what="is too short", limit=limit)
     if member.max_length is not None:
-        broken, limit = fits & (length > member.max_length), f"at most {member.max_length} characters"
+        broken, limit = fits & (length > member.max_length), f"at most {counted(member.max_length, 'character')}"
         yield Demand(rule=LENGTH, member=member, broken=broken, what="is too long", limit=limit)
 
 

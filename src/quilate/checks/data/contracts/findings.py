@@ -10,6 +10,7 @@ from quilate.domain.ids import RuleId
 from quilate.domain.nearest import nearest_hint
 from quilate.domain.severity import Severity
 from quilate.evidence.model import Finding, FindingKind, Location
+from quilate.kit.words import form
 
 MISSING_COLUMN = "QL-DAT-108"
 UNEXPECTED_COLUMN = "QL-DAT-109"
@@ -184,7 +185,7 @@ def _summary_finding(table: Table, breach: Breach, names: str) -> Finding:
     return _finding(
         breach.rule,
         breach.severity,
-        f"{names}: {breach.count:,} of {table.rows:,} values: {breach.what}{first}",
+        f"{names}: {breach.count:,} of {table.rows:,} {form(table.rows, 'value')}: {breach.what}{first}",
         Location(
             path=table.path,
             line=None if row is None else table.line_of(row),
