@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every machine and in every run: a red build must mean that the change broke something.
+settings.register_profile("quilate", derandomize=True, deadline=None)
+settings.load_profile("quilate")
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:

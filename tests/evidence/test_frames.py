@@ -72,6 +72,10 @@ def test_a_data_record_is_never_shown() -> None:
     assert "Maria" not in frame(["Maria Silva,123.456.789-00"], record)
 
 
+def test_a_character_that_unicode_has_not_assigned_is_shown_as_an_escape() -> None:
+    assert code_frame(["x\U000e0fff"], at(1))[1] == "    1 | x\\U000e0fff"
+
+
 def test_tabs_and_wide_characters_keep_the_carets_in_place() -> None:
     assert code_frame(["\tx = y"], at(1, 2, 3))[1:] == ("    1 |     x = y", "      |     ^")
     assert code_frame(["漢字 = y"], at(1, 6, 7))[1:] == ("    1 | 漢字 = y", "      |        ^")
@@ -240,3 +244,7 @@ def test_no_frame_shows_a_reported_secret(text: str, start: int, column: int | N
 
     assert "Zq9#" not in "".join(code_frame([line, "x"], at(1, column, end), secret_locations=[place])[1:])
     assert "Zq9#" not in "".join(code_frame([line, "x"], at(2, column, end), secret_locations=[place])[1:])
+
+
+def test_a_wide_code_point_that_no_character_has_is_shown_as_an_escape() -> None:
+    assert code_frame(["x = '\u3040'"], at(1, 1))[1].endswith(r"| x = '\u3040'")

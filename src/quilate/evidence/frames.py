@@ -179,11 +179,12 @@ def _cells(text: str, spans: tuple[_Span, ...]) -> tuple[list[str], list[int]]:
 def _columns(character: str, at: int) -> Sequence[str]:
     if character == "\t":
         return " " * (_TAB - at % _TAB)
-    if character.isascii():
+    if character.isascii() or not character.isprintable():
         return visible(character)
     if unicodedata.combining(character):
         return f"\\u{ord(character):04x}"
-    if unicodedata.east_asian_width(character) in {"W", "F"}:
+    # Python calls characters that Unicode has not assigned yet wide; they are not printable.
+    if character.isprintable() and unicodedata.east_asian_width(character) in {"W", "F"}:
         return [character, ""]
     return visible(character)
 
