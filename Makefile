@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types contracts check bench acceptance clean
+.PHONY: help setup demo test coverage gate acceptance docs lint types contracts bench clean
 
 UV_VERSION := >=0.9,<1
 VENV := .venv
@@ -24,6 +24,18 @@ demo: setup ## Run the main job: reject, fix, approve, undecided, verify
 
 test: setup ## Run the tests
 	@$(BIN)/pytest -n 2
+
+coverage: setup ## Run the tests again and hold branch coverage to its gate
+	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
+
+gate: setup ## Quilate judges itself
+	@$(BIN)/quilate run
+
+acceptance: setup ## Judge well-known packages from PyPI (needs the network)
+	@$(BIN)/python scripts/acceptance.py
+
+docs: setup ## Write the pages that come from the code
+	@$(BIN)/python scripts/generate_docs.py
 
 lint: setup ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
