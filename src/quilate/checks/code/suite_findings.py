@@ -9,6 +9,7 @@ from quilate.domain.severity import Severity
 from quilate.evidence.model import Fact, Finding, FindingKind, Location, TestAttempt, number_fact
 from quilate.evidence.redaction import redact
 from quilate.kit.canonical import decimal_text
+from quilate.kit.words import counted
 
 _NAMED_FILES = 3
 _RATIO_STEP = Decimal("0.0001")
@@ -56,9 +57,9 @@ def too_few(count: int, minimum: int) -> Finding:
         rule=RuleId("QL-TST-004"),
         kind=FindingKind.TEST,
         severity=Severity.HIGH,
-        message="no test ran" if count == 0 else f"only {count} tests ran",
+        message="no test ran" if count == 0 else f"only {counted(count, 'test')} ran",
         location=Location(),
-        measured=f"{count} tests",
+        measured=counted(count, "test"),
         limit=f"at least {minimum}",
         fix="add tests, or bind `paths` to where they are",
     )
