@@ -65,3 +65,25 @@ def test_a_wrong_value_is_placed_at_its_key() -> None:
     _, (error,) = checked_parameters(check)
     assert error.position == AT
     assert error.message.startswith("c: ")
+
+
+@pytest.mark.parametrize("text", ["NaN", "-nan", "Infinity", "inf", "1e999999999", "1e-999999999"])
+@pytest.mark.parametrize(
+    ("check_type", "name", "value"),
+    [("COMPLEXITY", "max_complexity", "{}"), ("MODEL_METRICS", "min_metrics", {"f1_score": "{}"})],
+)
+def test_a_limit_that_nothing_can_breach_is_refused(check_type: str, name: str, value: Any, text: str) -> None:
+    given = dict.fromkeys(value, text) if isinstance(value, dict) else text
+    check = BlueprintCheck(
+        id=CheckId("c"),
+        type=CheckType(check_type),
+        parameters={name: given},
+        parameter_positions={name: AT},
+        position=AT,
+    )
+
+    found, (error,) = checked_parameters(check)
+
+    assert found is None
+    assert f"{name}: " in error.message
+    assert error.position == AT

@@ -45,3 +45,8 @@ def test_digests_name_their_function_and_agree(tmp_path: Path) -> None:
 
     assert file_digest(tmp_path / "file") == sha256_of(b'{"a":1}') == digest_of({"a": 1})
     assert digest_of({}).startswith("sha256:")
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "-1e999999999", "1e-999999999", "NaN", "Infinity"])
+def test_a_hostile_exponent_is_not_written_out(number: str) -> None:
+    assert len(decimal_text(Decimal(number))) < 20

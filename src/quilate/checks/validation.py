@@ -1,7 +1,8 @@
 """Turn raw parameters and bindings into a check's own frozen dataclasses."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +14,9 @@ from quilate.domain.severity import Severity
 
 UNIVERSAL_PARAMETERS = ("severity_threshold",)
 """Parameters that every check type has; ``Context.severity_threshold`` carries it."""
+
+MAX_EXPONENT = 30
+"""As in YAML: no limit needs a number of more places."""
 
 
 def merged_parameters(check: Check, raw: Mapping[str, Any]) -> tuple[Any, Severity, tuple[str, ...]]:
@@ -43,6 +47,21 @@ def validated(target: type, raw: Mapping[str, Any], unknown: str, also: tuple[st
         if name not in names:
             raise ConfigurationError(f"{unknown} {name!r}{nearest_hint(str(name), [*names, *also])}")
     try:
-        return msgspec.convert(dict(raw), target, strict=True)
+        converted: Any = msgspec.convert(dict(raw), target, strict=True)
     except msgspec.ValidationError as error:
         raise ConfigurationError(str(error).replace("Object missing", "missing").replace("$.", "")) from error
+    for name in names:
+        for number in _decimals(getattr(converted, name)):
+            # Not a number and infinity are limits that nothing breaches; a huge exponent takes gigabytes to spell.
+            if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+                raise ConfigurationError(f"{name}: {number} is no number that can be a limit")
+    return converted
+
+
+def _decimals(value: Any) -> Iterator[Decimal]:
+    if isinstance(value, Decimal):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (number for inner in value.values() for number in _decimals(inner))
+    elif isinstance(value, list | tuple | frozenset | set):
+        yield from (number for inner in value for number in _decimals(inner))

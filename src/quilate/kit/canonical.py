@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import rfc8785
 
+_MAX_PLAIN_EXPONENT = 1000
+
 _LARGEST_INTEGER = 2**53 - 1
 """Beyond it, integers are no longer exact as the doubles that RFC 8785 prescribes."""
 
@@ -66,8 +68,13 @@ def file_digest(path: Path) -> str:
 
 
 def decimal_text(number: Decimal) -> str:
-    """Return the shortest plain spelling of ``number``: ``0.80`` and ``8E-1`` both give ``0.8``."""
+    """Return the shortest plain spelling of ``number``: ``0.80`` and ``8E-1`` both give ``0.8``.
+
+    Beyond a thousand places it stays as it is: whoever writes ``1e999999999`` must not make us write a gigabyte.
+    """
     if number == 0:
         return "0"
+    if not number.is_finite() or abs(number.adjusted()) > _MAX_PLAIN_EXPONENT:
+        return str(number)
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -265,3 +265,28 @@ def test_grouped_rows_give_the_interval_of_single_ones() -> None:
 def test_the_needed_sample_follows_the_root_of_n() -> None:
     assert needed_sample(Estimate(value=0.85, low=0.75, high=0.95, sample_size=100), 0.8) == 400
     assert needed_sample(Estimate(value=0.8, low=0.7, high=0.9, sample_size=100), 0.8) is None
+
+
+@pytest.mark.parametrize(("rows", "settled"), [(1, False), (2, False), (10, False), (40, True)])
+def test_few_rows_without_an_error_prove_nothing(tmp_path: Path, rows: int, settled: bool) -> None:  # noqa: FBT001 - a case
+    content = "y_true,y_pred\n" + "".join(f"{i % 2},{i % 2}\n" for i in range(rows))
+
+    evidence = measured(tmp_path, content, {"min_metrics": {"accuracy": 0.9}, "must_beat_baseline": False})
+
+    assert bool(evidence.undecided) is not settled
+    assert number(evidence, "accuracy") == 1
+    assert float(facts(evidence)["accuracy"].low or 0) == pytest.approx(0.025 ** (1 / rows))
+
+
+def test_recall_without_a_miss_rests_on_the_rarest_class(tmp_path: Path) -> None:
+    content = "y_true,y_pred\n" + "1,1\n" * 4 + "0,0\n" * 400
+
+    evidence = measured(tmp_path, content, {"min_metrics": {"recall": 0.8}, "must_beat_baseline": False})
+
+    assert [question.subject for question in evidence.undecided] == ["recall"]
+
+
+def test_a_regression_over_few_rows_without_spread_is_open(tmp_path: Path) -> None:
+    limit = {"max_metrics": {"mean_squared_error": 0.5}, "must_beat_baseline": False}
+
+    assert measured(tmp_path, "y_true,y_pred\n1.5,1.5\n2.5,2.5\n", limit).undecided

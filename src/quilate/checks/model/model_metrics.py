@@ -15,7 +15,8 @@ give is null.
 
 Limits: min_metrics and max_metrics by name. Met when the whole interval meets it, missed when the whole interval misses
 it. must_beat_baseline: the gain must be above zero. Intervals are percentiles of bootstrap_samples samples of whole
-rows (not stratified) at confidence, from a fixed seed.
+rows (not stratified) at confidence, from a fixed seed; where no sample differs, a share of zero or one gets its exact
+binomial bound over the rows of the rarest class (accuracy: over all rows), and other metrics of few rows stay open.
 
 Findings: QL-MOD-101 a metric misses its limit, 102 the model is no better than the trivial baseline on this data (a
 gain of zero or less; a gain whose interval still reaches zero is undecided).

@@ -1,7 +1,7 @@
 """Read predictions and measure them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
@@ -54,6 +54,7 @@ class _Problem:
     multiplicities: Counts
     baseline: str
     notes: tuple[str, ...] = ()
+    support: Mapping[str, int] = field(default_factory=dict)
 
 
 def measure(workspace: Workspace, parameters: ModelMetricsParameters, binding: ModelMetricsBinding) -> Measured:
@@ -80,6 +81,7 @@ def measure(workspace: Workspace, parameters: ModelMetricsParameters, binding: M
             confidence=float(parameters.confidence),
             samples=parameters.bootstrap_samples,
             seed=parameters.seed,
+            support=problem.support,
         ),
         baseline=problem.baseline,
         notes=problem.notes,
@@ -118,7 +120,8 @@ def _classification(table: Table, parameters: ModelMetricsParameters, binding: M
     code = labels.names.index(positive) if positive in labels.names and len(labels.names) <= _BINARY else None
     if scores is not None:
         _require_probabilities(table, parameters, binding)
-    majority = int(np.bincount(labels.truth).argmax())
+    sizes = np.bincount(labels.truth)
+    majority, rarest = int(sizes.argmax()), int(sizes[sizes > 0].min())
     columns = (labels.truth, labels.predicted, *(() if scores is None else (scores,)))
     distinct, multiplicities = _distinct(*columns)
     truth_codes, predicted_codes = (column.astype(np.int64) for column in distinct[:2])
@@ -136,6 +139,8 @@ def _classification(table: Table, parameters: ModelMetricsParameters, binding: M
         multiplicities=multiplicities,
         baseline=f"always predicting the most frequent class {labels.names[majority][:40]!r}",
         notes=() if code is not None else (macro,),
+        support={name: rarest for name, unit in CLASSIFICATION_METRICS.items() if unit == "ratio"}
+        | {"accuracy": table.rows},
     )
 
 
