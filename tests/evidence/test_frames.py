@@ -72,10 +72,6 @@ def test_a_data_record_is_never_shown() -> None:
     assert "Maria" not in frame(["Maria Silva,123.456.789-00"], record)
 
 
-def test_a_character_that_unicode_has_not_assigned_is_shown_as_an_escape() -> None:
-    assert code_frame(["x\U000e0fff"], at(1))[1] == "    1 | x\\U000e0fff"
-
-
 def test_tabs_and_wide_characters_keep_the_carets_in_place() -> None:
     assert code_frame(["\tx = y"], at(1, 2, 3))[1:] == ("    1 |     x = y", "      |     ^")
     assert code_frame(["漢字 = y"], at(1, 6, 7))[1:] == ("    1 | 漢字 = y", "      |        ^")

@@ -183,8 +183,7 @@ def _columns(character: str, at: int) -> Sequence[str]:
         return visible(character)
     if unicodedata.combining(character):
         return f"\\u{ord(character):04x}"
-    # Python calls characters that Unicode has not assigned yet wide; they are not printable.
-    if character.isprintable() and unicodedata.east_asian_width(character) in {"W", "F"}:
+    if unicodedata.east_asian_width(character) in {"W", "F"}:
         return [character, ""]
     return visible(character)
 

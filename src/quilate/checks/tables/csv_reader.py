@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
+from quilate.checks.tables.lines import MAX_LINE_BYTES, numbered_lines
 from quilate.checks.tables.model import RaggedRow, Table
 from quilate.domain.errors import EvidenceError
 
 if TYPE_CHECKING:
     import _csv
-
-MAX_LINE_BYTES = 16 << 20
-"""A physical line or a field beyond 16 MiB is a broken file (an unclosed quote, or no CSV at all)."""
 
 BLOCK_RECORDS = 50_000
 
@@ -57,14 +55,7 @@ def read_csv(path: str, file: Path, *, delimiter: str, encoding: str, null_value
 def _decoded_lines(path: str, stream: BinaryIO, encoding: str) -> Iterator[str]:
     if stream.read(3) != _BYTE_ORDER_MARK or not encoding.startswith("utf-8"):
         stream.seek(0)
-    number = 0
-    while raw := stream.readline(MAX_LINE_BYTES):
-        number += 1
-        if len(raw) == MAX_LINE_BYTES and not raw.endswith(b"\n"):
-            raise EvidenceError(
-                f"{path}:{number}: the line is longer than {MAX_LINE_BYTES >> 20} MiB",
-                next_step="check that the file is text with one record a line",
-            )
+    for number, raw in numbered_lines(path, stream, "is text with one record a line"):
         try:
             yield raw.decode(encoding.removesuffix("-sig"))
         except UnicodeDecodeError as error:

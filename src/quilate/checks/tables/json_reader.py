@@ -7,13 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from quilate.checks.tables.lines import numbered_lines
 from quilate.checks.tables.model import Table, ValueKind
 from quilate.domain.errors import EvidenceError
 
 MAX_JSON_BYTES = 1 << 30
 """A JSON array is parsed from memory; beyond 1 GiB it should be NDJSON or Parquet."""
-
-MAX_LINE_BYTES = 16 << 20
 
 _WHITESPACE = " \t\r\n"
 
@@ -43,15 +42,8 @@ def read_ndjson(path: str, file: Path) -> Table:
         EvidenceError: A line is not UTF-8, no JSON, or no object; names the line.
     """
     columns = _Columns(path)
-    number = 0
     with file.open("rb") as stream:
-        while raw := stream.readline(MAX_LINE_BYTES):
-            number += 1
-            if len(raw) == MAX_LINE_BYTES and not raw.endswith(b"\n"):
-                raise EvidenceError(
-                    f"{path}:{number}: the line is longer than {MAX_LINE_BYTES >> 20} MiB",
-                    next_step="check that the file has one JSON object a line",
-                )
+        for number, raw in numbered_lines(path, stream, "has one JSON object a line"):
             text = _decoded(path, raw, number)
             if text.strip():
                 columns.add(_parsed(path, text.strip(), number), number)
