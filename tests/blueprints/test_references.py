@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.support.servers import serving
 
 from quilate.blueprints.references import load_blueprint
 from quilate.domain.errors import ConfigurationError
@@ -188,13 +188,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     _Handler.requests.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as running:
-        running.socket = context.wrap_socket(running.socket, server_side=True)
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"https://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
-        thread.join()
+    bound = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    bound.socket = context.wrap_socket(bound.socket, server_side=True)
+    with serving(bound) as port:
+        yield f"https://127.0.0.1:{port}"
 
 
 def test_a_pinned_url_is_verified_and_then_kept(server: str, tmp_path: Path) -> None:

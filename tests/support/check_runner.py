@@ -26,3 +26,13 @@ def run_check(  # noqa: PLR0913 - one argument per thing that a test may choose
         interpreter=interpreter,
         timeout=timeout,
     )
+
+
+def fact_values(evidence: Evidence) -> dict[str, Any]:
+    """Return the values of the facts by name."""
+    return {fact.name: fact.value for fact in evidence.facts}
+
+
+def rules_of(evidence: Evidence) -> list[str]:
+    """Return the rule of every finding, in order."""
+    return [str(finding.rule) for finding in evidence.findings]

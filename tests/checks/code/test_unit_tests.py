@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.check_runner import run_check
+from tests.support.check_runner import fact_values, rules_of, run_check
 from tests.support.fork_jobs import DAEMON
 from tests.support.processes import processes_with, unique_marker
 from tests.support.projects import write_files
@@ -40,21 +40,13 @@ def run_tests(
     )
 
 
-def facts(evidence: Evidence) -> dict[str, Any]:
-    return {fact.name: fact.value for fact in evidence.facts}
-
-
-def rules(evidence: Evidence) -> list[str]:
-    return [str(finding.rule) for finding in evidence.findings]
-
-
 def test_a_good_suite_has_counts_and_exact_coverage(tmp_path: Path) -> None:
     write_files(tmp_path, {"src/library.py": LIBRARY, "tests/test_library.py": GOOD})
 
     evidence = run_tests(tmp_path, binding={"source": ["src"]}, min_coverage=Decimal("0.8"))
 
-    assert rules(evidence) == []
-    assert facts(evidence) == {
+    assert rules_of(evidence) == []
+    assert fact_values(evidence) == {
         "tests_total": "2", "tests_passed": "2", "tests_failed": "0", "tests_skipped": "0", "tests_flaky": "0",
         "coverage": "1", "coverage_covered": "6", "coverage_total": "6",
     }  # fmt: skip
@@ -92,8 +84,8 @@ def test_fail_then_pass_is_flaky_with_both_attempts(tmp_path: Path) -> None:
     (finding,) = evidence.findings
     assert (finding.rule, finding.severity) == ("QL-TST-003", "low")
     assert [(attempt.attempt, attempt.passed) for attempt in evidence.test_attempts] == [(1, False), (2, True)]
-    assert facts(evidence)["tests_flaky"] == "1"
-    assert facts(evidence)["tests_passed"] == "2"
+    assert fact_values(evidence)["tests_flaky"] == "1"
+    assert fact_values(evidence)["tests_passed"] == "2"
 
 
 def test_parametrised_tests_run_again_by_their_own_id(tmp_path: Path) -> None:
@@ -102,7 +94,7 @@ def test_parametrised_tests_run_again_by_their_own_id(tmp_path: Path) -> None:
 
     evidence = run_tests(tmp_path)
 
-    assert rules(evidence) == ["QL-TST-001"]
+    assert rules_of(evidence) == ["QL-TST-001"]
     assert len(evidence.test_attempts) == 2
 
 
@@ -128,25 +120,25 @@ def test_coverage_just_below_the_limit_is_not_shown_as_the_limit(tmp_path: Path)
     )
 
     assert evidence.findings[0].measured.startswith("0.7999 ")
-    assert facts(evidence)["coverage"] == "0.79999"
+    assert fact_values(evidence)["coverage"] == "0.79999"
 
 
 def test_no_test_at_all_is_never_a_pass(tmp_path: Path) -> None:
     write_files(tmp_path, {"module.py": "x = 1\n"})
 
-    assert rules(run_tests(tmp_path)) == ["QL-TST-004"]
+    assert rules_of(run_tests(tmp_path)) == ["QL-TST-004"]
 
 
 def test_skipped_tests_do_not_count_as_tests_that_ran(tmp_path: Path) -> None:
     write_files(tmp_path, {"test_s.py": "import pytest\n\n@pytest.mark.skip\ndef test_s():\n    pass\n"})
 
-    assert rules(run_tests(tmp_path)) == ["QL-TST-004"]
+    assert rules_of(run_tests(tmp_path)) == ["QL-TST-004"]
 
 
 def test_a_module_that_cannot_be_collected_is_a_finding(tmp_path: Path) -> None:
     write_files(tmp_path, {"test_a.py": "import no_such_module\n", "test_b.py": "def test_b():\n    pass\n"})
 
-    assert "QL-TST-005" in rules(run_tests(tmp_path))
+    assert "QL-TST-005" in rules_of(run_tests(tmp_path))
 
 
 def test_a_broken_configuration_is_an_error_with_what_pytest_says(tmp_path: Path) -> None:
@@ -210,7 +202,7 @@ def test_cobertura_counts_lines_and_branches(tmp_path: Path) -> None:
         tmp_path, binding={"junit": "r/junit.xml", "coverage": "r/cobertura.xml"}, min_coverage=Decimal("0.5")
     )
 
-    assert (facts(evidence)["coverage_covered"], facts(evidence)["coverage_total"]) == ("3", "5")
+    assert (fact_values(evidence)["coverage_covered"], fact_values(evidence)["coverage_total"]) == ("3", "5")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +239,7 @@ def test_coverage_without_a_report_is_an_error_not_a_pass(tmp_path: Path) -> Non
 def test_canary_is_red(tmp_path: Path) -> None:
     canary = load_check("UNIT_TESTS").canary(tmp_path)
 
-    assert rules(run_tests(tmp_path)) == list(canary.expected_rules)
+    assert rules_of(run_tests(tmp_path)) == list(canary.expected_rules)
 
 
 def test_an_early_stop_that_the_project_asks_for_hides_no_later_failure(tmp_path: Path) -> None:
@@ -256,8 +248,8 @@ def test_an_early_stop_that_the_project_asks_for_hides_no_later_failure(tmp_path
 
     evidence = run_tests(tmp_path)
 
-    assert rules(evidence) == ["QL-TST-001", "QL-TST-001"]
-    assert facts(evidence)["tests_total"] == "3"
+    assert rules_of(evidence) == ["QL-TST-001", "QL-TST-001"]
+    assert fact_values(evidence)["tests_total"] == "3"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +276,7 @@ def test_a_module_that_cannot_be_collected_is_named_and_the_others_run_once(tmp_
     (finding,) = evidence.findings
     assert (finding.rule, finding.location.path) == ("QL-TST-005", "tests/test_a.py")
     assert "no_such_module" in finding.message
-    assert facts(evidence)["tests_passed"] == "1"
+    assert fact_values(evidence)["tests_passed"] == "1"
     assert len(list(outside.iterdir())) == 1
 
 
@@ -314,8 +306,8 @@ def test_the_projects_own_coverage_configuration_holds(tmp_path: Path) -> None:
 
     evidence = run_tests(tmp_path, min_coverage=Decimal("0.9"))
 
-    assert rules(evidence) == []
-    assert (facts(evidence)["coverage"], facts(evidence)["coverage_total"]) == ("1", "6")
+    assert rules_of(evidence) == []
+    assert (fact_values(evidence)["coverage"], fact_values(evidence)["coverage_total"]) == ("1", "6")
 
 
 def test_a_source_file_that_no_test_imports_lowers_coverage(tmp_path: Path) -> None:
@@ -323,8 +315,8 @@ def test_a_source_file_that_no_test_imports_lowers_coverage(tmp_path: Path) -> N
 
     evidence = run_tests(tmp_path, min_coverage=Decimal("0.9"))
 
-    assert rules(evidence) == ["QL-TST-002"]
-    assert facts(evidence)["coverage"] == "0.5"
+    assert rules_of(evidence) == ["QL-TST-002"]
+    assert fact_values(evidence)["coverage"] == "0.5"
 
 
 def test_a_source_file_that_cannot_be_measured_is_an_error_not_a_higher_coverage(tmp_path: Path) -> None:
@@ -364,7 +356,7 @@ def test_a_bound_report_outside_the_workspace_is_neither_read_nor_removed(tmp_pa
 def test_the_worst_that_a_case_says_counts(tmp_path: Path, report: str) -> None:
     (tmp_path / "junit.xml").write_text(report, encoding="utf-8")
 
-    assert facts(run_tests(tmp_path, binding={"junit": "junit.xml"}))["tests_failed"] == "1"
+    assert fact_values(run_tests(tmp_path, binding={"junit": "junit.xml"}))["tests_failed"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -405,7 +397,7 @@ def test_daemons_that_a_suite_leaves_have_ended(tmp_path: Path) -> None:
     )
     write_files(tmp_path, {"test_a.py": test})
 
-    assert facts(run_tests(tmp_path))["tests_passed"] == "1"
+    assert fact_values(run_tests(tmp_path))["tests_passed"] == "1"
     assert processes_with(marker) == []
 
 
@@ -413,4 +405,4 @@ def test_programs_beside_the_projects_interpreter_are_found(tmp_path: Path) -> N
     test = "import pathlib, shutil, sys\n\ndef test_a():\n    beside = pathlib.Path(sys.executable).parent / 'pytest'\n"
     write_files(tmp_path, {"test_a.py": test + "    assert shutil.which('pytest') == str(beside)\n"})
 
-    assert rules(run_tests(tmp_path)) == []
+    assert rules_of(run_tests(tmp_path)) == []

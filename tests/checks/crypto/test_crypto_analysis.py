@@ -4,18 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.check_runner import run_check
+from tests.support.check_runner import fact_values, run_check
 
 from quilate.checks.crypto.crypto_analysis import CryptoAnalysis
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.domain.severity import Severity
-from quilate.evidence.model import Evidence
 
 MD5 = "import hashlib\nhashlib.md5(b'x')\n"
-
-
-def facts_of(evidence: Evidence) -> dict[str, object]:
-    return {fact.name: fact.value for fact in evidence.facts}
 
 
 def notebook_of(*cells: tuple[str, str]) -> str:
@@ -69,7 +64,7 @@ def test_files_analysed_and_unparsed_are_all_files(tmp_path: Path) -> None:
     (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("no Python", encoding="utf-8")
     evidence = run_check("CRYPTO_ANALYSIS", tmp_path)
-    facts = facts_of(evidence)
+    facts = fact_values(evidence)
     assert int(str(facts["files_analysed"])) + int(str(facts["files_unparsed"])) == 10
     unparsed = {one.subject for one in evidence.undecided}
     assert {"bad.py", "latin.py", "null.py", "deep.py", "huge.py", "broken.ipynb"} <= unparsed
@@ -89,7 +84,7 @@ def test_notebooks_are_code_with_cell_and_line(tmp_path: Path) -> None:
     evidence = run_check("CRYPTO_ANALYSIS", tmp_path)
     (finding,) = evidence.findings
     assert (finding.location.cell, finding.location.line, finding.location.column) == (3, 2, 1)
-    assert facts_of(evidence)["files_analysed"] == "1"
+    assert fact_values(evidence)["files_analysed"] == "1"
 
 
 def test_limits_come_from_the_parameters(tmp_path: Path) -> None:
@@ -112,7 +107,7 @@ def test_an_unknown_parameter_names_the_nearest(tmp_path: Path) -> None:
 def test_low_findings_are_no_anti_patterns(tmp_path: Path) -> None:
     code = "import os\nfrom cryptography.hazmat.primitives.ciphers import modes\nmodes.CBC(os.urandom(16))\n"
     (tmp_path / "code.py").write_text(code, encoding="utf-8")
-    facts = facts_of(run_check("CRYPTO_ANALYSIS", tmp_path))
+    facts = fact_values(run_check("CRYPTO_ANALYSIS", tmp_path))
     assert (facts["crypto_anti_patterns"], facts["crypto_findings"], facts["crypto_uses"]) == ("0", "1", "1")
 
 

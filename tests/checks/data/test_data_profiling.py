@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.check_runner import run_check
+from tests.support.check_runner import fact_values, run_check
 
 from quilate.checks.data.data_profiling import DataProfiling
 from quilate.checks.data.profiles.personal_data import is_card, is_cnpj, is_cpf
@@ -19,10 +19,6 @@ def profiled(directory: Path, data: str, parameters: Mapping[str, Any] | None = 
     return run_check("DATA_PROFILING", directory, parameters=parameters, binding={"dataset": "d.csv", **binding})
 
 
-def facts(evidence: Evidence) -> dict[str, Any]:
-    return {fact.name: fact.value for fact in evidence.facts}
-
-
 def test_the_canary_goes_red(tmp_path: Path) -> None:
     canary = DataProfiling().canary(tmp_path)
     evidence = run_check("DATA_PROFILING", tmp_path, parameters=canary.parameters, binding=canary.binding)
@@ -31,7 +27,7 @@ def test_the_canary_goes_red(tmp_path: Path) -> None:
 
 def test_facts_are_exact(tmp_path: Path) -> None:
     evidence = profiled(tmp_path, "a,b,c\n1,x,k\n1,x,k\n2,,k\n3,y,k\n")
-    assert facts(evidence) == {
+    assert fact_values(evidence) == {
         "rows": "4",
         "columns": "3",
         "missing_ratio_max": "0.25",
@@ -58,7 +54,7 @@ def test_a_ratio_at_its_limit_is_within_it(tmp_path: Path) -> None:
 def test_values_far_out_are_outliers(tmp_path: Path) -> None:
     values = [*range(1, 20), 1000]
     evidence = profiled(tmp_path, "v\n" + "".join(f"{value}\n" for value in values), {"max_outlier_ratio": 0.04})
-    assert facts(evidence)["outlier_ratio_max"] == "0.05"
+    assert fact_values(evidence)["outlier_ratio_max"] == "0.05"
     assert [finding.rule for finding in evidence.findings] == ["QL-DAT-203"]
 
 
@@ -81,13 +77,13 @@ def test_personal_data_is_counted_and_never_shown(tmp_path: Path, values: list[s
     assert finding.measured.startswith(f"{cells} cells")
     assert kind in finding.measured
     assert not any(value in repr(evidence) for value in values if len(value) > 1)
-    assert facts(evidence)["personal_data_cells"] == str(cells)
+    assert fact_values(evidence)["personal_data_cells"] == str(cells)
 
 
 def test_numbers_that_pass_a_check_digit_by_chance_are_no_personal_data(tmp_path: Path) -> None:
     data = "v\n" + "".join(f"{10_000_000_000 + 7 * number}\n" for number in range(1000))
     assert any(is_cpf(str(10_000_000_000 + 7 * number)) for number in range(1000))
-    assert facts(profiled(tmp_path, data))["personal_data_cells"] == "0"
+    assert fact_values(profiled(tmp_path, data))["personal_data_cells"] == "0"
 
 
 def test_pii_warns_or_is_allowed(tmp_path: Path) -> None:
@@ -95,7 +91,7 @@ def test_pii_warns_or_is_allowed(tmp_path: Path) -> None:
     assert [f.severity for f in profiled(tmp_path, data).findings] == [Severity.LOW]
     allowed = profiled(tmp_path, data, {"pii": "allowed"})
     assert allowed.findings == ()
-    assert facts(allowed)["personal_data_cells"] == "2"
+    assert fact_values(allowed)["personal_data_cells"] == "2"
 
 
 def test_check_digits() -> None:

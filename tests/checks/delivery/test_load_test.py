@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.support.check_runner import run_check
+from tests.support.servers import QuietServer, serving
 
 from quilate.checks.delivery.latency.statistics import (
     estimate_quantile,
@@ -50,13 +51,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """A server whose clients may hang up without a word on the terminal."""
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
-
-
 Serve = Callable[[Callable[[Handler, bytes], None]], str]
 
 
@@ -66,12 +60,8 @@ def serve() -> Iterator[Serve]:
 
         def start(answer: Callable[[Handler, bytes], None]) -> str:
             handler = type("TestHandler", (Handler,), {"answer": answer})
-            server = stack.enter_context(Server(("127.0.0.1", 0), handler))
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
-            return f"http://127.0.0.1:{server.server_port}/score"
+            port = stack.enter_context(serving(QuietServer(("127.0.0.1", 0), handler)))
+            return f"http://127.0.0.1:{port}/score"
 
         yield start
 

@@ -4,13 +4,13 @@ import contextlib
 import http.server
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.check_runner import run_check
+from tests.support.check_runner import fact_values, run_check
+from tests.support.servers import QuietServer, serving
 
 from quilate.checks.security.probing.openapi import operations, read_document
 from quilate.checks.security.probing.redaction import excerpt
@@ -79,13 +79,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """A server whose clients may hang up without a word on the terminal."""
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
-
-
 Serve = Callable[..., str]
 
 
@@ -97,12 +90,8 @@ def serve() -> Iterator[Serve]:
             description: dict[str, Any], answer: Callable[[str, str, bytes], Answer], headers: dict[str, str] = SAFE
         ) -> str:
             members = {"description": description, "answer": staticmethod(answer), "headers_sent": headers}
-            server = stack.enter_context(Server(("127.0.0.1", 0), type("TestHandler", (Handler,), members)))
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
-            return f"http://127.0.0.1:{server.server_port}"
+            server = QuietServer(("127.0.0.1", 0), type("TestHandler", (Handler,), members))
+            return f"http://127.0.0.1:{stack.enter_context(serving(server))}"
 
         yield start
 
@@ -115,10 +104,6 @@ def attack(directory: Path, base: str, *, binding: dict[str, Any] | None = None,
 
 def by_rule(evidence: Evidence) -> dict[str, Finding]:
     return {str(finding.rule): finding for finding in evidence.findings}
-
-
-def facts(evidence: Evidence) -> dict[str, Any]:
-    return {fact.name: fact.value for fact in evidence.facts}
 
 
 SCORE = {
@@ -158,8 +143,8 @@ def score(divide: Callable[[int], float]) -> Callable[[str, str, bytes], Answer]
 def test_a_sound_service_has_no_findings_and_says_how_much_was_asked(tmp_path: Path, serve: Serve) -> None:
     evidence = attack(tmp_path, serve(document(score_post=SCORE), score(lambda income: 1 / (1 + income))))
     assert (evidence.findings, evidence.undecided) == ((), ())
-    assert facts(evidence)["operations_tested"] == "1"
-    assert int(facts(evidence)["requests_sent"]) > 5
+    assert fact_values(evidence)["operations_tested"] == "1"
+    assert int(fact_values(evidence)["requests_sent"]) > 5
 
 
 def test_a_server_error_is_high_names_the_operation_and_hides_secrets(tmp_path: Path, serve: Serve) -> None:
@@ -171,7 +156,7 @@ def test_a_server_error_is_high_names_the_operation_and_hides_secrets(tmp_path: 
     assert finding.message == "Server error on POST /score"
     assert finding.measured.startswith('status 500 to {"income": 0}: {"error": "boom"')
     assert "hunter2" not in str(evidence)
-    assert facts(evidence)["vulnerabilities_high"] == "1"
+    assert fact_values(evidence)["vulnerabilities_high"] == "1"
 
 
 def test_findings_keep_their_identity_from_run_to_run(tmp_path: Path, serve: Serve) -> None:

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
-from tests.support.check_runner import run_check
+from tests.support.check_runner import fact_values, rules_of, run_check
 
 from quilate.checks.endpoints import parse_endpoint
 from quilate.domain.errors import ConfigurationError, EvidenceError
@@ -119,14 +119,6 @@ def probe(directory: Path, authority: Authority, url: str, **options: Any) -> Ev
     return run_check("TLS_POLICY", directory, parameters=options, binding=binding)
 
 
-def rules(evidence: Evidence) -> list[str]:
-    return [str(finding.rule) for finding in evidence.findings]
-
-
-def facts(evidence: Evidence) -> dict[str, Any]:
-    return {fact.name: fact.value for fact in evidence.facts}
-
-
 def modern(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE+AESGCM")
@@ -142,7 +134,7 @@ def old(context: ssl.SSLContext) -> None:
 def test_a_sound_endpoint_has_no_findings(tmp_path: Path, authority: Authority, serve: Start) -> None:
     evidence = probe(tmp_path, authority, serve(issue(authority), modern))
     assert evidence.findings == ()
-    assert facts(evidence) == {
+    assert fact_values(evidence) == {
         "tls_version": "TLSv1.3",
         "cipher": "TLS_AES_256_GCM_SHA384",
         "tls_versions_accepted": "TLSv1.2 TLSv1.3",
@@ -158,7 +150,7 @@ def test_old_protocol_versions_are_found_although_the_best_one_is_new(
     evidence = probe(tmp_path, authority, serve(issue(authority), old))
     (finding,) = [finding for finding in evidence.findings if finding.rule == "QL-TLS-001"]
     assert finding.measured == "TLSv1, TLSv1.1"
-    assert facts(evidence)["tls_version"] == "TLSv1.3"
+    assert fact_values(evidence)["tls_version"] == "TLSv1.3"
 
 
 def test_block_chaining_is_discouraged_and_a_blueprint_can_forbid_it(
@@ -187,26 +179,26 @@ def test_cipher_without_encryption_is_found(tmp_path: Path, authority: Authority
 def test_unknown_authority_is_the_only_finding(tmp_path: Path, authority: Authority, serve: Start) -> None:
     stranger = issue(None, authority=True)
     evidence = probe(tmp_path, authority, serve(issue(stranger), modern))
-    assert rules(evidence) == ["QL-TLS-003"]
-    assert facts(evidence)["certificate_chain_valid"] is False
+    assert rules_of(evidence) == ["QL-TLS-003"]
+    assert fact_values(evidence)["certificate_chain_valid"] is False
     assert probe(tmp_path, authority, serve(issue(stranger), modern), require_valid_chain=False).findings == ()
 
 
 def test_certificate_for_another_name(tmp_path: Path, authority: Authority, serve: Start) -> None:
     url = serve(issue(authority, name="scoring.example"), modern)
-    assert rules(probe(tmp_path, authority, url)) == ["QL-TLS-004"]
-    assert rules(probe(tmp_path, authority, url, binding={"server_name": "scoring.example"})) == []
+    assert rules_of(probe(tmp_path, authority, url)) == ["QL-TLS-004"]
+    assert rules_of(probe(tmp_path, authority, url, binding={"server_name": "scoring.example"})) == []
 
 
 def test_expired_certificate_is_one_finding_and_its_authority_still_checked(
     tmp_path: Path, authority: Authority, serve: Start
 ) -> None:
     evidence = probe(tmp_path, authority, serve(issue(authority, days=-1), modern))
-    assert rules(evidence) == ["QL-TLS-005"]
-    assert facts(evidence)["certificate_days_left"] in {"-1", "-2"}
+    assert rules_of(evidence) == ["QL-TLS-005"]
+    assert fact_values(evidence)["certificate_days_left"] in {"-1", "-2"}
     stranger = issue(None, authority=True)
     evidence = probe(tmp_path, authority, serve(issue(stranger, days=-1), modern))
-    assert rules(evidence) == ["QL-TLS-003", "QL-TLS-005"]
+    assert rules_of(evidence) == ["QL-TLS-003", "QL-TLS-005"]
 
 
 def test_short_lived_certificate_says_how_many_days_are_left(
@@ -232,7 +224,7 @@ def test_signature_over_sha1_is_found(tmp_path: Path, serve: Start) -> None:
     der = sound.certificate.public_bytes(serialization.Encoding.DER)
     sha256_with_rsa, sha1_with_rsa = (bytes.fromhex(f"06092a864886f70d0101{last}") for last in ("0b", "05"))
     weak = Authority(sound.key, x509.load_der_x509_certificate(der.replace(sha256_with_rsa, sha1_with_rsa)))
-    assert "QL-TLS-008" in rules(probe(tmp_path, issuer, serve(weak)))
+    assert "QL-TLS-008" in rules_of(probe(tmp_path, issuer, serve(weak)))
 
 
 def test_a_minimum_that_the_server_does_not_meet(tmp_path: Path, authority: Authority, serve: Start) -> None:
