@@ -137,6 +137,16 @@ def test_without_any_completed_check_nothing_passes() -> None:
     assert verdict("true", TESTS) is Verdict.PASS
 
 
+def test_a_pass_rests_on_a_check_that_a_policy_asks_about() -> None:
+    optional = replace(SAST, required=False, findings=(finding(),))
+    left_out = replace(TESTS, completion=Completion.NOT_APPLICABLE)
+    assert verdict("all_required_checks_pass", optional) is Verdict.UNKNOWN
+    assert verdict("all_required_checks_pass", optional, left_out) is Verdict.UNKNOWN
+    assert verdict("true", optional) is Verdict.UNKNOWN
+    assert verdict("all_required_checks_pass", optional, TESTS) is Verdict.PASS
+    assert verdict('count_findings("sast", "low") == 1', optional) is Verdict.PASS
+
+
 def test_a_waiver_and_a_baseline_take_findings_out_of_the_functions_too() -> None:
     rule = 'no_vulnerabilities_with_severity_at_or_above("high")'
     guilty = replace(SAST, findings=(finding(),))

@@ -4,7 +4,7 @@ The same input gives the same bytes, whatever the machine, the order in which ch
 function: checks are in the order of their ids, waivers and policies in an order of their own.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,7 +47,8 @@ _VERDICTS = {Truth.TRUE: Verdict.PASS, Truth.FALSE: Verdict.FAIL, Truth.UNKNOWN:
 def decide(decision_input: DecisionInput, *, rego: RegoEvaluator | None = None) -> Decision:
     """Return the decision on everything that a run left.
 
-    The verdict is the conjunction of all policies by Kleene's logic, capped at UNKNOWN where no check completed.
+    The verdict is the conjunction of all policies by Kleene's logic, capped at UNKNOWN where no check completed that
+    any policy asks about.
     ``required`` means required: unless a policy of the whole run reads ``all_required_checks_pass`` itself, the
     implicit policy ``required_checks`` asks for it. A policy that cannot be read or evaluated is UNKNOWN.
 
@@ -222,9 +223,13 @@ def _reads_all_required(policy: PolicyRule) -> bool:
     )
 
 
-def _verdict(given: DecisionInput, policies: Iterable[PolicyDecision]) -> Verdict:
+def _verdict(given: DecisionInput, policies: Sequence[PolicyDecision]) -> Verdict:
     verdicts = {policy.verdict for policy in policies}
     if Verdict.FAIL in verdicts:
         return Verdict.FAIL
-    completed = any(check.completion is Completion.COMPLETED for check in given.checks)
-    return Verdict.PASS if verdicts == {Verdict.PASS} and completed else Verdict.UNKNOWN
+    completed = {check.check_id for check in given.checks if check.completion is Completion.COMPLETED}
+    # "All required checks pass" is true of none at all: a pass rests on something that was looked at.
+    rests = any(
+        policy.engine is PolicyEngine.REGO or not completed.isdisjoint(policy.tree.origin) for policy in policies
+    )
+    return Verdict.PASS if verdicts == {Verdict.PASS} and completed and rests else Verdict.UNKNOWN

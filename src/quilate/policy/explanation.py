@@ -113,7 +113,7 @@ def explain(
     causes = tuple(cause for policy in decision.policies for cause in explained.causes(policy))
     questions = tuple(question for policy in decision.policies for question in explained.questions(policy))
     if decision.verdict is Verdict.UNKNOWN and not questions:
-        questions = (_nothing_judged(),)
+        questions = (_nothing_judged(decision),)
     involved = {one.check for cause in causes for one in cause.checks} | {one for q in questions for one in q.checks}
     if decision.verdict is not Verdict.PASS:
         questions += tuple(explained.unnamed(involved))
@@ -198,14 +198,18 @@ def _missing(questions: Sequence[OpenQuestion]) -> str:
     return f"{counted(number, 'required answer')} {form(number, 'is', 'are')} missing"
 
 
-def _nothing_judged() -> OpenQuestion:
+def _nothing_judged(decision: Decision) -> OpenQuestion:
+    completed = any(check.completion is Completion.COMPLETED for check in decision.checks)
+    clause = "a policy asks about a check that completed" if completed else "at least one check completed"
+    why = "no policy asks about a check that completed" if completed else "no check completed"
+    step = "make a check required, or let a policy ask about one" if completed else "see why every check was left out"
     return OpenQuestion(
         policy="",
-        clause="at least one check completed",
+        clause=clause,
         actual="",
         required="",
-        reason="no check completed, and without evidence nothing passes",
-        next_step="see why every check was left out: quilate plan",
+        reason=f"{why}, and without evidence nothing passes",
+        next_step=f"{step}: quilate plan",
         checks=(),
     )
 

@@ -149,7 +149,12 @@ class RunJudge:
         required = PolicyRule(name="everything_before", rule="all_required_checks_pass")
         policies = (*(policy for policy in self._plan.policies if policy.stage in stages), required)
         decision = decide(self.decision_input(ended, snapshot, self.binding_policies(policies)))
-        return {Verdict.PASS: Truth.TRUE, Verdict.FAIL: Truth.FALSE}.get(decision.verdict, Truth.UNKNOWN)
+        # Not the verdict: where nothing before was required, nothing stands in the way.
+        verdicts = {policy.verdict for policy in decision.policies}
+        if Verdict.FAIL in verdicts:
+            return Truth.FALSE
+        completed = any(check.completion is Completion.COMPLETED for check in decision.checks)
+        return Truth.TRUE if verdicts == {Verdict.PASS} and completed else Truth.UNKNOWN
 
     def binding_policies(self, policies: tuple[PolicyRule, ...]) -> tuple[PolicyRule, ...]:
         """Return the policies as they bind in this run: on new findings only, where there is a baseline."""

@@ -236,4 +236,4 @@ def why_lines(report: RunReport) -> list[str]:
             continue
         word = "rejected" if policy.verdict is Verdict.FAIL else "left open"
         lines.append(f"  {word} by policy {policy.name}; all reasons: quilate explain {report.number}")
-    return lines
+    return lines or [f"  no policy asks about a check that completed; see: quilate explain {report.number}"]
