@@ -82,10 +82,16 @@ def _baseline(plan: Plan, options: RunOptions) -> Baseline | None:
 
 
 def _adopt(report: RunReport, root: Path) -> RunReport:
-    """Write the committed baseline from what was found and decide again on what is new, which is nothing."""
+    """Write the committed baseline from what was found and decide again on what is new, which is nothing.
+
+    Where the blueprint asks for approval the decision stays: the new baseline counts once the protected branch has it.
+    """
     findings = findings_of(report.runs)
     adopted = baseline_of("adopted", findings)
     write_baseline(root / BASELINE_FILE, adopted)
+    if report.plan.blueprint.waivers_need_approval:
+        note = f"{BASELINE_FILE} is written; it counts once the protected branch holds it"
+        return replace(report, notes=(*report.notes, note))
     accepted = f"{counted(len(findings), 'finding')} {form(len(findings), 'is', 'are')} accepted as debt"
     note = f"{accepted} in {BASELINE_FILE}: commit it; from now on only new ones count"
     return decide_again(replace(report, notes=(*report.notes, note)), adopted)

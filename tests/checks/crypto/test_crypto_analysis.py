@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.check_runner import fact_values, run_check
 
 from quilate.checks.crypto.crypto_analysis import CryptoAnalysis
+from quilate.checks.validation import merged_parameters
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.domain.severity import Severity
+from tests.support.check_runner import fact_values, run_check
 
 MD5 = "import hashlib\nhashlib.md5(b'x')\n"
 
@@ -150,3 +151,12 @@ def test_hostile_constants_neither_hang_nor_grow(tmp_path: Path) -> None:
     code += "AES.new(b'0' * 10 ** 12, AES.MODE_GCM)\nAES.new(bytes(1 << 62), AES.MODE_GCM)\nn = n\nAES.new(n, n)\n"
     (tmp_path / "code.py").write_text(code, encoding="utf-8")
     assert run_check("CRYPTO_ANALYSIS", tmp_path).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "spelt"), [("MD-5", "MD5"), ("sha1", "SHA-1"), ("des", "DES"), ("SHA256", "SHA-256")]
+)
+def test_a_forbidden_algorithm_that_would_go_unnoticed_is_refused(written: str, spelt: str) -> None:
+    parameters, _, _ = merged_parameters(CryptoAnalysis(), {"forbidden_algorithms": [written]})
+    with pytest.raises(ConfigurationError, match=f"'{written}' is spelt '{spelt}'"):
+        CryptoAnalysis().produces(parameters)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quilate import __version__
+from quilate.evidence.redaction import redact_known
 
 
 def write_crash_report(error: BaseException, arguments: Sequence[str]) -> str:
     """Write a report file and return the sentence that names it.
 
-    Environment variables and local values are left out, since they may hold secrets.
+    Environment variables and local values are left out, since they may hold secrets; what looks like a secret in the
+    command or in the error is masked.
     """
     lines = [
         f"quilate {__version__}, Python {platform.python_version()}, {platform.platform()}",
@@ -25,7 +27,7 @@ def write_crash_report(error: BaseException, arguments: Sequence[str]) -> str:
     ]
     descriptor, name = tempfile.mkstemp(prefix="quilate-internal-error-", suffix=".txt")
     with os.fdopen(descriptor, "w", encoding="utf-8") as report:
-        report.write("\n".join(lines))
+        report.write(redact_known("\n".join(lines)))
     kind = type(error).__name__
     return (
         f"internal error: {kind} in quilate itself; no verdict was given.\n"

@@ -55,6 +55,7 @@ from quilate.checks.source_files import (
     read_source,
     unparsed_undecided,
 )
+from quilate.domain.errors import ConfigurationError
 from quilate.domain.ids import RuleId
 from quilate.evidence.model import Evidence, FactSpec, FactType, Finding, FindingKind, Location, number_fact
 from quilate.kit.words import counted
@@ -135,8 +136,17 @@ class CryptoAnalysis:
     queue: ClassVar[Queue] = Queue.SECURITY
     isolation: ClassVar[Isolation] = Isolation.PROCESS
 
-    def produces(self, parameters: CryptoAnalysisParameters) -> tuple[FactSpec, ...]:  # noqa: ARG002 - the contract
-        """Return the facts."""
+    def produces(self, parameters: CryptoAnalysisParameters) -> tuple[FactSpec, ...]:
+        """Return the facts.
+
+        Raises:
+            ConfigurationError: A forbidden algorithm is spelt as no finding ever spells it, and would go unnoticed.
+        """
+        known = {_letters(name): name for name in (*rules_hash.NAMES, *self.profile["forbidden_algorithms"])}
+        for name in parameters.forbidden_algorithms:
+            spelt = known.get(_letters(name), name)
+            if spelt != name:
+                raise ConfigurationError(f"forbidden_algorithms: {name!r} is spelt {spelt!r} here")
         return (
             FactSpec(name="crypto_anti_patterns", type=FactType.NUMBER, unit="count", description="findings that fail"),
             FactSpec(name="crypto_findings", type=FactType.NUMBER, unit="count", description="of any severity"),
@@ -226,6 +236,10 @@ def limits_of(parameters: CryptoAnalysisParameters) -> Limits:
         min_argon2_memory_kib=int(parameters.min_argon2_memory),
         min_argon2_time=int(parameters.min_argon2_time),
     )
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _is_ignored(hit: Hit, path: str, ignored: tuple[str, ...]) -> bool:

@@ -27,6 +27,9 @@ _NAMES = {
     "ripemd": "RIPEMD-160",
     "sm3": "SM3",
 }
+NAMES = tuple(dict.fromkeys(_NAMES.values()))
+"""The hash functions as findings spell them."""
+
 _HASHLIB = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512")
 _CRYPTOGRAPHY = ("MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512", "SHA3_256", "SHA3_384", "SHA3_512", "SM3")
 _PYCRYPTO = (
