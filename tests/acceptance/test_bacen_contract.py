@@ -9,9 +9,9 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from tests.support.check_runner import run_check
 
 from quilate.evidence.model import Evidence
+from tests.support.check_runner import run_check
 
 CONTRACT = Path(__file__).resolve().parents[2] / "examples" / "contracts" / "bacen-cartoes.contract.yaml"
 HEADER = (

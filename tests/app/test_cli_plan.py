@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.repositories import commit_all
 
 from quilate.app.cli import run_command_line
+from tests.support.repositories import commit_all
 
 GATE = """\
 id: gate

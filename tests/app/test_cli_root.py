@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.projects import quilate
 
 from quilate import __version__
 from quilate.app.cli import COMMANDS
+from tests.support.projects import quilate
 
 
 def test_help_lists_every_command_and_the_exit_codes(tmp_path: Path) -> None:

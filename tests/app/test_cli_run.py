@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+
 from tests.support.processes import processes_with, unique_marker
 from tests.support.projects import QUILATE, environment, lint_project, quilate, write_files
 from tests.support.repositories import commit_all, git

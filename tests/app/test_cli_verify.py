@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tests.support.projects import Outcome, lint_project, quilate
 
 CLEAN = "ANSWER = 42\n"

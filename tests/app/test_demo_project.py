@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.check_runner import run_check
 
 from quilate.app.cli import run_command_line
 from quilate.app.demo import DemoService, Flaw, apply_fixes, flaws, write_project
 from quilate.domain.errors import ConfigurationError
 from quilate.domain.severity import Severity
 from quilate.evidence.model import Evidence
+from tests.support.check_runner import run_check
 
 LIBRARY = Path(__file__).parents[2] / "src" / "quilate" / "blueprints" / "library" / "ds-ia-crypto.yaml"
 FORMAT_KEYS = {"id", "type", "required"}

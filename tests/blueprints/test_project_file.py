@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.support.repositories import git
 
 from quilate.blueprints.planner import make_plan
 from quilate.blueprints.project_file import find_projects, load_project
 from quilate.blueprints.references import load_blueprint
 from quilate.domain.errors import ConfigurationError, ConfigurationErrors
+from tests.support.repositories import git
 
 FULL = """\
 version: 1

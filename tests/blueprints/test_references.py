@@ -13,10 +13,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.support.servers import serving
 
 from quilate.blueprints.references import load_blueprint
 from quilate.domain.errors import ConfigurationError
+from tests.support.servers import serving
 
 PARENT = """\
 id: parent

@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.support.decision_inputs import finding
 
 from quilate.domain.errors import ConfigurationError
 from quilate.evidence.baseline import Baseline, baseline_of, compare, read_baseline, write_baseline
+from tests.support.decision_inputs import finding
 
 OLD, GONE, NEW = finding("ruff/S324", line=1), finding("ruff/S105", line=2), finding("ruff/S106", line=3)
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.repositories import commit_all, git
 
 from quilate.kit.git import git_output, without_filters
+from tests.support.repositories import commit_all, git
 
 
 @pytest.fixture

@@ -5,6 +5,13 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from quilate.domain.ids import CheckType
+from quilate.domain.severity import Severity
+from quilate.domain.verdict import Completion, Verdict
+from quilate.evidence.model import Fact, FindingKind, number_fact
+from quilate.policy.decision import decide, decision_bytes, input_bytes, replay
+from quilate.policy.model import Baseline, Binding, DecisionInput, JudgedCheck
 from tests.support.decision_inputs import (
     DOCUMENT_RULE,
     decision_input,
@@ -14,13 +21,6 @@ from tests.support.decision_inputs import (
     policy,
     waiver,
 )
-
-from quilate.domain.ids import CheckType
-from quilate.domain.severity import Severity
-from quilate.domain.verdict import Completion, Verdict
-from quilate.evidence.model import Fact, FindingKind, number_fact
-from quilate.policy.decision import decide, decision_bytes, input_bytes, replay
-from quilate.policy.model import Baseline, Binding, DecisionInput, JudgedCheck
 
 UNANSWERED = (Completion.ERROR, Completion.TIMED_OUT, Completion.CANCELLED, Completion.SKIPPED)
 IDS = {

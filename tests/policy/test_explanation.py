@@ -4,6 +4,13 @@ from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
+
+from quilate.domain.severity import Severity
+from quilate.domain.verdict import Completion, Verdict
+from quilate.evidence.model import FindingKind, number_fact
+from quilate.policy.decision import decide
+from quilate.policy.explanation import Explanation, HistoryEntry, explain, render_explanation
+from quilate.policy.model import Baseline, Binding, DecisionInput, JudgedCheck
 from tests.support.decision_inputs import (
     DOCUMENT_RULE,
     decision_input,
@@ -13,13 +20,6 @@ from tests.support.decision_inputs import (
     policy,
     waiver,
 )
-
-from quilate.domain.severity import Severity
-from quilate.domain.verdict import Completion, Verdict
-from quilate.evidence.model import FindingKind, number_fact
-from quilate.policy.decision import decide
-from quilate.policy.explanation import Explanation, HistoryEntry, explain, render_explanation
-from quilate.policy.model import Baseline, Binding, DecisionInput, JudgedCheck
 
 SAST = judged_check(
     "sast",

@@ -5,13 +5,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from tests.support.decision_inputs import TODAY, finding, judged_check, open_question, waiver
 
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, Completion
 from quilate.policy.judgement import judge, judge_all
 from quilate.policy.model import Baseline, Binding, JudgedCheck, WaiverUse
 from quilate.policy.waiver_matching import path_matches
+from tests.support.decision_inputs import TODAY, finding, judged_check, open_question, waiver
 
 LOW, HIGH = finding("ruff/S101", Severity.LOW), finding("ruff/S324", Severity.HIGH)
 

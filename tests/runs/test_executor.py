@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.plans import planned
-from tests.support.processes import processes_with, unique_marker
 
 from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Isolation
@@ -18,6 +16,8 @@ from quilate.domain.severity import Severity
 from quilate.domain.verdict import Completion
 from quilate.runs.executor import LocalExecutor
 from quilate.runs.state import Attempt
+from tests.support.plans import planned
+from tests.support.processes import processes_with, unique_marker
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.repositories import commit_all, git
 
 from quilate.domain.errors import ConfigurationError
 from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.subject import git_state, tree_digest
+from tests.support.repositories import commit_all, git
 
 
 def write(directory: Path, **files: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.plans import planned
 
 from quilate.checks.api import Inputs, Tool
 from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.fingerprint import Fingerprints, environment_digest, tool_version
+from tests.support.plans import planned
 
 
 def key(root: Path, interpreter: str = "", **changes: Any) -> str | None:

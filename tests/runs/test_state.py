@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.support.plans import completed, planned, scripted_judge
 
 from quilate.blueprints.model import PlannedCheck
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import CheckResult, Completion, RunStatus
 from quilate.policy.model import Truth
 from quilate.runs.state import Attempt, Changes, Graph, Judge, Snapshot, advance, cancel, graph_of, initial_snapshot
+from tests.support.plans import completed, planned, scripted_judge
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "run-states.md"
 

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.repositories import git
 
 from quilate.domain.errors import ConfigurationError
 from quilate.runs import store
 from quilate.runs.store import RunDirectory
+from tests.support.repositories import git
 
 
 def test_it_ignores_itself(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.decisions import BLUEPRINT_DIGEST, PROFILE_DIGEST, SUBJECT_DIGEST, decided
 
 from quilate.domain.errors import InternalError
 from quilate.domain.verdict import Verdict
@@ -20,6 +19,7 @@ from quilate.seals.keys import SigningKey
 from quilate.seals.sealing import seal_decision
 from quilate.seals.statement import EXTENSION, Environment, parse_statement
 from quilate.seals.verification import Expectations, RefusalCode, VerificationResult, verify_seal
+from tests.support.decisions import BLUEPRINT_DIGEST, PROFILE_DIGEST, SUBJECT_DIGEST, decided
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 EXPECTED = Expectations(

@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.support.decision_inputs import waiver
-from tests.support.repositories import commit_all, git
 
 from quilate.policy.model import Waiver
 from quilate.waivers.approval import binding_waivers, protected_text
 from quilate.waivers.inline import find_inline_waivers
+from tests.support.decision_inputs import waiver
+from tests.support.repositories import commit_all, git
 
 PROJECT = """\
 project: credit-risk

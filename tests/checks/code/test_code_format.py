@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from tests.support.check_runner import run_check
-
 from quilate.checks.code.code_format import CodeFormat
 from quilate.domain.severity import Severity
+from tests.support.check_runner import run_check
 
 
 def test_the_canary_is_found(tmp_path: Path) -> None:

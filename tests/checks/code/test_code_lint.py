@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.check_runner import run_check
 
 from quilate.checks.code.code_lint import CodeLint
 from quilate.checks.code.ruff_output import lint_severity
 from quilate.domain.errors import EvidenceError
 from quilate.domain.severity import Severity
+from tests.support.check_runner import run_check
 
 
 def test_the_canary_is_found(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.check_runner import run_check
 
 from quilate.checks.registry import load_check
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.domain.ids import Digest
 from quilate.evidence.model import Artifact
+from tests.support.check_runner import run_check
 
 PYTHON = sys.executable
 

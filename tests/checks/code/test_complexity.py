@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.check_runner import run_check
 
 from quilate.checks.code.complexity import Complexity
 from quilate.domain.errors import ConfigurationError
 from quilate.domain.severity import Severity
+from tests.support.check_runner import run_check
 
 NESTED = """\
 class Box:

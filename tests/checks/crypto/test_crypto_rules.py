@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.support.check_runner import run_check
 
 CIPHERS = "from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes, aead\n"

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.check_runner import fact_values, run_check
 
 from quilate.checks.data.data_profiling import DataProfiling
 from quilate.checks.data.profiles.personal_data import is_card, is_cnpj, is_cpf
 from quilate.domain.errors import EvidenceError
 from quilate.domain.severity import Severity
 from quilate.evidence.model import Evidence
+from tests.support.check_runner import fact_values, run_check
 
 
 def profiled(directory: Path, data: str, parameters: Mapping[str, Any] | None = None, **binding: Any) -> Evidence:

@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.support.check_runner import run_check
 
 from quilate.checks.data.data_schema import DataSchema
 from quilate.domain.errors import EvidenceError
 from quilate.evidence.model import Evidence
+from tests.support.check_runner import run_check
 
 HEAD = "apiVersion: v3.1.0\nkind: DataContract\nid: test\nversion: 1.0.0\nschema:\n  - name: data\n    properties:\n"
 

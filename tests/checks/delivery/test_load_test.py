@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.check_runner import run_check
-from tests.support.servers import QuietServer, serving
 
 from quilate.checks.delivery.latency.statistics import (
     estimate_quantile,
@@ -24,6 +22,8 @@ from quilate.checks.delivery.latency.statistics import (
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.evidence.model import Evidence
 from quilate.runs.canaries import run_canary
+from tests.support.check_runner import run_check
+from tests.support.servers import QuietServer, serving
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.check_runner import run_check
 
 from quilate.checks.model.model_fairness import ModelFairness
 from quilate.checks.model.statistics.proportions import Proportion, disparity, needed_rows, newcombe
 from quilate.domain.errors import EvidenceError
 from quilate.evidence.model import Evidence, Fact
+from tests.support.check_runner import run_check
 
 
 def rows(group: str, hits: int, size: int, truth: str = "1") -> str:

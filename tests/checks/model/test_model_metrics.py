@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.check_runner import run_check
 
 from quilate.checks.model.model_metrics import ModelMetrics, ModelMetricsParameters
 from quilate.checks.model.statistics.bootstrap import Estimate, estimates, needed_sample
 from quilate.checks.model.statistics.metrics import Confusion, Ranking, mean_of
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.evidence.model import Evidence, Fact
+from tests.support.check_runner import run_check
 
 FAST = {"bootstrap_samples": 200}
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.check_runner import fact_values, run_check
-from tests.support.servers import QuietServer, serving
 
 from quilate.checks.security.probing.openapi import operations, read_document
 from quilate.checks.security.probing.redaction import excerpt
 from quilate.domain.errors import EvidenceError
 from quilate.evidence.model import Evidence, Finding
 from quilate.runs.canaries import run_canary
+from tests.support.check_runner import fact_values, run_check
+from tests.support.servers import QuietServer, serving
 
 Answer = tuple[int, str, str]
 SAFE = {"X-Content-Type-Options": "nosniff"}

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.check_runner import run_check
 
 from quilate.checks.security.sast import Sast
 from quilate.checks.security.severity_map import rule_severity
 from quilate.domain.severity import Severity
+from tests.support.check_runner import run_check
 
 SHELL = "import os\n\n\ndef f(x):\n    os.system('ls ' + x)\n"
 ENGINES = [("ruff", "ruff/S605"), ("bandit", "bandit/B605")]

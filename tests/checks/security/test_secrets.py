@@ -5,12 +5,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.support.check_runner import run_check
-from tests.support.repositories import git
 
 from quilate.checks.security.secrets import Secrets
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.domain.severity import Severity
+from tests.support.check_runner import run_check
+from tests.support.repositories import git
 
 
 def made_up_token(seed: str) -> str:

@@ -17,12 +17,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
-from tests.support.check_runner import fact_values, rules_of, run_check
 
 from quilate.checks.endpoints import parse_endpoint
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.evidence.model import Evidence
 from quilate.runs.canaries import run_canary
+from tests.support.check_runner import fact_values, rules_of, run_check
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 

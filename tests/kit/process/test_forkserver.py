@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.support.processes import processes_with, unique_marker
 
 from quilate.domain.errors import InternalError
 from quilate.kit.process.forkserver import ForkServer, JobOutcome, JobResult
+from tests.support.processes import processes_with, unique_marker
 
 JOBS = "tests.support.fork_jobs"
 

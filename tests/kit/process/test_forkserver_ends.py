@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.kit.process.hard_jobs import noted_and_alive, wait_until_there
-from tests.support.processes import processes_with
 
 from quilate.domain.errors import InternalError
 from quilate.kit.process.forkserver import ForkServer, JobOutcome, JobResult
+from tests.kit.process.hard_jobs import noted_and_alive, wait_until_there
+from tests.support.processes import processes_with
 
 JOBS = "tests.kit.process.hard_jobs"
 

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.fork_jobs import DAEMON
-from tests.support.processes import processes_with, unique_marker
 
 from quilate.kit.process.model import ProcessLimits, ProcessOutcome, ProcessResult
 from quilate.kit.process.run import run_process
+from tests.support.fork_jobs import DAEMON
+from tests.support.processes import processes_with, unique_marker
 
 
 def run(program: str, *, stdin: bytes = b"", **limits: float) -> ProcessResult:

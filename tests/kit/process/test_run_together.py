@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.kit.process.hard_jobs import noted_and_alive
-from tests.support.processes import processes_with, unique_marker
 
 from quilate.kit.process.forkserver import ForkServer
 from quilate.kit.process.model import ProcessLimits, ProcessOutcome, ProcessResult
 from quilate.kit.process.run import run_process
+from tests.kit.process.hard_jobs import noted_and_alive
+from tests.support.processes import processes_with, unique_marker
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 
