@@ -30,3 +30,20 @@ def test_patterns(pattern: str, path: str, matches: bool) -> None:  # noqa: FBT0
 
 def test_no_pattern_matches_nothing() -> None:
     assert not compile_globs(["", "  "])("a.py")
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 30 + "b", "**/" * 30 + "b", "**/*a*a*a*a*a*a*a*b", "*" * 200 + "b"])
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    excluded = compile_globs([pattern])
+
+    assert not excluded("a" * 4000 + ".py")
+    assert not excluded("/".join("a" * 300) + "/c.py")
+
+
+def test_patterns_with_many_wildcards_mean_the_same() -> None:
+    excluded = compile_globs(["src/*/*/*/*.py", "**/a/**/b/**/c"])
+
+    assert excluded("src/1/2/3/x.py")
+    assert not excluded("src/1/2/x.py")
+    assert excluded("x/a/y/b/c")
+    assert not excluded("x/a/y/c")
