@@ -135,6 +135,12 @@ def test_skipped_tests_do_not_count_as_tests_that_ran(tmp_path: Path) -> None:
     assert rules_of(run_tests(tmp_path)) == ["QL-TST-004"]
 
 
+def test_no_test_at_all_never_passes(tmp_path: Path) -> None:
+    write_files(tmp_path, {"module.py": "x = 1\n"})
+
+    assert rules_of(run_tests(tmp_path, min_tests=0)) == ["QL-TST-004"]
+
+
 def test_a_module_that_cannot_be_collected_is_a_finding(tmp_path: Path) -> None:
     write_files(tmp_path, {"test_a.py": "import no_such_module\n", "test_b.py": "def test_b():\n    pass\n"})
 

@@ -12,8 +12,8 @@ configuration applies, but for what would hide something: an early stop, an own 
 Facts: `tests_total`, `tests_passed`, `tests_failed`, `tests_skipped`, `tests_flaky`; `coverage` (ratio),
 `coverage_covered` and `coverage_total` (lines and branches) where coverage is measured.
 
-Limits: no failure; coverage at least `min_coverage`; at least `min_tests` tests run. Failed tests run again up to
-`reruns` times, unless there are more than 500 of them.
+Limits: no failure; coverage at least `min_coverage`; at least `min_tests` tests run, and never none. Failed tests run
+again up to `reruns` times, unless there are more than 500 of them.
 
 Findings: `QL-TST-001` a test fails; `QL-TST-002` coverage below the limit; `QL-TST-003` a flaky test; `QL-TST-004`
 too few tests; `QL-TST-005` a test module cannot be collected.
@@ -122,8 +122,8 @@ class UnitTests:
         findings = [failure_finding(case) for case in failed]
         findings += [flaky_finding(case, attempts) for case in flaky]
         run_count = sum(case.outcome is not TestOutcome.SKIPPED for case in first.cases)
-        if run_count < parameters.min_tests:
-            findings.append(too_few(run_count, parameters.min_tests))
+        if run_count < max(parameters.min_tests, 1):
+            findings.append(too_few(run_count, max(parameters.min_tests, 1)))
         if parameters.min_coverage is not None and coverage is not None:
             findings += coverage_finding(coverage, parameters.min_coverage)
         return Evidence(
