@@ -197,4 +197,4 @@ def test_many_findings_are_counted_and_not_all_listed() -> None:
 def test_an_explanation_cannot_be_changed() -> None:
     explanation = explained(SAST)
     with pytest.raises(FrozenInstanceError):
-        explanation.headline = "PASSED"  # type: ignore[misc]
+        explanation.headline = "PASSED"  # type: ignore[misc]  # that it is refused is what is tested

@@ -153,7 +153,7 @@ def test_expressions_are_immutable_and_survive_pickling() -> None:
     assert copy == expression
     assert hash(copy.root) == hash(expression.root)
     with pytest.raises(AttributeError):
-        expression.root = Name(name="a", start=0, end=1)  # type: ignore[misc]
+        expression.root = Name(name="a", start=0, end=1)  # type: ignore[misc]  # that it is refused is what is tested
 
 
 def test_errors_survive_pickling() -> None:

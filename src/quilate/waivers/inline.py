@@ -57,7 +57,10 @@ def find_inline_waivers(path: str, text: str) -> tuple[tuple[Waiver, ...], tuple
             if match is None:
                 continue
             read = _read(match["rest"], comment, place)
-            (errors if isinstance(read, ConfigurationError) else waivers).append(read)  # type: ignore[arg-type]
+            if isinstance(read, Waiver):
+                waivers.append(read)
+            else:
+                errors.append(read)
         if broken is not None:
             message = f"waivers from line {broken} on are not read: this is not valid Python"
             errors.append(_error(message, "mend the file", place, broken))

@@ -17,7 +17,7 @@ def run(program: str, *, stdin: bytes = b"", **limits: float) -> ProcessResult:
         [sys.executable, "-c", program],
         directory=Path.cwd(),
         environment={"PATH": "/usr/bin:/bin"},
-        limits=ProcessLimits(**{"wall_seconds": 30, **limits}),  # type: ignore[arg-type]
+        limits=ProcessLimits(**{"wall_seconds": 30, **limits}),  # type: ignore[arg-type]  # what a test may name
         stdin=stdin,
     )
 

@@ -43,10 +43,10 @@ def validate_command(reference: str) -> None:
 
     Exit 0 when it is sound, 2 with every fault by line and column when it is not.
     """
-    from quilate.app.cli.terminal import counted  # noqa: PLC0415 - keeps --help fast
     from quilate.blueprints.model import ProjectFile  # noqa: PLC0415 - as above
     from quilate.blueprints.planner import make_plan  # noqa: PLC0415 - as above
     from quilate.blueprints.references import command_line_reference, load_blueprint  # noqa: PLC0415 - as above
+    from quilate.kit.words import counted  # noqa: PLC0415 - keeps --help fast
 
     blueprint = load_blueprint(command_line_reference(reference), Path())
     project_type = next(iter(blueprint.project_types), "any")

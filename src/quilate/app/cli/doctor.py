@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from quilate.app.cli.terminal import counted, current_terminal
+from quilate.app.cli.terminal import current_terminal
 from quilate.domain.errors import ExitCode
+from quilate.kit.words import counted
 
 
 @click.command("doctor")

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from quilate.app.cli.terminal import Terminal, counted
+from quilate.app.cli.terminal import Terminal
 from quilate.blueprints.diff import Change, Direction
 from quilate.blueprints.model import BlueprintStage, Plan, PlannedCheck
 from quilate.blueprints.parser import plain_numbers
 from quilate.domain.ids import CheckId
 from quilate.kit.canonical import to_document
+from quilate.kit.words import counted
 
 _COLOURS = {Direction.STRICTER: "green", Direction.LOOSER: "red", Direction.CHANGED: "yellow"}
 _REVIEW = {Direction.LOOSER: ", needs review", Direction.CHANGED: ", needs review"}

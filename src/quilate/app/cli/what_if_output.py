@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from quilate.app.cli.terminal import counted
 from quilate.domain.verdict import Verdict
+from quilate.kit.words import counted, form
 from quilate.runs.what_if import ReplayedRun
 
 _WORDS = {Verdict.PASS: "accepted", Verdict.FAIL: "rejected", Verdict.UNKNOWN: "undecided"}
@@ -19,7 +19,7 @@ def replay_lines(replayed: Sequence[ReplayedRun]) -> Iterator[str]:
         if run.before is not run.after:
             changed[run.before, run.after].append(run.run)
     number = sum(map(len, changed.values()))
-    verdicts = f"{counted(number, 'verdict')} {'changes' if number == 1 else 'change'}"
+    verdicts = f"{counted(number, 'verdict')} {form(number, 'changes', 'change')}"
     moves = "; ".join(
         f"{', '.join(map(str, runs))} {_WORDS[before]} → {_WORDS[after]}" for (before, after), runs in changed.items()
     )
