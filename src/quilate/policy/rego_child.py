@@ -95,7 +95,7 @@ def _limit(cpu_seconds: int) -> None:
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
-        import regopy  # type: ignore[import-untyped]  # noqa: PLC0415 - only below the limits, and it may be missing
+        import regopy  # type: ignore[import-untyped]  # noqa: PLC0415 - untyped; below the limits only
     except ImportError:
         return {"missing": True}
     try:

@@ -71,8 +71,9 @@ class Fingerprints:
         folders = {parent for path in self._workspace.paths for parent in PurePosixPath(path).parents}
         places = [*(f"{folder}/" for folder in folders), *(f"{folder}/" for folder in root.parents)]
         candidates = [place.removeprefix("./") + name for place in places for name in names]
-        # Strings and one question each: there are three names for every directory of the project.
-        found = [path for path in candidates if os.path.exists(os.path.join(root, path))]  # noqa: PTH110, PTH118
+        # There are three names for every directory of the project.
+        full = ((path, os.path.join(root, path)) for path in candidates)  # noqa: PTH118 - strings are ten times as fast
+        found = [path for path, place in full if os.path.exists(place)]  # noqa: PTH110 - as above
         return tree_digest({path: self._index.record(path).digest for path in found})
 
     def _environment_digest(self) -> str:
