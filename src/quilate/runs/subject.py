@@ -10,6 +10,7 @@ from quilate.domain.ids import Digest
 from quilate.domain.subject import Subject, SubjectKind
 from quilate.kit.canonical import sha256_of
 from quilate.kit.git import git_output, without_filters
+from quilate.kit.words import counted
 from quilate.runs.files import UNREADABLE, FileIndex, list_workspace
 from quilate.runs.store import RunDirectory
 
@@ -33,7 +34,7 @@ def subject_of_workspace(project: ProjectFile, workspace: Workspace, index: File
     unreadable = sorted(path for path, digest in digests.items() if digest == UNREADABLE)
     if unreadable:
         # A digest that leaves a file out would let a seal vouch for content that nobody has seen.
-        more = f" (and {len(unreadable) - 1} more files)" if len(unreadable) > 1 else ""
+        more = f" (and {counted(len(unreadable) - 1, 'more file')})" if len(unreadable) > 1 else ""
         raise ConfigurationError(
             f"{unreadable[0]!r} cannot be read{more}",
             next_step="make it readable, or exclude it in quilate.yaml with a reason",
