@@ -72,7 +72,7 @@ def test_every_character_of_a_folded_text_knows_its_place() -> None:
         (b"a: 1e999999999\n", "f:1:4: the number 1e999999999 is out of range"),
         (b"a: 9007199254740993\n", "f:1:4: the whole number 9007199254740993 is beyond 2**53"),
         (b"a: [" + b"[" * 500_000, "f:1:53: the file is nested deeper than 50 levels"),
-        (b"a: " + b"x" * MAX_BYTES, "f:1:1: the file has 1048579 bytes, more than 1 MiB"),
+        (b"a: " + b"x" * MAX_BYTES, "f:1:1: the file has more than 1 MiB"),
     ],
 )
 def test_what_cannot_be_trusted_is_refused_with_its_place(content: bytes, message: str) -> None:

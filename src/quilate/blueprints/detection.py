@@ -148,10 +148,10 @@ def _parquet_columns(root: Path, name: str) -> tuple[str, ...]:
         return ()
     path = root / name
     try:
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
             return ()
         return tuple(polars.read_parquet_schema(path))
-    except (OSError, polars.exceptions.PolarsError):
+    except (OSError, ValueError, polars.exceptions.PolarsError, polars.exceptions.PanicException):
         return ()
 
 
@@ -268,11 +268,17 @@ def project_text(detection: Detection) -> str:
     return "\n".join(lines)
 
 
+def _quoted(value: Any) -> str:
+    """Return a value as JSON, which is YAML; what a terminal would obey, or UTF-8 cannot hold, is an escape."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)
+
+
 def _binding_lines(check: BlueprintCheck, binding: Mapping[str, Any]) -> list[str]:
     if binding:
         return [
             f"  {check.id}:",
-            *(f"    {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in binding.items()),
+            *(f"    {name}: {_quoted(value)}" for name, value in binding.items()),
         ]
     missing = ", ".join(f"{name}: …" for name in required_names(load_check(check.type).binding))
     word = "required" if check.required else "not required"

@@ -61,7 +61,8 @@ def _known_needs(check: BlueprintCheck, names: Sequence[CheckId], reader: Reader
             known.append(need)
             continue
         position = check.needs_positions.get(need, check.position)
-        reader.report(f"{check.id} needs the unknown check {need!r}{nearest_hint(need, names)}", position)
+        step = f"name the id of a check of this blueprint: {', '.join(names[:8])}"
+        reader.report(f"{check.id} needs the unknown check {need!r}{nearest_hint(need, names)}", position, step)
     return known
 
 

@@ -45,10 +45,11 @@ def find_projects(path: Path) -> tuple[Path, ...]:
     Raises:
         ConfigurationError: A project file cannot be read, or lists something that is no project.
     """
-    if (path / FILE_NAME).exists():
+    if is_project(path):
         return tuple(dict.fromkeys(_listed_projects(path, ())))
-    nested = [name for name in listed_files(path) if PurePosixPath(name).name == FILE_NAME]
-    return tuple(path / PurePosixPath(name).parent for name in sorted(nested)) or (path,)
+    nested = [PurePosixPath(name).parent for name in listed_files(path) if PurePosixPath(name).name == FILE_NAME]
+    # Git lists a file that was removed and not yet committed.
+    return tuple(path / parent for parent in sorted(nested) if is_project(path / parent)) or (path,)
 
 
 def _listed_projects(root: Path, above: tuple[Path, ...]) -> list[Path]:
@@ -78,17 +79,23 @@ def load_project(root: Path) -> ProjectFile:
         ConfigurationError: The file cannot be read, or one thing in it is wrong.
         ConfigurationErrors: Several things are.
     """
-    if (root / FILE_NAME).exists():
+    if is_project(root):
         return parse_project(_read(root), root)
     from quilate.blueprints.detection import detect_project  # noqa: PLC0415 - few runs need it
 
     return detect_project(root)
 
 
+def is_project(root: Path) -> bool:
+    """Tell whether something of the project file's name is there; a link that leads nowhere counts, to be an error."""
+    return os.path.lexists(root / FILE_NAME)
+
+
 def _read(root: Path) -> Table:
     file = root / FILE_NAME
     if not file.is_file():
-        raise ConfigurationError(f"{file} is not a file", next_step="`quilate init` writes one")
+        state = "is a link that leads nowhere" if file.is_symlink() and not file.exists() else "is not a file"
+        raise ConfigurationError(f"{file} {state}", next_step="remove it; `quilate init` writes one")
     if not Path(os.path.realpath(file)).is_relative_to(boundary_of(Path(os.path.realpath(root)))):
         raise ConfigurationError(
             f"{file} is a link that leads out of the project", next_step="keep the file itself here"
@@ -97,7 +104,9 @@ def _read(root: Path) -> Table:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}", next_step="make it readable for the user who runs this"
+        ) from error
     return load_yaml(content, FILE_NAME if root == Path() else str(file))
 
 

@@ -193,9 +193,11 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
         with path.open("rb") as stream:
             content = stream.read(limit + 1)
     except OSError as error:
-        raise ConfigurationError(f"{what} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(
+            f"{what} cannot be read: {error.strerror}", next_step="make it readable for the user who runs this"
+        ) from error
     if len(content) > limit:
-        raise ConfigurationError(f"{what} has more than {limit >> 10} KiB")
+        raise ConfigurationError(f"{what} has more than {limit >> 10} KiB", next_step="make it smaller, or split it")
     return content
 
 

@@ -133,7 +133,9 @@ def load_yaml(content: bytes, path: str) -> Table:
     """
     start = SourcePosition(path=path)
     if len(content) > MAX_BYTES:
-        raise ConfigurationError(f"the file has {len(content)} bytes, more than 1 MiB", position=start)
+        raise ConfigurationError(
+            "the file has more than 1 MiB", next_step="take out what is no configuration, or split it", position=start
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -152,14 +154,20 @@ def load_yaml(content: bytes, path: str) -> Table:
         raise _syntax_error(error, path) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(
-            "not YAML: a character that YAML does not allow", position=_bad_character(text, path)
+            "not YAML: a character that YAML does not allow",
+            next_step="remove it, or write it as an escape in double quotes",
+            position=_bad_character(text, path),
         ) from error
     if len(composer.errors) > 1:
         raise ConfigurationErrors(tuple(composer.errors))
     if composer.errors:
         raise composer.errors[0]
     if not isinstance(node, Table):
-        raise ConfigurationError("the top of the file must be a mapping of keys to values", position=start)
+        raise ConfigurationError(
+            "the top of the file must be a mapping of keys to values",
+            next_step="`quilate init --print` and `quilate blueprint show crypto-lib` show how the files look",
+            position=start,
+        )
     return node
 
 
@@ -242,7 +250,7 @@ class _Composer:
         position = self._position(event.start_mark)
         self._refuse_tag(event, position)
         if len(self._open) >= MAX_DEPTH:
-            raise self._error(f"the file is nested deeper than {MAX_DEPTH} levels", position)
+            raise self._error(f"the file is nested deeper than {MAX_DEPTH} levels", position, "make it flatter")
         mapping = isinstance(event, yaml.MappingStartEvent)
         if self._expects_key():
             raise self._error("a key must be a text", position)

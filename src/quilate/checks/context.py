@@ -105,8 +105,14 @@ class LocalContext:
             copy.mkdir()
             for path in self.workspace.paths:
                 target = copy / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(self.workspace.root / path, target)
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(self.workspace.root / path, target)
+                except OSError as error:
+                    raise EvidenceError(
+                        f"{path!r} cannot be copied: {error.strerror}",
+                        next_step="make it readable, or exclude it in quilate.yaml with a reason",
+                    ) from error
         return copy
 
     def interpreter(self) -> str:

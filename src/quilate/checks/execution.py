@@ -1,5 +1,6 @@
 """Run one check where it stands: build its context, call it, give its findings their fingerprints."""
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import msgspec
 from quilate.checks.context import ContextSpec, LocalContext
 from quilate.checks.registry import load_check
 from quilate.checks.validation import merged_parameters, validated
-from quilate.domain.errors import EvidenceTimeoutError, QuilateError
+from quilate.domain.errors import EvidenceTimeoutError, QuilateError, ToolMissingError
 from quilate.evidence.fingerprints import assign_fingerprints
 from quilate.evidence.model import Evidence
 from quilate.kit.canonical import to_document
@@ -28,7 +29,14 @@ def execute(spec: ContextSpec) -> Evidence:
     parameters = validated(check.parameters, spec.parameters, "unknown parameter")
     binding = validated(check.binding, spec.binding, "unknown binding")
     context = LocalContext(spec, parameters=parameters, binding=binding)
-    evidence = check.run(context)
+    try:
+        evidence = check.run(context)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "quilate":
+            raise
+        raise ToolMissingError(
+            f"{error.name} is not installed", next_step="install it: pip install 'quilate[all]'"
+        ) from error
     return replace(evidence, findings=assign_fingerprints(evidence.findings, context.workspace.source_line))
 
 
@@ -74,13 +82,43 @@ def execute_document(payload: bytes) -> bytes:
     This is what a check's child process calls. An error of the check itself is part of the answer; anything else is a
     fault of ours and goes up with its traceback.
     """
-    spec = msgspec.json.decode(payload, type=ContextSpec)
+    spec = decode_spec(payload)
     try:
         answer = ExecutionAnswer(evidence=execute(spec))
     except QuilateError as error:
         timed_out = isinstance(error, EvidenceTimeoutError)
         answer = ExecutionAnswer(error=str(error), next_step=error.next_step, timed_out=timed_out)
-    return msgspec.json.encode(answer)
+    try:
+        return msgspec.json.encode(answer)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_surrogates(to_document(answer)))
+
+
+def encode_spec(spec: ContextSpec) -> bytes:
+    r"""Return a specification as JSON; names of files that are not UTF-8 survive as ``\udcXX`` escapes."""
+    try:
+        return msgspec.json.encode(spec)
+    except UnicodeEncodeError:
+        return json.dumps(to_document(spec)).encode("ascii")
+
+
+def decode_spec(payload: bytes) -> ContextSpec:
+    """Return the specification that ``encode_spec`` wrote."""
+    try:
+        return msgspec.json.decode(payload, type=ContextSpec)
+    except msgspec.DecodeError:
+        return msgspec.convert(json.loads(payload), type=ContextSpec)
+
+
+def _without_surrogates(document: Any) -> Any:
+    r"""Return plain JSON types with the bytes of names that are not UTF-8 spelt out as ``\xff``."""
+    if isinstance(document, str):
+        return document.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(document, dict):
+        return {key: _without_surrogates(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_without_surrogates(value) for value in document]
+    return document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,10 +111,19 @@ def _reported(context: Context, arguments: Sequence[str], files: PythonFiles) ->
     """Yield the entries of ruff's reports, each with the path as the workspace has it."""
     program = context.tool(RUFF)
     names = {_shown(path): path for path in files.paths}
-    for group in batches(files.paths):
+    groups = list(batches(files.paths))
+    while groups:
+        group = groups.pop()
         argv = [program, *arguments, "--no-cache", "--output-format", "json", "--", *(f"./{path}" for path in group)]
         limits = ProcessLimits(wall_seconds=context.timeout, output_bytes=_OUTPUT_BYTES)
         result = context.run(argv, limits=limits)
+        if result.returncode < 0 and len(group) > 1:
+            # It crashed, as it does where code is nested too deeply for its stack: halving finds the files to blame.
+            groups += [group[: len(group) // 2], group[len(group) // 2 :]]
+            continue
+        if result.returncode < 0:
+            yield group[0], _Entry(filename=group[0], message="ruff crashes on it; it may be nested too deeply")
+            continue
         for entry in _entries(result.stdout, result.stderr, truncated=result.stdout_truncated):
             path = names.get(entry.filename.removeprefix(_shown(str(context.workspace.root)) + "/"))
             if path is None:

@@ -15,7 +15,7 @@ import msgspec
 from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Isolation
 from quilate.checks.context import ContextSpec
-from quilate.checks.execution import ExecutionAnswer, execute_document
+from quilate.checks.execution import ExecutionAnswer, encode_spec, execute_document
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import Completion
 from quilate.kit.process.forkserver import ForkServer, JobOutcome, JobResult
@@ -72,7 +72,7 @@ class LocalExecutor:
             check, spec = self._waiting.pop(chosen)
             if check.isolation is Isolation.EXCLUSIVE:
                 self._exclusive = check.id
-            payload = msgspec.json.encode(spec)
+            payload = encode_spec(spec)
             if check.isolation is Isolation.THREAD:
                 self._threads[check.id] = time.monotonic() + spec.timeout_seconds
                 # A daemon: a thread cannot be ended, so one that outlives its time-out must not keep the process.
@@ -181,7 +181,7 @@ def attempt_of_job(result: JobResult) -> Attempt:
     if result.outcome is JobOutcome.EXITED and result.answer is not None:
         try:
             return attempt_of_answer(result.answer, duration)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return _fault("the check's process sent an answer that cannot be read", result.report, duration)
     if result.outcome is JobOutcome.TIMED_OUT:
         return Attempt(

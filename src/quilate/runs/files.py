@@ -37,13 +37,19 @@ def list_workspace(root: Path, exclude: Iterable[str], nested_projects: Iterable
     ``NEVER_JUDGED``. Symbolic links that lead out of ``root`` are left out and reported.
 
     Raises:
-        ConfigurationError: ``root`` is no directory.
+        ConfigurationError: ``root`` is no directory, or its repository holds a ``.quilate``.
     """
     resolved = Path(os.path.realpath(root))
     if not resolved.is_dir():
         raise ConfigurationError(f"{root} is not a directory", next_step="give the path of a project")
     listed = _git_files(resolved)
     candidates = _walk(resolved) if listed is None else listed
+    if any(path.startswith(".quilate/") for path in listed or ()):
+        # Its result cache would let a repository answer for its own checks.
+        raise ConfigurationError(
+            ".quilate is part of the git repository",
+            next_step="`git rm -r --cached .quilate` and remove the directory: it is for this machine only",
+        )
     excluded = compile_globs(exclude)
     nested = tuple(f"{name.strip('/')}/" for name in nested_projects)
     found: dict[str, list[str]] = {"file": [], "escaping": [], "repository": [], "other": [], "gone": []}
@@ -70,9 +76,18 @@ def _kind_of(root: Path, path: str) -> str:
             mode = target.stat().st_mode
         elif stat.S_ISDIR(mode):
             return "repository"  # Git lists a directory only where another repository begins: a submodule, for example.
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return "gone"
+    except OSError as error:
+        raise _unreadable(error, path) from error
     return "file" if stat.S_ISREG(mode) else "other"
+
+
+def _unreadable(error: OSError, path: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path!r} cannot be read: {error.strerror}",
+        next_step="make it readable, or exclude it in quilate.yaml with a reason",
+    )
 
 
 def _git_files(root: Path) -> list[str] | None:
@@ -84,7 +99,10 @@ def _git_files(root: Path) -> list[str] | None:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    for parent, directories, names in os.walk(root):
+    def refuse(error: OSError) -> None:
+        raise _unreadable(error, os.path.relpath(error.filename or root, root)) from error
+
+    for parent, directories, names in os.walk(root, onerror=refuse):
         directories[:] = [name for name in directories if name not in NEVER_JUDGED]
         relative = os.path.relpath(parent, root)
         prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"

@@ -107,7 +107,8 @@ def load_run(directory: RunDirectory, reference: str) -> SavedRun:
             decision_input=(path / INPUT_FILE).read_bytes(),
             seal=_optional(path / SEAL_FILE),
         )
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
+        # Damaged text gives a UnicodeDecodeError, which is a ValueError as msgspec's own errors are.
         raise ConfigurationError(f"run {path.name} cannot be read: {error}", next_step="run again") from error
 
 
@@ -120,7 +121,7 @@ def load_records(directory: RunDirectory, *, before: int | None = None) -> list[
         try:
             content = (directory.runs / str(number) / RUN_FILE).read_bytes()
             records.append(msgspec.json.decode(content, type=RunRecord))
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError):
             continue
     return records
 

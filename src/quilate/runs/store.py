@@ -1,5 +1,6 @@
 """``.quilate/``: what a project's runs leave on this machine. Bounded, locked, ignored by git."""
 
+import errno
 import fcntl
 import os
 import re
@@ -16,6 +17,9 @@ KEPT_RUNS = 50
 
 MAX_CACHE_BYTES = 256 << 20
 """Results and artifacts beyond this are removed, those used longest ago first."""
+
+
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +64,51 @@ class RunDirectory:
         Raises:
             ConfigurationError: It cannot be written.
         """
+        ignore = self.path / ".gitignore"
+        folders = (self.path, self.runs, self.results.parent, self.results, self.artifacts, self.baselines)
+        files = (ignore, self._lock, self._counter, self.index_file)
         try:
-            if self.path.is_symlink():
-                raise ConfigurationError(f"{self.path} is a symbolic link", next_step="remove it")
-            for directory in (self.runs, self.results, self.artifacts, self.baselines):
+            # A repository may hold a `.quilate` of its own: through a link in it a run would write elsewhere.
+            for entry in (*folders, *files):
+                if entry.is_symlink():
+                    raise ConfigurationError(f"{entry} is a symbolic link", next_step="remove it")
+            for directory in folders:
                 directory.mkdir(parents=True, exist_ok=True)
-            ignore = self.path / ".gitignore"
+                if not os.access(directory, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
+            for entry in files:
+                if entry.exists() and not entry.is_file():
+                    raise ConfigurationError(f"{entry} is not a file", next_step=f"remove it, or all of {self.path}")
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:
             raise ConfigurationError(
-                f"cannot write {self.path}: {error.strerror}", next_step="make the project's directory writable"
+                f"cannot write {error.filename or self.path}: {error.strerror}",
+                next_step=f"make the project's directory writable, or remove {self.path} if it is damaged",
             ) from error
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def _counter(self) -> Path:
+        return self.path / "last_run"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the directory against a second run.
 
         Raises:
-            ConfigurationError: Another run holds it; names its process.
+            ConfigurationError: Another run holds it (names its process), or the disk is full or read-only.
         """
         self.prepare()
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write {self._lock}: {error.strerror}", next_step="make the project's directory writable"
+            ) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,6 +121,13 @@ class RunDirectory:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
+        except OSError as error:
+            if error.errno not in _NOT_WRITABLE:
+                raise
+            raise ConfigurationError(
+                f"{error.filename or self.path} cannot be written or read: {error.strerror}",
+                next_step="make room, or make it accessible to the user who runs this",
+            ) from error
         finally:
             os.close(descriptor)
 
@@ -107,13 +141,14 @@ class RunDirectory:
 
     def next_number(self) -> int:
         """Return the number of a new run; numbers are never used again."""
-        counter = self.path / "last_run"
         try:
-            last = int(counter.read_text(encoding="ascii"))
+            text = self._counter.read_text(encoding="ascii").strip()
         except (OSError, ValueError):
-            last = 0
+            text = ""
+        # A damaged counter must not give a number that `numbers` does not take for one.
+        last = int(text) if re.fullmatch(r"[1-9][0-9]{0,7}", text) else 0
         number = max([last, *self.numbers()]) + 1
-        counter.write_text(str(number), encoding="ascii")
+        write_atomically(self._counter, str(number).encode("ascii"))
         return number
 
     def run_path(self, reference: str) -> Path:
@@ -143,8 +178,9 @@ def _prune_bytes(directories: list[Path], limit: int) -> None:
         try:
             with os.scandir(directory) as listing:
                 for entry in listing:
-                    status = entry.stat()
-                    entries.append((status.st_mtime, status.st_size, entry.path))
+                    if entry.is_file(follow_symlinks=False):
+                        status = entry.stat(follow_symlinks=False)
+                        entries.append((status.st_mtime, status.st_size, entry.path))
         except OSError:
             continue
     excess = sum(size for _, size, _ in entries) - limit

@@ -5,6 +5,7 @@ from pathlib import Path
 from quilate.blueprints.model import Plan
 from quilate.checks.workspace import Workspace
 from quilate.domain.subject import Subject
+from quilate.evidence.safe_text import unicode_text
 from quilate.kit.git import git_output
 from quilate.policy.model import Waiver
 from quilate.runs.files import FileIndex
@@ -25,7 +26,8 @@ def collect_waivers(
         if not index.record(path).waiver:
             continue
         text = workspace.read_bytes(path).decode("utf-8", "replace")
-        waivers, errors = find_inline_waivers(path, text)
+        # A waiver names its place in records and messages, which are UTF-8 whatever the file's name is.
+        waivers, errors = find_inline_waivers(unicode_text(path), text)
         found.extend(waivers)
         notes.extend(f"waiver ignored: {error}" for error in errors)
     need_approval = plan.blueprint.waivers_need_approval

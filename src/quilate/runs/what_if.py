@@ -1,5 +1,6 @@
 """What a plan would make of runs that are over, and of what is cached: nothing runs."""
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -78,7 +79,7 @@ def under_plan(given: DecisionInput, plan: Plan) -> DecisionInput:
 def cached_ages(plan: Plan) -> Mapping[CheckId, float]:
     """Return the age in seconds of each answer that the result cache holds for the project as it is now."""
     directory = RunDirectory(Path(plan.project.root))
-    if not directory.results.is_dir():
+    if not os.access(directory.results, os.R_OK | os.X_OK):
         return {}
     workspace = list_workspace(directory.root, plan.project.exclude, plan.project.projects)
     fingerprints = Fingerprints(workspace, FileIndex(workspace.root, directory.index_file), plan.project.interpreter)

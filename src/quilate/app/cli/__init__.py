@@ -1,5 +1,6 @@
 """The command line: one file per command, loaded when it is called, so that ``--help`` stays fast."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -51,6 +52,19 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"no such command {args[0]!r}{nearest_hint(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; with nobody left to read its output it ends with 2.
+
+        click itself would end with 1, which says that something was rejected.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            from quilate.app.cli.terminal import discard_output  # noqa: PLC0415 - needed for a closed pipe only
+
+            discard_output()
+            return ExitCode.USAGE
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing any of them."""
         del ctx
@@ -71,10 +85,23 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with one of the documented codes."""
+    _open_standard_streams()
     sys.exit(run_command_line(sys.argv[1:]))
 
 
-def run_command_line(arguments: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
+def _open_standard_streams() -> None:
+    """Give a process that was started without standard streams empty ones, so that no other file takes their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest free number, which is this one.
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+
+
+def run_command_line(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error is printed with what to do next."""
     try:
         result: Any = cli.main(arguments, prog_name="quilate", standalone_mode=False)
@@ -90,8 +117,6 @@ def run_command_line(arguments: list[str]) -> int:  # noqa: PLR0911 - one return
     except QuilateError as error:
         _show(error)
         return error.exit_code
-    except BrokenPipeError:
-        return ExitCode.USAGE
     except Exception as error:  # noqa: BLE001 - the one place that turns a fault of ours into exit 4 and a report
         from quilate.app.cli.crash_report import write_crash_report  # noqa: PLC0415 - needed for a fault only
 
@@ -102,7 +127,9 @@ def run_command_line(arguments: list[str]) -> int:  # noqa: PLR0911 - one return
 
 def _show(error: QuilateError) -> None:
     listed = error.errors if isinstance(error, ConfigurationErrors) else (error,)
+    from quilate.app.cli.terminal import harmless  # noqa: PLC0415 - needed for an error only
+
     for each in listed:
-        click.echo(f"error: {each}", err=True)
+        click.echo(f"error: {harmless(str(each))}", err=True)
         if each.next_step:
-            click.echo(f"  {each.next_step}", err=True)
+            click.echo(f"  {harmless(each.next_step)}", err=True)

@@ -26,7 +26,7 @@ def write_crash_report(error: BaseException, arguments: Sequence[str]) -> str:
         *traceback.format_exception(error),
     ]
     descriptor, name = tempfile.mkstemp(prefix="quilate-internal-error-", suffix=".txt")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as report:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as report:
         report.write(redact_known("\n".join(lines)))
     kind = type(error).__name__
     return (

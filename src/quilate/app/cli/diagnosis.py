@@ -14,7 +14,8 @@ from quilate.blueprints.project_file import find_projects, load_project
 from quilate.checks.context import find_interpreter
 from quilate.checks.registry import CHECK_TYPES
 from quilate.checks.tools import find_tool
-from quilate.domain.errors import EvidenceError, QuilateError, ToolMissingError
+from quilate.domain.errors import ConfigurationErrors, EvidenceError, QuilateError, ToolMissingError
+from quilate.kit.words import counted
 from quilate.runs.canaries import run_canary
 from quilate.runs.session import RunOptions, plan_of
 from quilate.runs.store import RunDirectory
@@ -50,22 +51,27 @@ def diagnose(path: Path) -> Iterator[Diagnosis]:
     try:
         projects = [load_project(root) for root in find_projects(path)]
     except QuilateError as error:
-        yield Diagnosis(health=Health.PROBLEM, text=str(error), fix=error.next_step)
+        yield from _problems(error)
         return
     for project in projects:
         try:
             plan = plan_of(project, RunOptions())
         except QuilateError as error:
-            yield Diagnosis(health=Health.PROBLEM, text=str(error), fix=error.next_step or "quilate plan")
+            yield from _problems(error)
             continue
         what = "detected, no quilate.yaml" if project.detected else "quilate.yaml"
-        checks = f"{len(plan.checks)} checks of {project.blueprint}"
+        checks = f"{counted(len(plan.checks), 'check')} of {project.blueprint}"
         yield Diagnosis(
             health=Health.WARNING if project.detected else Health.GOOD,
             text=f"project {project.project} ({what}): {checks}",
             fix="quilate init" if project.detected else "",
         )
         yield from _of_plan(plan)
+
+
+def _problems(error: QuilateError) -> Iterator[Diagnosis]:
+    for each in error.errors if isinstance(error, ConfigurationErrors) else (error,):
+        yield Diagnosis(health=Health.PROBLEM, text=str(each), fix=each.next_step or "quilate plan")
 
 
 def canary_findings() -> Iterator[Diagnosis]:

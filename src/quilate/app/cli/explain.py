@@ -11,8 +11,8 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
 def command(run: str, path: str, *, as_json: bool) -> None:
     """Explain RUN (a number, or `last`): every failing clause with actual and required value, and what to do."""
-    import json  # noqa: PLC0415 - keeps `quilate --help` fast
-
+    from quilate.app.cli.formats import json_text  # noqa: PLC0415 - keeps `quilate --help` fast
+    from quilate.app.cli.terminal import Terminal  # noqa: PLC0415 - as above
     from quilate.kit.canonical import to_document  # noqa: PLC0415 - as above
     from quilate.policy.decision import decide, input_from_bytes  # noqa: PLC0415 - as above
     from quilate.policy.explanation import explain, render_explanation  # noqa: PLC0415 - as above
@@ -28,11 +28,12 @@ def command(run: str, path: str, *, as_json: bool) -> None:
         click.echo(f"Run {number} was partial: it has results but no verdict.")
     explanation = explain(decide(decision_input), decision_input, run=number, history=history_before(directory, number))
     if as_json:
-        click.echo(json.dumps(to_document(explanation), indent=2, ensure_ascii=False))
+        click.echo(json_text(to_document(explanation)))
         return
+    terminal = Terminal(colour=False, live=False)
     for line in render_explanation(explanation):
-        click.echo(line)
+        terminal.line(line)
     for check_id, check_run in saved.record.runs.items():
         for attempt in check_run.attempts:
             if attempt.report:
-                click.echo(f"\nReport of {check_id}:\n{attempt.report.rstrip()}")
+                terminal.line(f"\nReport of {check_id}:\n{attempt.report.rstrip()}")

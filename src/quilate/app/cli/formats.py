@@ -1,6 +1,7 @@
 """A run as JSON, SARIF 2.1.0 or JUnit XML."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,16 @@ from quilate.domain.errors import ConfigurationError
 from quilate.evidence.junit import junit_xml
 from quilate.evidence.model import Finding
 from quilate.evidence.report import ReportedCheck, ReportedFinding, WaiverNote
+from quilate.evidence.safe_text import unicode_text
 from quilate.evidence.sarif import sarif_document
 from quilate.kit.canonical import to_document
 from quilate.policy.explanation import explain, render_explanation
 from quilate.runs.report import RunReport
+
+_UNPRINTABLE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Characters that command a terminal or hide in text, and that neither JSON nor XML escapes by itself."""
 
 
 def document_of(reports: Sequence[RunReport], output_format: str) -> str:
@@ -23,7 +30,7 @@ def document_of(reports: Sequence[RunReport], output_format: str) -> str:
     """
     if output_format == "json":
         documents = [json_document(report) for report in reports]
-        return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2, ensure_ascii=False)
+        return json_text(documents[0] if len(documents) == 1 else documents)
     checks = tuple(check for report in reports for check in reported_checks(report))
     first = reports[0]
     if output_format == "sarif":
@@ -34,10 +41,16 @@ def document_of(reports: Sequence[RunReport], output_format: str) -> str:
             revision=first.subject.revision,
             branch=first.subject.branch,
         )
-        return json.dumps(document, indent=2, ensure_ascii=False)
+        return json_text(document)
     if output_format == "junit":
-        return junit_xml(checks)
+        return _UNPRINTABLE.sub(lambda found: f"&#{ord(found[0])};", junit_xml(checks))
     raise ConfigurationError(f"unknown format {output_format!r}", next_step="use json, sarif or junit")
+
+
+def json_text(document: Any) -> str:
+    """Return JSON for a file or a terminal: what is no printable character is an escape, all others stay readable."""
+    text = unicode_text(json.dumps(document, indent=2, ensure_ascii=False))
+    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def json_document(report: RunReport) -> dict[str, Any]:

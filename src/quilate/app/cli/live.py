@@ -5,7 +5,7 @@ from collections import defaultdict
 from typing import Any, Self
 
 from quilate.app.cli.run_output import check_line, stage_lines
-from quilate.app.cli.terminal import Terminal, duration_text
+from quilate.app.cli.terminal import Terminal, duration_text, harmless
 from quilate.blueprints.model import Plan, PlannedCheck
 from quilate.domain.ids import CheckId, StageName
 from quilate.policy.model import CheckDecision
@@ -74,7 +74,7 @@ class ProgressPrinter:
             return
         from rich.text import Text  # noqa: PLC0415 - rich is for terminals only
 
-        self._status.console.print(Text.from_ansi(line))
+        self._status.console.print(Text.from_ansi(harmless(line, styles=True)))
 
     def _show_running(self) -> None:
         if self._status is None:

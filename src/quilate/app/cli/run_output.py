@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from quilate import __version__
-from quilate.app.cli.terminal import SIGNS, VERDICT_COLOURS, WAIVED_SIGN, Terminal, counted, duration_text
+from quilate.app.cli.terminal import SIGNS, VERDICT_COLOURS, WAIVED_SIGN, Terminal, duration_text
 from quilate.blueprints.model import Plan, PlannedCheck
 from quilate.domain.errors import ExitCode
 from quilate.domain.subject import Subject
 from quilate.domain.verdict import CheckResult, Verdict
 from quilate.evidence.model import Finding, FindingKind, Location
+from quilate.evidence.safe_text import visible_text
+from quilate.kit.words import counted
 from quilate.policy.model import CheckDecision, JudgedCheck, WaiverUse
 from quilate.runs.report import RunReport
 from quilate.runs.state import CheckRun
@@ -56,7 +58,7 @@ def check_line(terminal: Terminal, check: PlannedCheck, run: CheckRun, decided: 
 
 
 def _one_line(text: str) -> str:
-    first = " ".join(text.split())
+    first = visible_text(" ".join(text.split()))
     return first if len(first) <= 110 else first[:109] + "…"  # noqa: PLR2004 - what fits a wide terminal
 
 
@@ -154,8 +156,8 @@ def _open_lines(report: RunReport) -> list[str]:
     for check in report.decision_input.checks:
         name = check.check_id if check.required else f"{check.check_id} (not required)"
         for reason, next_step in _open_questions(check, report.results[check.check_id]):
-            lines.append(f"  {name}  {reason}")
-            lines += [f"    {next_step}"] if next_step else []
+            lines.append(f"  {name}  {visible_text(reason)}")
+            lines += [f"    {visible_text(next_step)}"] if next_step else []
     return ["", "Not decided:", *lines] if lines else []
 
 
@@ -177,8 +179,8 @@ def _waiver_lines(report: RunReport) -> list[str]:
 def _waiver_text(use: WaiverUse) -> str:
     what = f"{use.waiver_id} {use.rule}, {counted(len(use.fingerprints), 'finding')}"
     if use.effective:
-        return f"{what}, by {use.owner} until {use.until}: {use.reason}"
-    return f"{what}: does not count, {use.not_effective_reason}"
+        return visible_text(f"{what}, by {use.owner} until {use.until}: {use.reason}")
+    return visible_text(f"{what}: does not count, {use.not_effective_reason}")
 
 
 def summary_line(terminal: Terminal, report: RunReport) -> str:
@@ -212,7 +214,7 @@ def closing_lines(terminal: Terminal, report: RunReport) -> list[str]:
         lines.append(
             f"  against {reference}: {compared.new} new, {compared.fixed} fixed, {compared.unchanged} unchanged (debt)"
         )
-    lines += [f"  note: {note}" for note in report.notes]
+    lines += [f"  note: {visible_text(note)}" for note in report.notes]
     if report.seal_digest:
         lines.append(f"  evidence in {report.directory}, signed {report.seal_digest[:19]}…")
     lines += why_lines(report)

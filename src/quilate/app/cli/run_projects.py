@@ -38,11 +38,20 @@ def judge_projects(
 
         content = document_of(reports, output_format)
         if target is None:
-            terminal.line(content)
+            terminal.document(content)
         else:
-            target.write_text(content + "\n", encoding="utf-8")
+            _write(target, content)
     codes = {report.exit_code for report in reports}
     return next(code for code in _WORST_FIRST if code in codes)
+
+
+def _write(target: Path, content: str) -> None:
+    try:
+        target.write_text(content + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{target} cannot be written: {error.strerror}", next_step="write to another place"
+        ) from error
 
 
 def judge_project(project: ProjectFile, options: RunOptions, terminal: Terminal, *, silent: bool) -> RunReport:

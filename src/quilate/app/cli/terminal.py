@@ -1,12 +1,15 @@
 """Words, signs and colours of the terminal output."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 
 import click
 
+from quilate.domain.errors import ConfigurationError
 from quilate.domain.verdict import CheckResult, Verdict
+from quilate.evidence.safe_text import visible
 
 SIGNS = {
     CheckResult.PASS: ("✓", "green"),
@@ -20,6 +23,8 @@ SIGNS = {
     CheckResult.NOT_APPLICABLE: ("-", "bright_black"),
 }
 WAIVED_SIGN = ("~", "blue")
+_STYLES = re.compile(r"(\x1b\[(?:0|1|3[0-7]|9[0-7])m)")
+_NO_STYLES = re.compile(r"(?!)()")
 VERDICT_COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNKNOWN: "yellow"}
 
 
@@ -35,14 +40,57 @@ class Terminal:
         return click.style(text, fg=colour, bold=bold) if self.colour else text
 
     def line(self, text: str = "") -> None:
-        """Print one line; characters that the terminal's encoding lacks are replaced, never an error."""
-        encoding = sys.stdout.encoding or "utf-8"
-        click.echo(text.encode(encoding, "replace").decode(encoding), color=self.colour or None)
+        """Print text for people; what would command a terminal is made visible.
+
+        Raises:
+            ConfigurationError: It cannot be written, on a full disk for example.
+        """
+        self.document(harmless(text, styles=self.colour))
+
+    def document(self, text: str) -> None:
+        """Print text as it is; characters that the terminal's encoding lacks are replaced, never an error.
+
+        Where nobody reads any more (`quilate run | head -1`) the rest is dropped: the run goes on to its verdict.
+
+        Raises:
+            ConfigurationError: It cannot be written, on a full disk for example.
+        """
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        try:
+            click.echo(text.encode(encoding, "replace").decode(encoding), color=self.colour or None)
+        except BrokenPipeError:
+            discard_output()
+        except OSError as error:
+            discard_output()
+            raise ConfigurationError(
+                f"standard output cannot be written: {error.strerror}", next_step="write to another place"
+            ) from error
+
+
+def discard_output() -> None:
+    """Lead standard output nowhere, so that what is still in its buffer is no error when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def harmless(text: str, *, styles: bool = False) -> str:
+    """Return text that others may have had a hand in without any command to a terminal.
+
+    Line ends and tabulators stay, and with ``styles`` the colours that ``Terminal.styled`` gives.
+    """
+    if text.isprintable():
+        return text
+    kept = _STYLES if styles else _NO_STYLES
+    return "".join(
+        part if index % 2 else "".join(c if c in "\n\t" else visible(c) for c in part)
+        for index, part in enumerate(kept.split(text))
+    )
 
 
 def current_terminal() -> Terminal:
     """Return the terminal of this process; ``NO_COLOR`` and ``TERM=dumb`` are honoured, CI gets plain lines."""
-    interactive = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    interactive = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     return Terminal(
         colour=interactive and not os.environ.get("NO_COLOR"), live=interactive and not os.environ.get("CI")
     )
@@ -57,8 +105,3 @@ def duration_text(seconds: float) -> str:
     if hours:
         return f"{hours}h{minutes:02}m"
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
-
-
-def counted(number: int, singular: str, plural: str = "") -> str:
-    """Return ``1 finding`` or ``3 findings``."""
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
