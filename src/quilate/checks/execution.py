@@ -116,7 +116,7 @@ def _without_surrogates(document: Any) -> Any:
         return document.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     if isinstance(document, dict):
         return {key: _without_surrogates(value) for key, value in document.items()}
-    if isinstance(document, list):
+    if isinstance(document, list | tuple):
         return [_without_surrogates(value) for value in document]
     return document
 
