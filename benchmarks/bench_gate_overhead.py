@@ -49,14 +49,15 @@ def in_process(directory: Path) -> float:
     from quilate.domain.verdict import Verdict  # noqa: PLC0415 - as above
     from quilate.kit.process.forkserver import ForkServer  # noqa: PLC0415 - as above
     from quilate.runs.executor import LocalExecutor  # noqa: PLC0415 - as above
-    from quilate.runs.session import RunOptions, run_session  # noqa: PLC0415 - as above
+    from quilate.runs.session import RunOptions, plan_of, run_session  # noqa: PLC0415 - as above
 
     times = []
-    with ForkServer.start(preload=("quilate.checks.execution", "trivial_check")) as server:
+    with ForkServer.start(preload=("quilate.checks.execution", "trivial_check"), spares=4) as server:
         for _ in range(12):
             executor = LocalExecutor(server=server)
             begin = time.perf_counter()
-            done = run_session(load_project(directory), RunOptions(use_cache=False), executor=executor)
+            options = RunOptions(use_cache=False)
+            done = run_session(plan_of(load_project(directory), options), options, executor=executor)
             times.append((time.perf_counter() - begin) * 1000)
             executor.close()
             if done.decision is None or done.decision.verdict is not Verdict.PASS:

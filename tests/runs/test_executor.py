@@ -39,7 +39,7 @@ def command(tmp_path: Path, name: str, program: str, **options: Any) -> tuple[Pl
         check_type=check_type,
         parameters={
             "argv": [sys.executable, "-c", program], "outputs": [], "expected_exit": 0, "environment": [],
-            "in_place": False,
+            "in_place": False, "cacheable": False,
         },
         binding={},
         severity_threshold=Severity.LOW,

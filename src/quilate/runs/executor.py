@@ -18,7 +18,8 @@ from quilate.checks.context import ContextSpec
 from quilate.checks.execution import ExecutionAnswer, encode_spec, execute_document
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import Completion
-from quilate.kit.process.forkserver import ForkServer, JobOutcome, JobResult
+from quilate.kit.process.forkserver import ForkServer
+from quilate.kit.process.forkserver_protocol import JobOutcome, JobResult
 from quilate.runs.state import Attempt
 
 _TARGET = "quilate.checks.execution:execute_document"
@@ -54,6 +55,7 @@ class LocalExecutor:
         self._jobs: dict[int, CheckId] = {}
         self._threads: dict[CheckId, float] = {}
         self._exclusive: CheckId | None = None
+        self._closed = False
         self._ended: queue.SimpleQueue[tuple[CheckId, Attempt]] = queue.SimpleQueue()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)  # noqa: FBT003 - the signature is the standard library's
@@ -91,9 +93,13 @@ class LocalExecutor:
                 return place
         return 0 if self._waiting and not running else None
 
+    def prepare(self) -> None:
+        """Start the fork server ahead, so that it has children ready by the time that the first check is."""
+        self._fork_server()
+
     def _fork_server(self) -> ForkServer:
         if self._server is None:
-            self._server = ForkServer.start(preload=("quilate.checks.execution",))
+            self._server = ForkServer.start(preload=("quilate.checks.execution",), spares=self._concurrency)
             self._selector.register(self._server.fileno(), selectors.EVENT_READ)
         return self._server
 
@@ -149,7 +155,10 @@ class LocalExecutor:
             found[check_id] = attempt_of_job(result)
 
     def close(self) -> None:
-        """End everything that is still running, with every process that it started."""
+        """End everything that is still running, with every process that it started; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         if self._server is not None:
             if self._owns_server:
                 self._server.close()

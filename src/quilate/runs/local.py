@@ -9,9 +9,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from quilate.blueprints.model import Plan, PlannedCheck
+from quilate.checks.api import Isolation
 from quilate.checks.context import ContextSpec
 from quilate.checks.workspace import Workspace
 from quilate.domain.ids import CheckId, Digest
+from quilate.domain.subject import Subject
 from quilate.domain.verdict import Completion, RunStatus
 from quilate.kit.canonical import to_document
 from quilate.policy.decision import decide
@@ -33,6 +35,10 @@ Progress = Callable[[PlannedCheck, CheckRun, CheckDecision | None], None]
 """Called when a check starts (without a decision) and when it has ended (with what became of it)."""
 
 
+Announce = Callable[[Subject], None]
+"""Called once, when the subject is known and before the first check starts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What to run and how.
@@ -50,6 +56,7 @@ class RunRequest:
     evaluated_on: date | None = None
     executor: Executor | None = None
     progress: Progress | None = None
+    announce: Announce | None = None
 
 
 def run_project(request: RunRequest) -> RunReport:
@@ -59,7 +66,15 @@ def run_project(request: RunRequest) -> RunReport:
         ConfigurationError: The project cannot be read or ``.quilate`` not be written.
         KeyboardInterrupt: Ctrl+C; everything that was started has ended.
     """
-    return _LocalRun(request).run()
+    if request.executor is not None:
+        return _LocalRun(request).run(request.executor)
+    executor = LocalExecutor()
+    try:
+        if any(check.isolation is not Isolation.THREAD for check in request.plan.checks):
+            executor.prepare()
+        return _LocalRun(request).run(executor)
+    finally:
+        executor.close()
 
 
 class _LocalRun:
@@ -89,14 +104,13 @@ class _LocalRun:
             evaluated_on=request.evaluated_on or datetime.now(UTC).date(),
         )
 
-    def run(self) -> RunReport:
-        executor = self._request.executor or LocalExecutor()
+    def run(self, executor: Executor) -> RunReport:
+        if self._request.announce:
+            self._request.announce(self._subject)
         scratch = Path(tempfile.mkdtemp(prefix="quilate-run-"))
         try:
             snapshot = self._loop(executor, scratch)
         finally:
-            if self._request.executor is None:
-                executor.close()
             shutil.rmtree(scratch, ignore_errors=True)
             changed = self._index.changed()
             self._keep_answers(changed)
@@ -116,8 +130,7 @@ class _LocalRun:
                 changes = advance(graph, before, completions, judge)
                 self._tell(before, changes.snapshot)
         except KeyboardInterrupt:
-            if self._request.executor is not None:
-                executor.close()
+            executor.close()
             self._tell(changes.snapshot, cancel(changes.snapshot))
             raise
         return changes.snapshot

@@ -16,7 +16,7 @@ from quilate.policy.model import Baseline, Binding
 from quilate.runs.baseline import BASELINE_FILE, resolve_baseline, saved_baseline
 from quilate.runs.executor import Executor
 from quilate.runs.judging import bind_on_new
-from quilate.runs.local import Progress, RunRequest, run_project
+from quilate.runs.local import Announce, Progress, RunRequest, run_project
 from quilate.runs.record import SEAL_FILE, findings_of, save_run
 from quilate.runs.report import BaselineComparison, RunReport
 from quilate.runs.store import RunDirectory, write_atomically
@@ -47,23 +47,34 @@ def plan_of(project: ProjectFile, options: RunOptions) -> Plan:
 
 
 def run_session(
-    project: ProjectFile, options: RunOptions, *, progress: Progress | None = None, executor: Executor | None = None
+    plan: Plan,
+    options: RunOptions,
+    *,
+    announce: Announce | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> RunReport:
-    """Judge one project and keep the record.
+    """Judge one project by its plan (see ``plan_of``) and keep the record.
 
     Raises:
-        ConfigurationError: The plan is wrong, or another run is under way here.
+        ConfigurationError: Another run is under way here, or the baseline cannot be read.
         KeyboardInterrupt: Ctrl+C; nothing is left running and no verdict was given.
     """
-    plan = plan_of(project, options)
-    directory = RunDirectory(Path(project.root))
+    directory = RunDirectory(Path(plan.project.root))
     with directory.locked():
         baseline = _baseline(plan, options)
         report = run_project(
-            RunRequest(plan=plan, baseline=baseline, use_cache=options.use_cache, progress=progress, executor=executor)
+            RunRequest(
+                plan=plan,
+                baseline=baseline,
+                use_cache=options.use_cache,
+                announce=announce,
+                progress=progress,
+                executor=executor,
+            )
         )
         if options.save_baseline:
-            report = _adopt(report, Path(project.root))
+            report = _adopt(report, Path(plan.project.root))
         if baseline is not None:
             report = replace(report, comparison=compare_with(baseline, report))
         report = save_run(directory, report)

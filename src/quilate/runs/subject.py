@@ -55,14 +55,6 @@ def subject_of(root: Path, project: ProjectFile) -> Subject:
     return subject_of_workspace(project, workspace, FileIndex(workspace.root, RunDirectory(workspace.root).index_file))
 
 
-def git_subject(project: ProjectFile) -> Subject:
-    """Return the subject without its digest, for what is printed before the files have been read."""
-    revision, branch, dirty = git_state(Path(project.root))
-    kind = SubjectKind.COMMIT if revision and not dirty else SubjectKind.TREE
-    name = project.project
-    return Subject(kind=kind, name=name, digest=Digest(""), revision=revision, branch=branch, dirty=dirty)
-
-
 def git_state(root: Path) -> tuple[str, str, bool]:
     """Return the revision, the branch and whether files below ``root`` differ from it; empty outside git."""
     # Submodules are not looked into: they are not judged, and their own configuration would be obeyed.

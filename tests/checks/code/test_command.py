@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from quilate.checks.registry import load_check
+from quilate.checks.validation import merged_parameters
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.domain.ids import Digest
 from quilate.evidence.model import Artifact
@@ -136,3 +137,16 @@ def test_canary_is_red(tmp_path: Path) -> None:
     evidence = run_check("COMMAND", tmp_path, parameters=canary.parameters)
 
     assert [finding.rule for finding in evidence.findings] == list(canary.expected_rules)
+
+
+def test_only_a_command_that_says_so_is_answered_from_the_cache() -> None:
+    check = load_check("COMMAND")
+
+    def cacheable(**changes: object) -> bool:
+        parameters, _, _ = merged_parameters(check, {"argv": ["make"], **changes})
+        return check.inputs(parameters, check.binding()).cacheable
+
+    assert not cacheable()
+    assert cacheable(cacheable=True)
+    assert not cacheable(cacheable=True, in_place=True)
+    assert not cacheable(cacheable=True, environment=["TOKEN"])

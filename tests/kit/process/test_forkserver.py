@@ -10,15 +10,16 @@ from collections.abc import Iterator
 import pytest
 
 from quilate.domain.errors import InternalError
-from quilate.kit.process.forkserver import ForkServer, JobOutcome, JobResult
+from quilate.kit.process.forkserver import ForkServer
+from quilate.kit.process.forkserver_protocol import JobOutcome, JobResult
 from tests.support.processes import processes_with, unique_marker
 
 JOBS = "tests.support.fork_jobs"
 
 
-@pytest.fixture
-def server() -> Iterator[ForkServer]:
-    with ForkServer.start(preload=(JOBS,)) as started:
+@pytest.fixture(params=[0, 4], ids=["forked for each job", "kept ready"])
+def server(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
+    with ForkServer.start(preload=(JOBS,), spares=request.param) as started:
         yield started
 
 
@@ -152,3 +153,36 @@ def test_a_closed_server_refuses_work() -> None:
 
     with pytest.raises(InternalError):
         server.submit(f"{JOBS}:echo", b"", wall_seconds=1)
+
+
+def test_a_payload_that_does_not_fit_a_waiting_childs_pipe_arrives_whole(server: ForkServer) -> None:
+    payload = b"x" * (1 << 20)
+
+    assert result_of(server, "echo", payload).answer == payload
+
+
+def test_waiting_children_end_with_the_server() -> None:
+    marker = unique_marker("spare")
+    program = (
+        "import sys, time\nfrom quilate.kit.process.forkserver import ForkServer\n"
+        f"server = ForkServer.start(preload=({JOBS!r},), spares=3)\n"
+        f"server.submit('{JOBS}:echo', b'', wall_seconds=60)\nserver.next_result(60)\n"
+        f"print('answered', flush=True)\ntime.sleep(600)  # {marker}"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"answered\n"
+        limit = time.monotonic() + 20
+        # The owner, its server, and three children that wait: a fork has its parent's command line.
+        while len(processes_with(marker)) < 5 and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert len(processes_with(marker)) == 5
+
+        owner.kill()
+        owner.wait()
+
+    limit = time.monotonic() + 20
+    while processes_with(marker) and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert processes_with(marker) == []

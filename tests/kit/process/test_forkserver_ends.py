@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from quilate.domain.errors import InternalError
-from quilate.kit.process.forkserver import ForkServer, JobOutcome, JobResult
+from quilate.kit.process.forkserver import ForkServer
+from quilate.kit.process.forkserver_protocol import JobOutcome, JobResult
 from tests.kit.process.hard_jobs import noted_and_alive, wait_until_there
 from tests.support.processes import processes_with
 

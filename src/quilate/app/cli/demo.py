@@ -122,12 +122,13 @@ class _Play:
         return "" if code == ExitCode.APPROVED else f"act 4: the seal was refused (exit {code})"
 
     def _judge(self) -> "RunReport":
-        from quilate.app.cli.run_projects import judge_project  # noqa: PLC0415 - keeps `quilate --help` fast
+        from quilate.app.cli.run_projects import judge  # noqa: PLC0415 - keeps `quilate --help` fast
         from quilate.blueprints.project_file import load_project  # noqa: PLC0415 - as above
-        from quilate.runs.session import RunOptions  # noqa: PLC0415 - as above
+        from quilate.runs.session import RunOptions, plan_of  # noqa: PLC0415 - as above
 
         self._terminal.line("$ quilate run")
-        return judge_project(load_project(self._directory), RunOptions(), self._terminal, silent=False)
+        options = RunOptions()
+        return judge(plan_of(load_project(self._directory), options), options, self._terminal, silent=False)
 
     def _show_flaws(self, planted: "tuple[Flaw, ...]", report: "RunReport") -> "list[Flaw]":
         found = {

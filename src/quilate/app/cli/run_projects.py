@@ -5,13 +5,13 @@ from pathlib import Path
 from quilate.app.cli.live import ProgressPrinter
 from quilate.app.cli.run_output import Frame, closing_lines, details, header
 from quilate.app.cli.terminal import Terminal
-from quilate.blueprints.model import ProjectFile
+from quilate.blueprints.model import Plan
 from quilate.blueprints.project_file import find_projects, load_project
 from quilate.domain.errors import ConfigurationError, ExitCode
+from quilate.domain.subject import Subject
 from quilate.evidence.model import Location
 from quilate.runs.report import RunReport
 from quilate.runs.session import RunOptions, plan_of, run_session
-from quilate.runs.subject import git_subject
 
 _WORST_FIRST = (ExitCode.REJECTED, ExitCode.UNDECIDED, ExitCode.APPROVED)
 
@@ -28,11 +28,9 @@ def judge_projects(
         raise ConfigurationError(f"{path} is not a directory", next_step="give the directory of a project")
     roots = find_projects(path)
     # Every project file is read before the first run: a typing error in the last must not cost the time of the others.
-    projects = [load_project(root) for root in roots]
-    for project in projects:
-        plan_of(project, options)
+    plans = [plan_of(load_project(root), options) for root in roots]
     silent = output_format is not None and target is None
-    reports = [judge_project(project, options, terminal, silent=silent) for project in projects]
+    reports = [judge(plan, options, terminal, silent=silent) for plan in plans]
     if output_format is not None:
         from quilate.app.cli.formats import document_of  # noqa: PLC0415 - most runs are for people: saves 50 ms
 
@@ -54,16 +52,18 @@ def _write(target: Path, content: str) -> None:
         ) from error
 
 
-def judge_project(project: ProjectFile, options: RunOptions, terminal: Terminal, *, silent: bool) -> RunReport:
-    """Judge one project, print what came of it unless ``silent``, and return the report."""
+def judge(plan: Plan, options: RunOptions, terminal: Terminal, *, silent: bool) -> RunReport:
+    """Judge one project by its plan, print what came of it unless ``silent``, and return the report."""
     if silent:
-        return run_session(project, options)
-    plan = plan_of(project, options)
-    terminal.line(header(plan, git_subject(project)))
-    if project.detected:
-        terminal.line("  no quilate.yaml here: the kind of project was detected; `quilate init` writes it down")
+        return run_session(plan, options)
+
+    def announce(subject: Subject) -> None:
+        terminal.line(header(plan, subject))
+        if plan.project.detected:
+            terminal.line("  no quilate.yaml here: the kind of project was detected; `quilate init` writes it down")
+
     with ProgressPrinter(terminal, plan) as progress:
-        report = run_session(project, options, progress=progress)
+        report = run_session(plan, options, announce=announce, progress=progress)
     for line in (*details(terminal, report, code_frames(report)), *closing_lines(terminal, report)):
         terminal.line(line)
     return report

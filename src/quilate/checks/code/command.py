@@ -5,7 +5,8 @@ time-outs, evidence and place in the decision as everything else.
 
 Input: `argv`, in the blueprint or in the binding (exactly one of them); never a shell. It runs in a private copy of
 the workspace, or in the workspace itself where `in_place` is true. Only the named environment variables are passed on;
-their values are masked in all that is kept.
+their values are masked in all that is kept. It runs each time, since nobody but its author knows what else it reads;
+`cacheable: true` says that only the workspace and the project's packages matter.
 
 Facts: `exit_code`, `outputs_present` (declared outputs that are there afterwards).
 
@@ -51,13 +52,18 @@ MAX_OUTPUT_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandParameters:
-    """``environment`` names the variables that are passed on; ``outputs`` are paths that must exist afterwards."""
+    """What runs and what must come of it.
+
+    ``environment`` names the variables that are passed on; ``outputs`` are paths that must exist afterwards;
+    ``cacheable`` says that the workspace and the project's packages alone decide the outcome.
+    """
 
     argv: tuple[str, ...]
     outputs: tuple[str, ...]
     expected_exit: int
     environment: tuple[str, ...]
     in_place: bool
+    cacheable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,7 @@ class Command:
         "expected_exit": 0,
         "environment": (),
         "in_place": False,
+        "cacheable": False,
     }
     queue: ClassVar[Queue] = Queue.CODE
     isolation: ClassVar[Isolation] = Isolation.PROCESS
@@ -95,7 +102,8 @@ class Command:
 
     def inputs(self, parameters: CommandParameters, binding: Any) -> Inputs:  # noqa: ARG002 - the contract
         """Return the whole workspace and the project's packages; what works in place has effects to repeat."""
-        return Inputs(interpreter=True, cacheable=not parameters.in_place and not parameters.environment)
+        settled = parameters.cacheable and not parameters.in_place and not parameters.environment
+        return Inputs(interpreter=True, cacheable=settled)
 
     def run(self, context: Context) -> Evidence:
         """Run it and look at what it left."""

@@ -13,87 +13,29 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from enum import StrEnum
 from importlib import import_module
 from typing import Self
 
 import msgspec
 
 from quilate.domain.errors import InternalError
+from quilate.kit.process.forkserver_protocol import (
+    SERVER_FAULT,
+    Command,
+    FrameReader,
+    JobOutcome,
+    JobResult,
+    frame,
+)
 from quilate.kit.process.ownership import release_reserved, reserve
 
-_LENGTH = struct.Struct("<I")
 _CLOSE_SECONDS = 20.0
-
-SERVER_FAULT = 0
-"""The job number under which a server reports its own fault."""
-
-
-class JobOutcome(StrEnum):
-    """How a job ended."""
-
-    EXITED = "exited"
-    RAISED = "raised"
-    CRASHED = "crashed"
-    TIMED_OUT = "timed_out"
-    CANCELLED = "cancelled"
-
-
-class JobResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one job.
-
-    ``answer`` is what the function returned, for ``exited`` only. ``error`` says in a sentence what went wrong;
-    ``report`` is the traceback or the tail of what the child printed, for a person.
-    """
-
-    job_id: int
-    outcome: JobOutcome
-    answer: bytes | None = None
-    error: str = ""
-    report: str = ""
-    duration_seconds: float = 0.0
-    descendants_ended: int = 0
-
-
-class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """What the owner asks: run ``target``, or end the job where ``target`` is empty."""
-
-    job_id: int
-    target: str = ""
-    payload: bytes = b""
-    wall_seconds: float = 0.0
-
-
-class FrameReader:
-    """Takes length-prefixed frames out of a stream of bytes."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the frames that ``data`` completes."""
-        self._buffer += data
-        frames = []
-        while len(self._buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer)
-            if len(self._buffer) < _LENGTH.size + length:
-                break
-            frames.append(bytes(self._buffer[_LENGTH.size : _LENGTH.size + length]))
-            del self._buffer[: _LENGTH.size + length]
-        return frames
-
-
-def frame(message: msgspec.Struct) -> bytes:
-    """Return a message as a length-prefixed frame."""
-    content = msgspec.msgpack.encode(message)
-    return _LENGTH.pack(len(content)) + content
 
 
 class ForkServer:
@@ -117,8 +59,10 @@ class ForkServer:
         self._fault: JobResult | None = None
 
     @classmethod
-    def start(cls, *, preload: Sequence[str] = ()) -> Self:
+    def start(cls, *, preload: Sequence[str] = (), spares: int = 0) -> Self:
         """Start a server; ``preload`` names the modules that its jobs need.
+
+        While it is idle the server keeps ``spares`` children ready, so that a job starts without waiting for a fork.
 
         A process with threads is not forked, since a lock held by another thread would stay locked in the child for
         ever; the server is then a fresh interpreter.
@@ -126,7 +70,10 @@ class ForkServer:
         for name in preload:
             import_module(name)
         ours, theirs = socket.socketpair()
-        process = reserve(lambda: _fork(ours, theirs) if _single_threaded() else _spawn(theirs, preload))
+        if _single_threaded():
+            process = reserve(lambda: _fork(ours, theirs, spares))
+        else:
+            process = reserve(lambda: _spawn(theirs, spares, preload))
         theirs.close()
         return cls(ours, process)
 
@@ -235,7 +182,7 @@ def _single_threaded() -> bool:
         return threading.active_count() == 1
 
 
-def _fork(ours: socket.socket, theirs: socket.socket) -> int:
+def _fork(ours: socket.socket, theirs: socket.socket, spares: int) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
@@ -245,12 +192,12 @@ def _fork(ours: socket.socket, theirs: socket.socket) -> int:
         from quilate.kit.process.forkserver_loop import serve_and_exit  # noqa: PLC0415 - the server's side only
 
         ours.close()
-        serve_and_exit(theirs, forked_from=owner)
+        serve_and_exit(theirs, spares=spares, forked_from=owner)
     return process
 
 
-def _spawn(theirs: socket.socket, preload: Sequence[str]) -> int:
-    argv = [sys.executable, "-m", "quilate.kit.process.forkserver_loop", str(theirs.fileno()), *preload]
+def _spawn(theirs: socket.socket, spares: int, preload: Sequence[str]) -> int:
+    argv = [sys.executable, "-m", "quilate.kit.process.forkserver_loop", str(theirs.fileno()), str(spares), *preload]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(  # noqa: S603 - this interpreter with our own module
         argv, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL

@@ -9,6 +9,9 @@ import traceback
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
+import msgspec
+
+from quilate.kit.process.forkserver_protocol import Command, FrameReader
 from quilate.kit.process.tree import become_subreaper, signal_when_parent_ends
 
 _PIECE = 1 << 18
@@ -17,22 +20,33 @@ _inherited_streams: list[Any] = []
 """The owner's stream objects are kept: one that went would write what it still holds to the job's own output."""
 
 
-def run_and_exit(target: str, payload: bytes, *, answer: int, output: int) -> NoReturn:
+def run_and_exit(command: Command | int, *, answer: int, output: int) -> NoReturn:
     """Call the target, write its answer to the pipe ``answer``, and leave without running anything of the parent's.
 
+    A child that is kept ready gets the pipe that its command will come through, and leaves when it closes without one.
     The answer is ``A`` and the bytes that the function returned, or ``E``, what it raised, a NUL and the traceback.
     """
     try:
         _isolate(output)
-        module, _, name = target.partition(":")
-        content = b"A" + getattr(import_module(module), name)(payload)
+        told = command if isinstance(command, Command) else _awaited(command)
+        module, _, name = told.target.partition(":")
+        content = b"A" + getattr(import_module(module), name)(told.payload)
     except BaseException as error:  # noqa: BLE001 - a fault of the job is its result
-        told = f"{type(error).__name__}: {error}".replace("\0", " ")
-        content = b"E" + f"{told}\0{traceback.format_exc()}".encode("utf-8", "replace")
+        fault = f"{type(error).__name__}: {error}".replace("\0", " ")
+        content = b"E" + f"{fault}\0{traceback.format_exc()}".encode("utf-8", "replace")
     _send(answer, content)
     with contextlib.suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
+    os._exit(0)
+
+
+def _awaited(pipe: int) -> Command:
+    reader = FrameReader()
+    while piece := os.read(pipe, _PIECE):
+        for content in reader.feed(piece):
+            os.close(pipe)
+            return msgspec.msgpack.decode(content, type=Command)
     os._exit(0)
 
 

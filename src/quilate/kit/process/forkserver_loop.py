@@ -16,8 +16,15 @@ from typing import NoReturn
 
 import msgspec
 
-from quilate.kit.process.forkserver import SERVER_FAULT, Command, FrameReader, JobOutcome, JobResult, frame
 from quilate.kit.process.forkserver_job import run_and_exit
+from quilate.kit.process.forkserver_protocol import (
+    SERVER_FAULT,
+    Command,
+    FrameReader,
+    JobOutcome,
+    JobResult,
+    frame,
+)
 from quilate.kit.process.tree import become_subreaper, end_descendants, signal_when_parent_ends
 
 MAX_ANSWER_BYTES = 256 << 20
@@ -26,6 +33,9 @@ KEPT_OUTPUT_BYTES = 64 << 10
 """The tail of what a job prints that goes into its report."""
 
 _PIECE = 1 << 18
+_SPARE_COMMAND_BYTES = 32 << 10
+"""A longer command is not handed to a waiting child: it might not fit into the pipe at once, and the server must not
+wait for anybody."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -54,6 +64,20 @@ class _Pipe:
             pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Child:
+    """A forked child with the server's ends of its pipes; ``commands`` is where one that is kept ready listens."""
+
+    process: int
+    answer: int
+    output: int
+    commands: int = -1
+
+    def close(self) -> None:
+        """Let go of it: it leaves by itself."""
+        _close(self.answer, self.output, self.commands)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Job:
     """A child under way."""
@@ -66,9 +90,10 @@ class _Job:
     deadline: float
 
 
-def serve_and_exit(connection: socket.socket, *, forked_from: int = 0) -> NoReturn:
+def serve_and_exit(connection: socket.socket, *, spares: int = 0, forked_from: int = 0) -> NoReturn:
     """Serve until the owner's end closes, then end everything and leave.
 
+    ``spares`` is how many children are kept ready while the server is idle.
     ``forked_from`` is the owner's process id where this process is a fork of it, with all of its descriptors.
     """
     code = 1
@@ -77,7 +102,7 @@ def serve_and_exit(connection: socket.socket, *, forked_from: int = 0) -> NoRetu
         os.setsid()
         become_subreaper()
         _let_go(connection.fileno())
-        server = _Server(connection)
+        server = _Server(connection, spares)
         if forked_from:
             # Not SIGKILL: the jobs have to be ended first. Without a fork the starting thread may end before the owner.
             signal_when_parent_ends(signal.SIGTERM)
@@ -115,8 +140,10 @@ def _let_go(connection: int) -> None:
 
 
 class _Server:
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, spares: int) -> None:
         self._connection = connection
+        self._wanted_spares = spares
+        self._spares: dict[int, _Child] = {}
         os.set_blocking(connection.fileno(), False)
         self._reader = FrameReader()
         self._unsent = bytearray()
@@ -141,7 +168,11 @@ class _Server:
     def loop(self) -> None:
         """Serve until the owner's end closes or this process is told to stop."""
         while self._open:
-            for key, events in self._selector.select(self._patience()):
+            wants_spare = len(self._spares) < self._wanted_spares
+            ready = self._selector.select(0 if wants_spare else self._patience())
+            if wants_spare and not ready:
+                self._keep_ready()
+            for key, events in ready:
                 if key.fileobj is self._connection:
                     self._talk(events)
                 elif key.fileobj == self._wake_reader:
@@ -191,34 +222,72 @@ class _Server:
 
     def _start(self, command: Command) -> None:
         begin = time.monotonic()
-        answer_reader, answer_writer = os.pipe()
-        output_reader, output_writer = os.pipe()
-        try:
-            process = os.fork()
-        except OSError:
-            _close(answer_reader, answer_writer, output_reader, output_writer)
-            raise
-        if process == 0:
-            self._selector.close()
-            _close(self._connection.detach(), self._wake_reader, self._wake_writer, answer_reader, output_reader)
-            _close(*(pipe.descriptor for job in self._jobs.values() for pipe in (job.answer, job.output)))
-            run_and_exit(command.target, command.payload, answer=answer_writer, output=output_writer)
-        _close(answer_writer, output_writer)
+        child = self._handed_to_spare(command) or self._fork(command)
         job = _Job(
             job_id=command.job_id,
-            process=process,
-            answer=_Pipe(descriptor=answer_reader, most=MAX_ANSWER_BYTES, tail=False),
-            output=_Pipe(descriptor=output_reader, most=KEPT_OUTPUT_BYTES, tail=True),
+            process=child.process,
+            answer=_Pipe(descriptor=child.answer, most=MAX_ANSWER_BYTES, tail=False),
+            output=_Pipe(descriptor=child.output, most=KEPT_OUTPUT_BYTES, tail=True),
             begin=begin,
             deadline=begin + command.wall_seconds,
         )
-        self._jobs[process] = job
+        self._jobs[child.process] = job
         for pipe in (job.answer, job.output):
             os.set_blocking(pipe.descriptor, False)
             self._selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
 
+    def _fork(self, command: Command | None) -> _Child:
+        """Fork a child for a command, or without one a child that waits for it."""
+        answer_reader, answer_writer = os.pipe()
+        output_reader, output_writer = os.pipe()
+        command_reader, command_writer = os.pipe() if command is None else (-1, -1)
+        try:
+            process = os.fork()
+        except OSError:
+            _close(answer_reader, answer_writer, output_reader, output_writer, command_reader, command_writer)
+            raise
+        if process == 0:
+            self._selector.close()
+            _close(self._connection.detach(), self._wake_reader, self._wake_writer)
+            _close(answer_reader, output_reader, command_writer)
+            _close(*(pipe.descriptor for job in self._jobs.values() for pipe in (job.answer, job.output)))
+            for spare in self._spares.values():
+                spare.close()
+            run_and_exit(command_reader if command is None else command, answer=answer_writer, output=output_writer)
+        _close(answer_writer, output_writer, command_reader)
+        return _Child(process=process, answer=answer_reader, output=output_reader, commands=command_writer)
+
+    def _keep_ready(self) -> None:
+        try:
+            spare = self._fork(None)
+        except OSError:
+            self._wanted_spares = 0  # The system has no room for children that only wait.
+            return
+        self._spares[spare.process] = spare
+
+    def _handed_to_spare(self, command: Command) -> _Child | None:
+        content = frame(command)
+        if len(content) > _SPARE_COMMAND_BYTES:
+            return None
+        while self._spares:
+            _, spare = self._spares.popitem()
+            try:
+                os.write(spare.commands, content)
+            except OSError:
+                spare.close()
+                continue
+            _close(spare.commands)
+            return spare
+        return None
+
+    def _is_ours(self, process: int) -> bool:
+        return process in self._jobs or process in self._spares
+
     def _collect(self) -> None:
         """Take note of children that have ended, and end whatever they left behind."""
+        for spare in [*self._spares.values()]:
+            if os.waitpid(spare.process, os.WNOHANG)[0]:
+                self._spares.pop(spare.process).close()
         ended = []
         for job in [*self._jobs.values()]:
             done, status = os.waitpid(job.process, os.WNOHANG)
@@ -226,7 +295,7 @@ class _Server:
                 del self._jobs[job.process]
                 ended.append((job, os.waitstatus_to_exitcode(status)))
         if ended:
-            left_behind = end_descendants(os.getpid(), spares=self._jobs.__contains__)
+            left_behind = end_descendants(os.getpid(), spares=self._is_ours)
             for job, code in ended:
                 self._report(job, code, len(left_behind))
 
@@ -251,7 +320,7 @@ class _Server:
             os.kill(job.process, signal.SIGKILL)
         os.waitpid(job.process, 0)
         del self._jobs[job.process]
-        ended |= end_descendants(os.getpid(), spares=self._jobs.__contains__)
+        ended |= end_descendants(os.getpid(), spares=self._is_ours)
         self._finish(job, outcome, error, ended=len(ended))
 
     def _finish(  # noqa: PLR0913 - one argument per column of the result
@@ -300,7 +369,8 @@ class _Server:
 
 def _close(*descriptors: int) -> None:
     for descriptor in descriptors:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _signal_name(number: int) -> str:
@@ -311,10 +381,10 @@ def _signal_name(number: int) -> str:
 
 
 def _main(arguments: Iterable[str]) -> None:
-    descriptor, *modules = arguments
+    descriptor, spares, *modules = arguments
     for name in modules:
         import_module(name)
-    serve_and_exit(socket.socket(fileno=int(descriptor)))
+    serve_and_exit(socket.socket(fileno=int(descriptor)), spares=int(spares))
 
 
 if __name__ == "__main__":
