@@ -12,7 +12,7 @@ import pytest
 from quilate.domain.errors import InternalError
 from quilate.kit.process.forkserver import ForkServer
 from quilate.kit.process.forkserver_protocol import JobOutcome, JobResult
-from tests.support.processes import processes_with, unique_marker
+from tests.support.processes import processes_with, unique_marker, wait_until_gone, wait_until_running
 
 JOBS = "tests.support.fork_jobs"
 
@@ -83,9 +83,7 @@ def test_a_job_that_ignores_signals_ends_at_its_time(server: ForkServer) -> None
 def test_one_job_ending_spares_the_others(server: ForkServer) -> None:
     marker = unique_marker("spared")
     hanging = server.submit(f"{JOBS}:daemon_and_hang", marker.encode(), wall_seconds=60)
-    limit = time.monotonic() + 20
-    while not processes_with(marker) and time.monotonic() < limit:
-        time.sleep(0.01)
+    assert wait_until_running(marker)
 
     assert result_of(server, "echo", b"x").answer == b"x"
     assert processes_with(marker)
@@ -101,10 +99,7 @@ def test_closing_ends_what_is_under_way() -> None:
     marker = unique_marker("close")
     with ForkServer.start(preload=(JOBS,)) as server:
         server.submit(f"{JOBS}:daemon_and_hang", marker.encode(), wall_seconds=60)
-        limit = time.monotonic() + 20
-        while not processes_with(marker) and time.monotonic() < limit:
-            time.sleep(0.01)
-        assert processes_with(marker)
+        assert wait_until_running(marker)
 
     assert processes_with(marker) == []
 
@@ -121,17 +116,13 @@ def test_an_owner_that_is_killed_leaves_nothing_running() -> None:
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"submitted\n"
-        limit = time.monotonic() + 20
-        while len(processes_with(marker)) < 2 and time.monotonic() < limit:
-            time.sleep(0.01)
-
+        # The owner, its server and the job have the program's command line; the daemon has its own.
+        running = wait_until_running(marker, count=4)
         owner.kill()
         owner.wait()
+        assert len(running) == 4, running
 
-    limit = time.monotonic() + 20
-    while processes_with(marker) and time.monotonic() < limit:
-        time.sleep(0.01)
-    assert processes_with(marker) == []
+    assert wait_until_gone(marker) == []
 
 
 def test_a_process_with_threads_gets_a_server_of_its_own() -> None:
@@ -173,16 +164,10 @@ def test_waiting_children_end_with_the_server() -> None:
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"answered\n"
-        limit = time.monotonic() + 20
-        # The owner, its server, and three children that wait: a fork has its parent's command line.
-        while len(processes_with(marker)) < 5 and time.monotonic() < limit:
-            time.sleep(0.01)
-        assert len(processes_with(marker)) == 5
-
+        # The owner, its server, and three children that wait.
+        running = wait_until_running(marker, count=5)
         owner.kill()
         owner.wait()
+        assert len(running) == 5, running
 
-    limit = time.monotonic() + 20
-    while processes_with(marker) and time.monotonic() < limit:
-        time.sleep(0.01)
-    assert processes_with(marker) == []
+    assert wait_until_gone(marker) == []
