@@ -102,10 +102,14 @@ def encode_spec(spec: ContextSpec) -> bytes:
         return json.dumps(to_document(spec)).encode("ascii")
 
 
+_SPEC_DECODER = msgspec.json.Decoder(ContextSpec)
+"""Made before the children are forked: each would otherwise work out the types again."""
+
+
 def decode_spec(payload: bytes) -> ContextSpec:
     """Return the specification that ``encode_spec`` wrote."""
     try:
-        return msgspec.json.decode(payload, type=ContextSpec)
+        return _SPEC_DECODER.decode(payload)
     except msgspec.DecodeError:
         return msgspec.convert(json.loads(payload), type=ContextSpec)
 
