@@ -3,13 +3,8 @@
 ``bench_gate_overhead.py run DIRECTORY`` is one whole process; without arguments it measures.
 """
 
-import os
 import sys
-import tempfile
-import time
 from pathlib import Path
-
-from measure import medians_in_turn, report, run_quietly
 
 IN_PROCESS_TARGET = 50
 WHOLE_PROCESS_TARGET = 250
@@ -45,6 +40,8 @@ def run_whole(directory: str) -> int:
 
 def in_process(directory: Path) -> float:
     """Return the time of the second run in this warm interpreter, result cache empty, in milliseconds."""
+    import time  # noqa: PLC0415 - as above
+
     from quilate.blueprints.project_file import load_project  # noqa: PLC0415 - as above
     from quilate.domain.verdict import Verdict  # noqa: PLC0415 - as above
     from quilate.kit.process.forkserver import ForkServer  # noqa: PLC0415 - as above
@@ -67,6 +64,11 @@ def in_process(directory: Path) -> float:
 
 def main() -> None:
     """Print the figures."""
+    import os  # noqa: PLC0415 - the process that is measured imports only what the gate does
+    import tempfile  # noqa: PLC0415 - as above
+
+    from measure import medians_in_turn, report, run_quietly  # noqa: PLC0415 - as above
+
     register()
     with tempfile.TemporaryDirectory() as name:
         os.environ["QUILATE_HOME"] = str(Path(name, "home"))
