@@ -173,20 +173,26 @@ class _Server:
             if wants_spare and not ready:
                 self._keep_ready()
             for key, events in ready:
-                if key.fileobj is self._connection:
-                    self._talk(events)
-                elif key.fileobj == self._wake_reader:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self._wake_reader, 4096)
-                elif key.data.read() == 0:
-                    self._selector.unregister(key.fileobj)
+                self._serve(key, events)
             self._collect()
-            now = time.monotonic()
-            for job in [*self._jobs.values()]:
-                if now >= job.deadline:
-                    self._end(job, JobOutcome.TIMED_OUT, "ran out of time")
-                elif len(job.answer.content) > job.answer.most:
-                    self._end(job, JobOutcome.CRASHED, f"its answer has more than {job.answer.most} bytes")
+            self._end_what_is_beyond_its_bounds()
+
+    def _serve(self, key: selectors.SelectorKey, events: int) -> None:
+        if key.fileobj is self._connection:
+            self._talk(events)
+        elif key.fileobj == self._wake_reader:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_reader, 4096)
+        elif key.data.read() == 0:
+            self._selector.unregister(key.fileobj)
+
+    def _end_what_is_beyond_its_bounds(self) -> None:
+        now = time.monotonic()
+        for job in [*self._jobs.values()]:
+            if now >= job.deadline:
+                self._end(job, JobOutcome.TIMED_OUT, "ran out of time")
+            elif len(job.answer.content) > job.answer.most:
+                self._end(job, JobOutcome.CRASHED, f"its answer has more than {job.answer.most} bytes")
 
     def _patience(self) -> float | None:
         if not self._jobs:
