@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quilate.kit.git import git_output, without_filters
+from quilate.kit.git import git_output, in_repository, without_filters
 from tests.support.repositories import commit_all, git
 
 
@@ -127,3 +127,14 @@ def test_a_tree_that_looks_like_a_bare_repository_is_not_taken_for_one(tmp_path:
 
     assert git_output(tree, "listed") is None
     assert not trace.exists()
+
+
+def test_a_repository_is_found_from_below_and_none_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "repository" / ".git").mkdir(parents=True)
+    (tmp_path / "repository" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "worktree").mkdir()
+    (tmp_path / "worktree" / ".git").write_text("gitdir: elsewhere\n", encoding="utf-8")
+
+    assert in_repository(tmp_path / "repository" / "a" / "b")
+    assert in_repository(tmp_path / "worktree")
+    assert not in_repository(tmp_path)

@@ -34,6 +34,8 @@ def git_output(
             other transport is ever allowed.
         settings: Configuration that outweighs all other.
     """
+    if not (may_read_repositories or in_repository(directory)):
+        return None
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {
         "GIT_ALLOW_PROTOCOL": "file" if may_read_repositories else "none",
@@ -59,6 +61,17 @@ def git_output(
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def in_repository(directory: Path) -> bool:
+    """Tell whether git could find a repository from here up; where it cannot, no process need be started to ask."""
+    resolved = os.path.realpath(directory)
+    while not os.path.lexists(os.path.join(resolved, ".git")):  # noqa: PTH118 - `Path` has no lexists before 3.12
+        parent = os.path.dirname(resolved)  # noqa: PTH120 - as above
+        if parent == resolved:
+            return False
+        resolved = parent
+    return True
 
 
 def without_filters(directory: Path) -> dict[str, str]:
