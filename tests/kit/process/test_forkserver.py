@@ -69,7 +69,7 @@ def test_daemons_of_a_job_end_with_it(server: ForkServer, function: str, outcome
     result = result_of(server, function, marker.encode(), wall_seconds=2)
 
     assert result.outcome is outcome
-    assert result.descendants_ended == 1
+    assert result.descendants_ended >= 1, "the daemon, and what had started it where that had not quite ended"
     assert processes_with(marker) == []
 
 

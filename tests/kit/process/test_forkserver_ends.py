@@ -15,7 +15,7 @@ from quilate.domain.errors import InternalError
 from quilate.kit.process.forkserver import ForkServer
 from quilate.kit.process.forkserver_protocol import JobOutcome, JobResult
 from tests.kit.process.hard_jobs import noted_and_alive, wait_until_there
-from tests.support.processes import processes_with
+from tests.support.processes import wait_until_gone
 
 JOBS = "tests.kit.process.hard_jobs"
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder in which the processes of a job note themselves; none may be alive afterwards."""
     yield tmp_path
     assert not noted_and_alive(tmp_path)
-    assert not processes_with(str(tmp_path))
+    assert wait_until_gone(str(tmp_path)) == []
 
 
 def run(server: ForkServer, job: str, payload: bytes = b"", wall_seconds: float = 60) -> JobResult:
@@ -83,7 +83,7 @@ def test_a_time_out_ends_daemons_that_left_session_and_parent(server: ForkServer
     result = run(server, "hang_with_daemons", str(folder).encode(), wall_seconds=3)
 
     assert (result.outcome, result.error) == (JobOutcome.TIMED_OUT, "ran out of time")
-    assert result.descendants_ended == 3
+    assert result.descendants_ended >= 3
 
 
 def test_cancelling_ends_a_job_with_its_daemons_and_no_other(server: ForkServer, folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_crash_leaves_no_orphans(server: ForkServer, folder: Path) -> None:
     result = run(server, "crash_with_daemons", str(folder).encode())
 
     assert (result.outcome, result.error) == (JobOutcome.CRASHED, "the process died with signal SIGSEGV")
-    assert result.descendants_ended == 3
+    assert result.descendants_ended >= 3
 
 
 def test_a_fork_bomb_loses(server: ForkServer, folder: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_process_with_threads_gets_a_server_as_well(folder: Path) -> None:
     try:
         with ForkServer.start(preload=("quilate.domain.errors",)) as server:
             assert run(server, "echo", b"threads").answer == b"sdaerht"
-            assert run(server, "crash_with_daemons", str(folder).encode()).descendants_ended == 3
+            assert run(server, "crash_with_daemons", str(folder).encode()).descendants_ended >= 3
     finally:
         leave.set()
         thread.join()

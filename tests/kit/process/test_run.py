@@ -52,7 +52,7 @@ def test_a_daemon_ends_with_the_program_that_started_it() -> None:
     done = run(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {DAEMON.format(marker=marker)!r}])")
 
     assert done.returncode == 0
-    assert done.descendants_ended == 1
+    assert done.descendants_ended >= 1
     assert processes_with(marker) == []
 
 
