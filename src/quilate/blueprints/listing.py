@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from quilate.kit.git import git_output
+from quilate.kit.git import git_files
 
 MAX_LISTED = 100_000
 """Files looked at when a project is detected; more are a data lake, not a repository."""
@@ -17,10 +17,9 @@ def listed_files(root: Path) -> tuple[str, ...]:
 
     Folders of installed packages are left out; symbolic links to folders are not followed.
     """
-    output = git_output(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    if output is None:
+    names = git_files(root)
+    if names is None:
         return tuple(sorted(_walk(root)))
-    names = (name.decode("utf-8", "surrogateescape") for name in output.split(b"\0") if name)
     return tuple(sorted({name for name in names if not _skipped(name)}))[:MAX_LISTED]
 
 

@@ -63,6 +63,18 @@ def git_output(
     return done.stdout if done.returncode == 0 else None
 
 
+def git_files(directory: Path) -> list[str] | None:
+    """Return the tracked and the untracked, not ignored files below ``directory``, relative to it with ``/``.
+
+    ``None`` outside a repository. Names that are not UTF-8 come with surrogate escapes, a nested repository as its
+    folder with a ``/`` at the end.
+    """
+    listed = git_output(directory, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed is None:
+        return None
+    return [name.decode("utf-8", "surrogateescape") for name in listed.split(b"\0") if name]
+
+
 def in_repository(directory: Path) -> bool:
     """Tell whether git could find a repository from here up; where it cannot, no process need be started to ask."""
     resolved = os.path.realpath(directory)

@@ -14,7 +14,7 @@ from quilate.checks.workspace import Workspace
 from quilate.domain.errors import ConfigurationError
 from quilate.evidence.safe_text import unicode_text
 from quilate.kit.canonical import file_digest, sha256_of
-from quilate.kit.git import git_output
+from quilate.kit.git import git_files
 from quilate.runs.globs import compile_globs
 
 NEVER_JUDGED = frozenset({".git", ".hg", ".svn", ".quilate", ".venv", "__pycache__", "node_modules", ".tox", ".nox"})
@@ -42,7 +42,7 @@ def list_workspace(root: Path, exclude: Iterable[str], nested_projects: Iterable
     resolved = Path(os.path.realpath(root))
     if not resolved.is_dir():
         raise ConfigurationError(f"{root} is not a directory", next_step="give the path of a project")
-    listed = _git_files(resolved)
+    listed = git_files(resolved)
     candidates = _walk(resolved) if listed is None else listed
     if any(path.startswith(".quilate/") for path in listed or ()):
         # Its result cache would let a repository answer for its own checks.
@@ -88,14 +88,6 @@ def _unreadable(error: OSError, path: str) -> ConfigurationError:
         f"{path!r} cannot be read: {error.strerror}",
         next_step="make it readable, or exclude it in quilate.yaml with a reason",
     )
-
-
-def _git_files(root: Path) -> list[str] | None:
-    """Return git's list of tracked and untracked files, or ``None`` outside a repository."""
-    done = git_output(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    if done is None:
-        return None
-    return [name.decode("utf-8", "surrogateescape") for name in done.split(b"\0") if name]
 
 
 def _walk(root: Path) -> Iterator[str]:

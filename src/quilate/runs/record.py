@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -131,11 +130,6 @@ def _optional(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def evidence_document(runs: Mapping[CheckId, CheckRun]) -> Any:
-    """Return the evidence of all checks as plain JSON types."""
-    return msgspec.to_builtins(dict(runs), str_keys=True)
 
 
 def findings_of(runs: Mapping[CheckId, CheckRun] | Mapping[str, CheckRun]) -> tuple[Finding, ...]:
