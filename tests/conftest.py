@@ -23,3 +23,6 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}")
     return folder
+
+
+pytest_plugins = ("tests.support.postgres",)

@@ -1,0 +1,80 @@
+"""FastAPI dependencies by which every route says who may call it.
+
+A project that the caller may not read answers exactly as one that does not exist, so that nobody learns of others'.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Protocol
+
+from fastapi import Path, Request
+
+from quilate.accounts.model import Permission, Principal, ProjectAccess, ProjectReference
+from quilate.kit.web.problems import Problem
+
+SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
+ProjectSlug = Annotated[str, Path(pattern=SLUG_PATTERN, max_length=64, description="the project's slug")]
+
+
+class Authenticator(Protocol):
+    """Finds out who asks; ``accounts.authentication`` implements it, and the single-user mode another."""
+
+    async def principal(self, request: Request) -> Principal:
+        """Return who asks.
+
+        Raises:
+            Problem: 401, nobody or nobody valid.
+        """
+        ...
+
+    async def project(self, slug: str) -> ProjectReference | None:
+        """Return the project of a slug."""
+        ...
+
+
+class Access:
+    """Makes the dependencies; one for each application."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    async def principal(self, request: Request) -> Principal:
+        """Dependency: anybody who is logged in."""
+        known: Principal | None = getattr(request.state, "principal", None)
+        if known is None:
+            known = await self._authenticator.principal(request)
+            request.state.principal = known
+        return known
+
+    def project(self, permission: Permission) -> Callable[..., Awaitable[ProjectAccess]]:
+        """Return a dependency for routes below ``/projects/{project}``: a member with this permission."""
+
+        async def dependency(request: Request, project: ProjectSlug) -> ProjectAccess:
+            return await self.project_by_slug(request, project, permission)
+
+        return dependency
+
+    async def project_by_slug(self, request: Request, slug: str, permission: Permission) -> ProjectAccess:
+        """Return the access to a project that a body or query names.
+
+        Raises:
+            Problem: 401 without a login, 404 where the caller may not know of the project, 403 without the permission.
+        """
+        principal = await self.principal(request)
+        reference = await self._authenticator.project(slug)
+        granted = principal.permissions_in(reference.id) if reference is not None else frozenset()
+        if reference is None or not granted:
+            raise Problem(status=404, type="not-found", detail=f"there is no project {slug!r}")
+        if permission not in granted:
+            raise Problem(status=403, type="forbidden", detail=f"this needs the permission {permission.value}")
+        return ProjectAccess(principal=principal, project=reference)
+
+    def instance(self, permission: Permission) -> Callable[..., Awaitable[Principal]]:
+        """Return a dependency for routes that belong to no project."""
+
+        async def dependency(request: Request) -> Principal:
+            principal = await self.principal(request)
+            if not principal.may_instance(permission):
+                raise Problem(status=403, type="forbidden", detail=f"this needs the permission {permission.value}")
+            return principal
+
+        return dependency

@@ -1,0 +1,20 @@
+"""Every migration of the service, oldest first. A released line never changes; new ones go to the end."""
+
+from quilate.kit.database.migrations import Migration, read_migrations
+
+MIGRATIONS = (
+    "quilate.accounts:migrations/0001_accounts.sql",
+    "quilate.audit:migrations/0001_audit.sql",
+    "quilate.outbox:migrations/0001_outbox.sql",
+    "quilate.kit.web:migrations/0001_idempotency.sql",
+    "quilate.datasets:migrations/0001_datasets.sql",
+    "quilate.blueprints.registry:migrations/0001_blueprints.sql",
+    "quilate.runs.durable:migrations/0001_runs.sql",
+    "quilate.waivers.requests:migrations/0001_waivers.sql",
+    "quilate.runs.schedules:migrations/0001_schedules.sql",
+)
+
+
+def service_migrations() -> tuple[Migration, ...]:
+    """Return the migrations with their texts."""
+    return read_migrations(MIGRATIONS)

@@ -1,0 +1,1 @@
+"""Blueprints of a project in the service: draft, published, compared, replayed."""

@@ -1,0 +1,1 @@
+"""A typed client of the service, for the command line and for programs."""

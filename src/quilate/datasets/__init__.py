@@ -1,0 +1,1 @@
+"""Datasets: named data and its immutable versions."""

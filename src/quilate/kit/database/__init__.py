@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, named SQL, migrations, group commit, an embedded server. No product words."""

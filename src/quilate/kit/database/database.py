@@ -1,0 +1,115 @@
+"""Connections to one PostgreSQL database, each piece of work in one transaction."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from quilate.kit.database.addresses import connection_arguments
+
+Connection = psycopg.AsyncConnection[DictRow]
+"""What stores take; rows are dictionaries unless a cursor asks for another form."""
+
+Result = TypeVar("Result")
+
+RETRIED_ERRORS = (
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.TooManyConnections,
+    psycopg.OperationalError,
+)
+"""What passes by itself: a lost race, or a server that went away and comes back (restart, failover)."""
+
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+class Database:
+    """A pool of connections; use ``open`` to get one."""
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], url: str) -> None:
+        self._pool = pool
+        self.url = url
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, url: str, *, name: str = "quilate", min_size: int = 1, max_size: int = 8, patience_seconds: float = 30.0
+    ) -> "AsyncIterator[Database]":
+        """Open a pool for the time of the ``async with`` block.
+
+        Args:
+            url: ``postgresql://`` address.
+            name: What the server's own views call this process.
+            min_size: Connections kept open.
+            max_size: Connections at most.
+            patience_seconds: How long a caller waits for a free connection.
+
+        Raises:
+            psycopg_pool.PoolTimeout: No connection came about within the patience.
+        """
+        pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            "",
+            kwargs={
+                **connection_arguments(url),
+                "row_factory": dict_row,
+                "autocommit": True,
+                "application_name": name,
+            },
+            min_size=min_size,
+            max_size=max_size,
+            timeout=patience_seconds,
+            open=False,
+        )
+        await pool.open(wait=True, timeout=patience_seconds)
+        try:
+            yield cls(pool, url)
+        finally:
+            await pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Give a connection on which each statement commits by itself."""
+        async with self._pool.connection() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Give a connection within one transaction, committed at the end of the block."""
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def run(self, work: Callable[[Connection], Awaitable[Result]], *, patience_seconds: float = 30.0) -> Result:
+        """Do ``work`` in one transaction, again where a passing fault of the database ended it.
+
+        When a connection breaks in its COMMIT nobody knows whether it counted. So ``work`` must be safe to repeat:
+        inserts with ``ON CONFLICT``, updates that name the state that they expect.
+
+        Raises:
+            psycopg.Error: The last error, once the patience is used up, or one that does not pass by itself.
+        """
+        end = time.monotonic() + patience_seconds
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                async with self.transaction() as connection:
+                    return await work(connection)
+            except RETRIED_ERRORS:
+                if time.monotonic() + pause >= end:
+                    raise
+                # Where one connection broke, the others may have: those that did are thrown away.
+                await self._pool.check()
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the pool's own counters."""
+        return dict(self._pool.get_stats())

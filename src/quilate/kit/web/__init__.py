@@ -1,0 +1,1 @@
+"""What every HTTP endpoint shares: problem details, idempotency, paging, conditions, limits, event streams."""

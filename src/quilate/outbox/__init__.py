@@ -1,0 +1,1 @@
+"""Outgoing events, written in the transaction of the change that they tell of."""

@@ -1,0 +1,43 @@
+"""Append outgoing events: they exist if and only if the change that they tell of was committed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from quilate.kit.database.database import Connection
+from quilate.kit.database.queries import load_queries
+from quilate.kit.ids import uuid7
+
+_QUERIES = load_queries("quilate.outbox")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingEvent:
+    """One event; ``type`` as CloudEvents has it, for example ``dev.quilate.run.decided``.
+
+    ``subject`` orders delivery: events of one subject leave in the order in which they were appended.
+    """
+
+    type: str
+    project_id: UUID
+    subject: str
+    data: Mapping[str, Any]
+
+
+async def append_events(connection: Connection, events: Sequence[OutgoingEvent]) -> None:
+    """Add events within the caller's transaction."""
+    if not events:
+        return
+    await connection.execute(
+        _QUERIES["append_events"],
+        {
+            "ids": [uuid7() for _ in events],
+            "types": [event.type for event in events],
+            "projects": [event.project_id for event in events],
+            "subjects": [event.subject for event in events],
+            "data": [msgspec.json.encode(event.data).decode() for event in events],
+        },
+    )

@@ -1,0 +1,1 @@
+"""The durable runner: runs on PostgreSQL that survive any process."""

@@ -1,0 +1,1 @@
+"""Schedules: runs by the clock."""

@@ -1,0 +1,1 @@
+"""Where checks of the service find the files that they judge."""

@@ -1,0 +1,1 @@
+"""Waivers as a workflow: requested by one person, approved by another."""
