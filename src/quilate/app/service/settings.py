@@ -1,0 +1,340 @@
+"""What the service reads from its environment: every variable with its meaning, checked once at the start.
+
+``docs/settings.md`` is written from ``VARIABLES`` by ``settings_page`` and tested against it.
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from quilate.domain.errors import ConfigurationError, ConfigurationErrors
+from quilate.kit.database.addresses import SCHEMES
+
+QUEUES = ("code", "data", "ml", "security")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_MOST_WORKERS = 4
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process of the service; see ``VARIABLES`` for the meaning of each."""
+
+    state: Path = Path(".quilate")
+    database_url: str = field(default="", repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    local: bool = False
+    artifacts: Path | None = None
+    queues: tuple[str, ...] = QUEUES
+    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, _MOST_WORKERS))
+    checks_per_worker: int = field(default_factory=lambda: min(os.cpu_count() or 1, 8))
+    lease_seconds: float = 15.0
+    beat_seconds: float = 5.0
+    database_connections: int = 16
+    request_bytes: int = 10 * _MIB
+    upload_bytes: int = 1024 * _MIB
+    stop_seconds: float = 20.0
+    log_level: str = "info"
+    trace_endpoint: str = ""
+
+    @property
+    def base_url(self) -> str:
+        """Where people and other machines reach the service, without a slash at the end."""
+        return self.public_url or f"http://{bracketed(self.host)}:{self.port}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names that a request's ``Host`` may carry, without a port; ``*`` stands for any."""
+        if self.allowed_hosts and not self.local:
+            return self.allowed_hosts
+        own = urlsplit(self.base_url).hostname or self.host
+        return tuple(dict.fromkeys((own.lower(), "localhost", "127.0.0.1", "::1")))
+
+    @property
+    def artifact_directory(self) -> Path:
+        """Where content-addressed artifacts lie; shared by all machines."""
+        return self.artifacts or self.state / "artifacts"
+
+    @property
+    def log_directory(self) -> Path:
+        """Where ``quilate up`` writes what its processes say."""
+        return self.state / "logs"
+
+    @property
+    def backup_directory(self) -> Path:
+        """Where the backups before an upgrade lie."""
+        return self.state / "backups"
+
+    @property
+    def postgres_directory(self) -> Path:
+        """Where the embedded PostgreSQL is asked to lie."""
+        return self.state / "postgres"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One environment variable.
+
+    Attributes:
+        name: Its name.
+        setting: The field of ``Settings`` that it fills.
+        read: Turns its text into the value; raises ``ValueError`` that says what is expected.
+        meaning: One sentence for the documentation.
+        default: The default as the documentation says it.
+    """
+
+    name: str
+    setting: str
+    read: Callable[[str], Any]
+    meaning: str
+    default: str
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host names this machine's loopback interface only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _host(value: str) -> str:
+    if not value or any(sign in value for sign in "/ \t\r\n@"):
+        raise ValueError("expects a host name or an IP address")
+    return value.strip("[]")
+
+
+def _directory(value: str) -> Path:
+    if not value or "\0" in value:
+        raise ValueError("expects a directory")
+    return Path(value).expanduser()
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise ValueError(f"expects a whole number from {least} to {most}")
+        return number
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise ValueError(f"expects seconds from {least:g} to {most:g}")
+        return number
+
+    return read
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in {"1", "true", "yes"}:
+        return True
+    if value.lower() in {"0", "false", "no"}:
+        return False
+    raise ValueError("expects 1 or 0")
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
+
+
+def read_queues(value: str) -> tuple[str, ...]:
+    """Return the queues of a list with commas.
+
+    Raises:
+        ValueError: It names none, or one that does not exist.
+    """
+    names = _names(value)
+    unknown = [name for name in names if name not in QUEUES]
+    if unknown or not names:
+        raise ValueError(f"expects some of {', '.join(QUEUES)}, with commas between them")
+    return names
+
+
+def _level(value: str) -> str:
+    if value.lower() not in LOG_LEVELS:
+        raise ValueError(f"expects one of {', '.join(LOG_LEVELS)}")
+    return value.lower()
+
+
+def _proxies(value: str) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        try:
+            ipaddress.ip_network(name, strict=False)
+        except ValueError as error:
+            raise ValueError("expects IP addresses or networks, with commas between them") from error
+    return names
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or parts.username or parts.query or parts.fragment:
+        raise ValueError("expects an address like https://quilate.example.org")
+    return value.rstrip("/")
+
+
+def _database_address(value: str) -> str:
+    if value.partition("://")[0] not in SCHEMES:
+        raise ValueError("expects an address like postgresql://user@host:5432/database")
+    return value
+
+
+VARIABLES: tuple[Variable, ...] = tuple(
+    Variable(name=name, setting=setting, read=read, meaning=meaning, default=default)
+    for name, setting, read, default, meaning in (
+        ("QUILATE_STATE", "state", _directory, "`./.quilate`",
+         "Directory of everything that this machine keeps: database, artifacts, backups, logs, keys."),
+        ("QUILATE_DATABASE_URL", "database_url", _database_address, "the embedded PostgreSQL",
+         "PostgreSQL 15 or newer. Over a network its certificate is verified unless the address says otherwise by `sslmode`."),
+        ("QUILATE_HOST", "host", _host, "`127.0.0.1`",
+         "Address on which the API listens."),
+        ("QUILATE_PORT", "port", _number(0, 65535), "`8080`",
+         "Port on which the API listens; 0 takes any free one."),
+        ("QUILATE_PUBLIC_URL", "public_url", _web_address, "`http://HOST:PORT`",
+         "Address by which others reach the service, used in links."),
+        ("QUILATE_ALLOWED_HOSTS", "allowed_hosts", _names, "the public URL's host and loopback",
+         "Names that the `Host` of a request may carry, with commas; `*` allows any."),
+        ("QUILATE_TRUSTED_PROXIES", "trusted_proxies", _proxies, "none",
+         "Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
+        ("QUILATE_LOCAL", "local", _flag, "`0`",
+         "Single-user mode: loopback only, no login. Set by `quilate up --local`."),
+        ("QUILATE_ARTIFACTS", "artifacts", _directory, "`artifacts` in the state directory",
+         "Directory of artifacts. API and workers on several machines share it."),
+        ("QUILATE_QUEUES", "queues", read_queues, f"`{','.join(QUEUES)}`",
+         "Queues that this machine's workers serve."),
+        ("QUILATE_WORKERS", "workers", _number(1, 64), "one for each core, at most 4",
+         "Worker processes that `quilate up` starts."),
+        ("QUILATE_CHECKS_PER_WORKER", "checks_per_worker", _number(1, 256), "one for each core, at most 8",
+         "Checks that one worker process runs at a time."),
+        ("QUILATE_LEASE_SECONDS", "lease_seconds", _seconds(1, 3600), "`15`",
+         "After this long without a sign of life a worker's work is given to another."),
+        ("QUILATE_BEAT_SECONDS", "beat_seconds", _seconds(0.1, 1200), "`5`",
+         "A worker renews its lease this often; at most half the lease."),
+        ("QUILATE_DATABASE_CONNECTIONS", "database_connections", _number(2, 500), "`16`",
+         "Database connections of one process at most."),
+        ("QUILATE_REQUEST_BYTES", "request_bytes", _number(1024, 1 << 30), "`10485760`",
+         "Longest request body in bytes, uploads apart."),
+        ("QUILATE_UPLOAD_BYTES", "upload_bytes", _number(1024, 1 << 40), "`1073741824`",
+         "Longest uploaded archive or data file in bytes."),
+        ("QUILATE_STOP_SECONDS", "stop_seconds", _seconds(1, 600), "`20`",
+         "A process that was asked to stop is ended after this long."),
+        ("QUILATE_LOG_LEVEL", "log_level", _level, "`info`",
+         f"Least level that is logged: {', '.join(LOG_LEVELS)}."),
+        ("QUILATE_TRACE_ENDPOINT", "trace_endpoint", _web_address, "none",
+         "OpenTelemetry collector (OTLP over HTTP) that receives the traces."),
+    )
+)  # fmt: skip
+"""Every variable that the service reads, in the order of the documentation."""
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Return the settings of an environment; what is ``given`` and not ``None`` wins over it.
+
+    Args:
+        environment: Variables by name; the process's own by default. An empty variable counts as absent.
+        given: Values of the command line, by the names of the fields of ``Settings``.
+
+    Raises:
+        ConfigurationErrors: Every variable that is wrong, by name.
+    """
+    source = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    wrong = []
+    for variable in VARIABLES:
+        text = source.get(variable.name, "")
+        if not text or given.get(variable.setting) is not None:
+            continue
+        try:
+            values[variable.setting] = variable.read(text)
+        except ValueError as error:
+            # The value is not repeated: it may hold a password.
+            wrong.append(
+                ConfigurationError(f"{variable.name} {error}", next_step=f"correct or unset {variable.name}"),
+            )
+    if wrong:
+        raise ConfigurationErrors(tuple(wrong))
+    values |= {name: value for name, value in given.items() if value is not None}
+    settings = Settings(**values)
+    settings = replace(settings, state=settings.state.absolute())
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.beat_seconds > settings.lease_seconds / 2:
+        raise ConfigurationError(
+            f"QUILATE_BEAT_SECONDS ({settings.beat_seconds:g}) is more than half of QUILATE_LEASE_SECONDS"
+            f" ({settings.lease_seconds:g})",
+            next_step="a worker must be able to miss one beat: shorten the beat or lengthen the lease",
+        )
+    if settings.local and not is_loopback(settings.host):
+        raise ConfigurationError(
+            f"the single-user mode has no login and listens on loopback only, not on {settings.host}",
+            next_step="leave out --host, or start the service with login: quilate up without --local",
+        )
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables from which ``load_settings`` makes the same settings again, for a child process."""
+    written = {}
+    for variable in VARIABLES:
+        value = getattr(settings, variable.setting)
+        if value is None or value in ("", ()):
+            continue
+        if isinstance(value, bool):
+            value = int(value)
+        written[variable.name] = ",".join(value) if isinstance(value, tuple) else str(value)
+    return written
+
+
+def settings_page() -> str:
+    """Return ``docs/settings.md``."""
+    lines = [
+        "# Settings of the service",
+        "",
+        "Written from `src/quilate/app/service/settings.py`; options of the command line win over the environment.",
+        "",
+        "| variable | default | meaning |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| `{each.name}` | {each.default} | {each.meaning} |" for each in VARIABLES]
+    return "\n".join([*lines, ""])
+
+
+def described_fields() -> frozenset[str]:
+    """Return the names of all settings, for the test that each has its variable."""
+    return frozenset(each.name for each in fields(Settings))
