@@ -111,9 +111,9 @@ class RunJudge:
 
     def check_decision(self, run: CheckRun) -> CheckDecision:
         """Return what became of an ended check."""
-        return judge(self._judged(run), self._waivers, self._baseline, self._evaluated_on, self.binds_on).decision
+        return judge(self.judged(run), self._waivers, self._baseline, self._evaluated_on, self.binds_on).decision
 
-    def _judged(self, run: CheckRun) -> JudgedCheck:
+    def judged(self, run: CheckRun) -> JudgedCheck:
         """Return ``judged_check``, computed once for each state of a check."""
         known = self._memory.get(run.check_id)
         if known is None or known[0] is not run:
@@ -132,7 +132,7 @@ class RunJudge:
         What merely happens to have ended does not count, so that the answer does not depend on timing.
         """
         before = everything_before(check.id, self._before)
-        known = [self._judged(snapshot[other.id]) for other in self._plan.checks if other.id in before]
+        known = [self.judged(snapshot[other.id]) for other in self._plan.checks if other.id in before]
         environment = environment_for_when(
             known, self._plan.vocabulary, self._names, self._waivers, self._baseline, self._evaluated_on
         )
@@ -170,7 +170,7 @@ class RunJudge:
             blueprint=self._plan.blueprint.document,
             profile=self._plan.profile,
             evaluated_on=self._evaluated_on,
-            checks=tuple(self._judged(snapshot[check.id]) for check in checks),
+            checks=tuple(self.judged(snapshot[check.id]) for check in checks),
             policies=policies,
             waivers=self._waivers,
             baseline=self._baseline,

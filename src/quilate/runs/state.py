@@ -165,7 +165,12 @@ def _with_attempt(check: PlannedCheck, run: CheckRun, attempt: Attempt, judge: J
     again = result in {CheckResult.FAIL, CheckResult.ERROR, CheckResult.TIMED_OUT}
     if again and len(tried.attempts) <= check.retries and attempt.cached_age_seconds is None:
         return replace(tried, status=RunStatus.QUEUED)
-    return replace(tried, status=_STATUS_OF_RESULT.get(result, RunStatus.FAILED))
+    return replace(tried, status=status_of(result))
+
+
+def status_of(result: CheckResult) -> RunStatus:
+    """Return the status of a check that ended with a result."""
+    return _STATUS_OF_RESULT.get(result, RunStatus.FAILED)
 
 
 def _settled_without_running(check: PlannedCheck, snapshot: Snapshot, judge: Judge) -> Attempt | None:

@@ -1,0 +1,156 @@
+"""Writing the ends of runs: decided ones with their seals, and those that no plan could be made for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from quilate.audit.entries import AuditEntry, append_entries
+from quilate.domain.verdict import RunStatus, Verdict
+from quilate.kit.database.database import Connection
+from quilate.outbox.events import append_events
+from quilate.runs.durable.cancelling import free_held_runs
+from quilate.runs.durable.items import Decided, Item, Unplannable, is_mine, run_event
+from quilate.runs.durable.model import Step
+from quilate.runs.durable.rows import LONGEST_INLINE_BYTES
+from quilate.runs.durable.sql import QUERIES
+
+Ended = tuple[UUID, RunStatus, Verdict | None]
+"""A run that has ended."""
+
+
+async def write_endings(
+    connection: Connection, items: Sequence[Item], rows: Mapping[UUID, Mapping[str, Any]], worker: UUID
+) -> tuple[list[Ended], bool]:
+    """Write decisions and failures, within the caller's transaction.
+
+    Returns:
+        The runs that have ended, and whether a run that waited for one of them may go on.
+    """
+    failed = await _write_unplannable(connection, items, rows, worker)
+    decided = await _write_decisions(connection, items, rows, worker)
+    ended: list[Ended] = [(item.claim.run_id, RunStatus.FAILED, Verdict.UNKNOWN) for item in failed]
+    ended += [(item.run_id, item.decided.status, item.decided.verdict) for item in decided]
+    keys = [(rows[run_id]["project_id"], rows[run_id]["concurrency_key"]) for run_id, _, _ in ended]
+    return ended, bool(await free_held_runs(connection, keys))
+
+
+async def _write_unplannable(
+    connection: Connection, items: Sequence[Item], rows: Mapping[UUID, Mapping[str, Any]], worker: UUID
+) -> list[Unplannable]:
+    valid = [
+        item
+        for item in items
+        if isinstance(item, Unplannable)
+        and is_mine(rows.get(item.claim.run_id), item.claim.step, worker, item.claim.attempt)
+    ]
+    if not valid:
+        return []
+    failures = [msgspec.json.encode(item.failure).decode() for item in valid]
+    runs = [item.claim.run_id for item in valid]
+    await connection.execute(QUERIES["fail_runs"], {"runs": runs, "failures": failures})
+    await append_entries(
+        connection,
+        [
+            AuditEntry(
+                action="run.failed",
+                actor="system:quilate",
+                subject=f"run:{item.claim.run_id}",
+                project_id=item.claim.project_id,
+                details={"verdict": "UNKNOWN", "error": str(item.failure.get("error", ""))},
+            )
+            for item in valid
+        ],
+    )
+    await append_events(
+        connection,
+        [
+            run_event(
+                "dev.quilate.run.finished",
+                item.claim.run_id,
+                item.claim.project_id,
+                {"status": "failed", "verdict": "UNKNOWN"},
+            )
+            for item in valid
+        ],
+    )
+    return valid
+
+
+async def _write_decisions(
+    connection: Connection, items: Sequence[Item], rows: Mapping[UUID, Mapping[str, Any]], worker: UUID
+) -> list[Decided]:
+    valid = [
+        item
+        for item in items
+        if isinstance(item, Decided) and is_mine(rows.get(item.run_id), Step.DECIDE, worker, item.attempt)
+    ]
+    if not valid:
+        return []
+    await connection.execute(QUERIES["insert_decisions"], _decision_columns(valid))
+    await append_entries(connection, [_decided_entry(item) for item in valid])
+    await append_events(
+        connection,
+        [
+            run_event(
+                "dev.quilate.run.finished",
+                item.run_id,
+                item.project_id,
+                {
+                    "status": item.decided.status.value,
+                    "verdict": item.decided.verdict.value if item.decided.verdict else None,
+                    "subject": item.decided.subject_digest,
+                    "blueprint": item.decided.blueprint_id,
+                    "seal": item.decided.seal_digest,
+                },
+            )
+            for item in valid
+        ],
+    )
+    return valid
+
+
+def _decided_entry(item: Decided) -> AuditEntry:
+    decided = item.decided
+    return AuditEntry(
+        action="run.decided",
+        actor="system:quilate",
+        subject=f"run:{item.run_id}",
+        project_id=item.project_id,
+        details={
+            "status": decided.status.value,
+            "verdict": decided.verdict.value if decided.verdict else None,
+            "judged": decided.subject_digest,
+            "blueprint": decided.blueprint_digest,
+            "decision": decided.decision_digest,
+            "input": decided.input_digest,
+            "seal": decided.seal_digest,
+        },
+    )
+
+
+def _decision_columns(valid: Sequence[Decided]) -> dict[str, list[Any]]:
+    sealed = [item for item in valid if item.decided.verdict is not None]
+    return {
+        "runs": [item.run_id for item in valid],
+        "statuses": [item.decided.status.value for item in valid],
+        "verdicts": [item.decided.verdict.value if item.decided.verdict else None for item in valid],
+        "d_runs": [item.run_id for item in sealed],
+        "d_projects": [item.project_id for item in sealed],
+        "d_verdicts": [str(item.decided.verdict) for item in sealed],
+        "d_subjects": [item.decided.subject_digest for item in sealed],
+        "d_blueprints": [item.decided.blueprint_id for item in sealed],
+        "d_blueprint_digests": [item.decided.blueprint_digest for item in sealed],
+        "d_digests": [item.decided.decision_digest for item in sealed],
+        "d_input_digests": [item.decided.input_digest for item in sealed],
+        "d_seal_digests": [item.decided.seal_digest for item in sealed],
+        "d_documents": [_inline(item.decided.decision) for item in sealed],
+        "d_inputs": [_inline(item.decided.input) for item in sealed],
+        "d_seals": [item.decided.seal for item in sealed],
+        "d_failing": [msgspec.json.encode(item.decided.failing).decode() for item in sealed],
+    }
+
+
+def _inline(document: bytes) -> bytes | None:
+    return document if len(document) <= LONGEST_INLINE_BYTES else None

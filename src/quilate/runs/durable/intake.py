@@ -1,0 +1,182 @@
+"""Taking runs in: durable before the caller hears of it, the same submission only once."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from quilate.audit.entries import AuditEntry, append_entries
+from quilate.domain.verdict import RunStatus
+from quilate.kit.canonical import canonical_json, sha256_of, to_document
+from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.group_commit import GroupCommit
+from quilate.kit.ids import uuid7
+from quilate.outbox.events import OutgoingEvent, append_events
+from quilate.runs.durable.model import Refusal, Submission, Submitted
+from quilate.runs.durable.sql import QUERIES
+
+LONGEST_QUEUE = 100_000
+"""A project may have this many runs waiting; further ones are refused until some have started."""
+
+
+class Wakeup(Protocol):
+    """Tells waiting workers that there is work."""
+
+    def work_is_there(self, queue: str) -> None:
+        """Note that a queue has work; told to the others soon, together with what else happens meanwhile."""
+        ...
+
+
+class Intake:
+    """Takes submissions that arrive together into one transaction."""
+
+    def __init__(self, database: Database, wakeup: Wakeup | None = None, *, observe: Any = None) -> None:
+        self._wakeup = wakeup
+        self._group: GroupCommit[Submission, Submitted] = GroupCommit(database, insert_runs, observe=observe)
+
+    async def submit(self, submission: Submission) -> Submitted:
+        """Return once the run is durable."""
+        submitted = await self._group.submit(submission)
+        if submitted.created and self._wakeup is not None:
+            self._wakeup.work_is_there("control")
+        return submitted
+
+
+async def insert_runs(connection: Connection, submissions: Sequence[Submission]) -> list[Submitted]:
+    """Insert runs with their audit entries and outgoing events, within the caller's transaction.
+
+    A submission whose idempotency name is known gives the run that is there, or a refusal where it asks for something
+    else. Safe to repeat: new ids are made each time, and a name decides which insert counted.
+    """
+    documents = [_document(submission) for submission in submissions]
+    digests = [sha256_of(document) for document in documents]
+    ids = [uuid7() for _ in submissions]
+    full = await _full_projects(connection, submissions)
+    wanted = [place for place, submission in enumerate(submissions) if submission.project_id not in full]
+    inserted = await _insert_submissions(
+        connection, [(ids[i], submissions[i], documents[i], digests[i]) for i in wanted]
+    )
+    new = [place for place in wanted if ids[place] in inserted]
+    if new:
+        await connection.execute(
+            QUERIES["insert_runs"],
+            {
+                "ids": [ids[i] for i in new],
+                "projects": [submissions[i].project_id for i in new],
+                "priorities": [submissions[i].priority for i in new],
+                "keys": [submissions[i].concurrency_key or None for i in new],
+            },
+        )
+        await _tell(connection, [(ids[i], submissions[i], digests[i]) for i in new])
+    known = await _known(connection, [submissions[i] for i in wanted if ids[i] not in inserted])
+    return [
+        _outcome(ids[place], submission, digests[place], inserted, known, full=submission.project_id in full)
+        for place, submission in enumerate(submissions)
+    ]
+
+
+def _document(submission: Submission) -> bytes:
+    document = to_document(submission)
+    for name in ("project_id", "actor", "idempotency", "rerun_of", "traceparent"):
+        del document[name]
+    return canonical_json(document)
+
+
+async def _full_projects(connection: Connection, submissions: Sequence[Submission]) -> frozenset[UUID]:
+    projects = list({submission.project_id for submission in submissions})
+    cursor = await connection.execute(QUERIES["full_projects"], {"projects": projects, "most": LONGEST_QUEUE})
+    return frozenset(row["project_id"] for row in await cursor.fetchall())
+
+
+async def _insert_submissions(
+    connection: Connection, rows: Sequence[tuple[UUID, Submission, bytes, str]]
+) -> frozenset[UUID]:
+    if not rows:
+        return frozenset()
+    cursor = await connection.execute(
+        QUERIES["insert_submissions"],
+        {
+            "ids": [row[0] for row in rows],
+            "projects": [row[1].project_id for row in rows],
+            "events": [row[1].event for row in rows],
+            "actors": [str(row[1].actor) for row in rows],
+            "documents": [row[2].decode() for row in rows],
+            "reruns": [row[1].rerun_of for row in rows],
+            "sources": [row[1].idempotency.source if row[1].idempotency else None for row in rows],
+            "names": [row[1].idempotency.id if row[1].idempotency else None for row in rows],
+            "digests": [row[3] for row in rows],
+            "traces": [row[1].traceparent for row in rows],
+        },
+    )
+    return frozenset(row["run_id"] for row in await cursor.fetchall())
+
+
+async def _known(
+    connection: Connection, submissions: Sequence[Submission]
+) -> dict[tuple[UUID, str, str], dict[str, Any]]:
+    named = [(each.project_id, each.idempotency) for each in submissions if each.idempotency]
+    if not named:
+        return {}
+    cursor = await connection.execute(
+        QUERIES["known_submissions"],
+        {
+            "projects": [project for project, _ in named],
+            "sources": [name.source for _, name in named],
+            "names": [name.id for _, name in named],
+        },
+    )
+    return {
+        (row["project_id"], row["idempotency_source"], row["idempotency_id"]): row for row in await cursor.fetchall()
+    }
+
+
+def _outcome(  # noqa: PLR0913 - everything that a submission's fate depends on
+    run_id: UUID,
+    submission: Submission,
+    digest: str,
+    inserted: frozenset[UUID],
+    known: dict[tuple[UUID, str, str], dict[str, Any]],
+    *,
+    full: bool,
+) -> Submitted:
+    if run_id in inserted:
+        return Submitted(run_id=run_id)
+    if full or submission.idempotency is None:
+        return Submitted(run_id=run_id, created=False, refusal=Refusal.QUEUE_FULL)
+    row = known[submission.project_id, submission.idempotency.source, submission.idempotency.id]
+    same = row["request_digest"] == digest
+    return Submitted(
+        run_id=row["run_id"],
+        status=RunStatus(row["status"]),
+        created=False,
+        refusal=None if same else Refusal.IDEMPOTENCY_MISMATCH,
+    )
+
+
+async def _tell(connection: Connection, new: Sequence[tuple[UUID, Submission, str]]) -> None:
+    await append_entries(
+        connection,
+        [
+            AuditEntry(
+                action="run.submitted",
+                actor=str(submission.actor),
+                subject=f"run:{run_id}",
+                project_id=submission.project_id,
+                details={"event": submission.event, "request": digest},
+            )
+            for run_id, submission, digest in new
+        ],
+    )
+    queued_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    await append_events(
+        connection,
+        [
+            OutgoingEvent(
+                type="dev.quilate.run.queued",
+                project_id=submission.project_id,
+                subject=f"run:{run_id}",
+                data={"run": str(run_id), "event": submission.event, "at": queued_at},
+            )
+            for run_id, submission, _ in new
+        ],
+    )

@@ -1,0 +1,64 @@
+"""What happened to runs in a worker's memory and is to be written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from quilate.domain.ids import CheckId
+from quilate.outbox.events import OutgoingEvent
+from quilate.runs.durable.deciding import DecidedRun
+from quilate.runs.durable.live import Prepared
+from quilate.runs.durable.model import Step
+from quilate.runs.durable.rows import ClaimedStep
+from quilate.runs.state import Attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan was made."""
+
+    claim: ClaimedStep
+    prepared: Prepared
+    supersede: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplannable:
+    """No plan could be made: the run ends without a decision, UNKNOWN."""
+
+    claim: ClaimedStep
+    failure: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """An attempt of a check has ended."""
+
+    run_id: UUID
+    check_id: CheckId
+    number: int
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A run was decided under the fencing token ``attempt``."""
+
+    run_id: UUID
+    project_id: UUID
+    attempt: int
+    decided: DecidedRun
+
+
+Item = Planned | Unplannable | Completed | Decided
+
+
+def is_mine(row: Mapping[str, Any] | None, expected: Step, worker: UUID, attempt: int) -> bool:
+    """Tell whether a locked row is still at a step that this worker holds under this fencing token."""
+    return row is not None and row["step"] == expected and row["worker"] == worker and row["attempt"] == attempt
+
+
+def run_event(kind: str, run_id: UUID, project_id: UUID, data: Mapping[str, Any]) -> OutgoingEvent:
+    """Return an outgoing event about a run."""
+    return OutgoingEvent(type=kind, project_id=project_id, subject=f"run:{run_id}", data={"run": str(run_id), **data})

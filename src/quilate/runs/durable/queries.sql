@@ -1,0 +1,435 @@
+-- Intake ---------------------------------------------------------------------------------------------------------
+
+-- name: full_projects
+SELECT project_id
+FROM unnest(%(projects)s::uuid[]) AS given (project_id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting
+    FROM (
+        SELECT 1 FROM runs
+        WHERE runs.project_id = given.project_id AND status = 'queued' AND NOT held
+        LIMIT %(most)s
+    ) AS bounded
+) AS counted
+WHERE waiting >= %(most)s;
+
+-- name: insert_submissions
+INSERT INTO run_submissions (
+    run_id, project_id, event, actor, document, rerun_of,
+    idempotency_source, idempotency_id, request_digest, traceparent
+)
+SELECT run_id, project_id, event, actor, document::jsonb, rerun_of, source, name, digest, trace
+FROM unnest(
+    %(ids)s::uuid[], %(projects)s::uuid[], %(events)s::text[], %(actors)s::text[], %(documents)s::text[],
+    %(reruns)s::uuid[], %(sources)s::text[], %(names)s::text[], %(digests)s::text[], %(traces)s::text[]
+) AS given (run_id, project_id, event, actor, document, rerun_of, source, name, digest, trace)
+ON CONFLICT DO NOTHING
+RETURNING run_id;
+
+-- name: known_submissions
+SELECT s.project_id, s.idempotency_source, s.idempotency_id, s.run_id, s.request_digest, r.status
+FROM unnest(%(projects)s::uuid[], %(sources)s::text[], %(names)s::text[]) AS given (project_id, source, name)
+JOIN run_submissions AS s
+    ON s.project_id = given.project_id AND s.idempotency_source = given.source AND s.idempotency_id = given.name
+JOIN runs AS r ON r.id = s.run_id;
+
+-- name: insert_runs
+INSERT INTO runs (id, project_id, status, step, priority, concurrency_key)
+SELECT id, project_id, 'queued', 'plan', priority, key
+FROM unnest(%(ids)s::uuid[], %(projects)s::uuid[], %(priorities)s::smallint[], %(keys)s::text[])
+    AS given (id, project_id, priority, key);
+
+-- Workers --------------------------------------------------------------------------------------------------------
+
+-- name: register_worker
+INSERT INTO workers (id, host, process, queues, lease_until)
+VALUES (%(worker)s, %(host)s, %(process)s, %(queues)s, now() + make_interval(secs => %(lease)s));
+
+-- name: renew_lease
+UPDATE workers SET lease_until = now() + make_interval(secs => %(lease)s)
+WHERE id = %(worker)s AND lease_until > now()
+RETURNING id;
+
+-- name: claimed_checks
+SELECT run_id, check_id, attempt FROM check_runs WHERE worker = %(worker)s;
+
+-- name: claimed_steps
+SELECT id, attempt FROM runs WHERE worker = %(worker)s;
+
+-- name: remove_worker
+DELETE FROM workers WHERE id = %(worker)s;
+
+-- name: release_steps
+UPDATE runs SET worker = NULL, ready_at = now() WHERE worker = %(worker)s RETURNING id;
+
+-- name: release_checks
+UPDATE check_runs SET worker = NULL, status = 'queued', started_at = NULL, attempt = attempt + 1, ready_at = now()
+WHERE worker = %(worker)s
+RETURNING run_id, check_id;
+
+-- name: release_these_checks
+UPDATE check_runs AS c SET
+    worker = NULL, status = 'queued', started_at = NULL, attempt = c.attempt + 1, ready_at = now()
+FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
+WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt AND c.worker = %(worker)s;
+
+-- name: release_these_steps
+UPDATE runs SET worker = NULL, attempt = attempt + 1, ready_at = now()
+WHERE id = ANY(%(runs)s) AND worker = %(worker)s;
+
+-- Claims ---------------------------------------------------------------------------------------------------------
+
+-- Projects are visited by a loose index scan; the one with the fewest running runs comes first, each in turn. The lock
+-- on the project makes its limit exact; a project that another worker is just serving is left to it.
+-- name: claim_runs
+WITH RECURSIVE waiting AS (
+    (
+        SELECT project_id FROM runs
+        WHERE status = 'queued' AND NOT held
+        ORDER BY project_id LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT r.project_id FROM runs AS r
+        WHERE r.status = 'queued' AND NOT r.held AND r.project_id > waiting.project_id
+        ORDER BY r.project_id LIMIT 1
+    )
+    FROM waiting WHERE waiting.project_id IS NOT NULL
+),
+shares AS (
+    SELECT w.project_id, counted.running, coalesce(p.max_concurrent_runs, %(most)s) - counted.running AS room
+    FROM waiting AS w
+    LEFT JOIN projects AS p ON p.id = w.project_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS running FROM runs AS r WHERE r.project_id = w.project_id AND r.status = 'running'
+    ) AS counted
+    WHERE w.project_id IS NOT NULL
+),
+served AS (
+    SELECT project_id, running, room FROM shares
+    WHERE room > 0 AND pg_try_advisory_xact_lock(1903, hashtext(project_id::text))
+    ORDER BY running LIMIT 64
+),
+candidates AS (
+    SELECT chosen.id
+    FROM served AS s
+    CROSS JOIN LATERAL (
+        SELECT id, row_number() OVER (ORDER BY priority DESC, id) AS place
+        FROM (
+            SELECT id, priority FROM runs AS r
+            WHERE r.project_id = s.project_id AND r.status = 'queued' AND NOT r.held
+            ORDER BY priority DESC, id
+            LIMIT least(s.room, %(limit)s)
+            FOR UPDATE SKIP LOCKED
+        ) AS locked
+    ) AS chosen
+    ORDER BY s.running + chosen.place, chosen.id
+    LIMIT %(limit)s
+)
+UPDATE runs SET
+    status = 'running', worker = %(worker)s, attempt = attempt + 1, version = version + 1,
+    started_at = coalesce(started_at, now())
+FROM candidates, run_submissions AS s
+WHERE runs.id = candidates.id AND s.run_id = runs.id
+RETURNING runs.id, runs.project_id, runs.priority, runs.version, runs.attempt, runs.losses, runs.step,
+    runs.concurrency_key, s.event, s.actor, s.document::text AS document, s.rerun_of, s.traceparent;
+
+-- name: claim_steps
+WITH candidates AS (
+    SELECT id FROM runs
+    WHERE status = 'running' AND step IN ('plan', 'decide') AND worker IS NULL AND ready_at <= now()
+    ORDER BY ready_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE runs SET worker = %(worker)s, attempt = attempt + 1
+FROM candidates, run_submissions AS s
+WHERE runs.id = candidates.id AND s.run_id = runs.id
+RETURNING runs.id, runs.project_id, runs.priority, runs.version, runs.attempt, runs.losses, runs.step,
+    runs.concurrency_key, s.event, s.actor, s.document::text AS document, s.rerun_of, s.traceparent;
+
+-- The project with the fewest checks under way comes first, each project in turn.
+-- name: claim_checks
+WITH RECURSIVE waiting AS (
+    SELECT q.queue, (
+        SELECT c.project_id FROM check_runs AS c
+        WHERE c.queue = q.queue AND c.status = 'queued'
+        ORDER BY c.project_id LIMIT 1
+    ) AS project_id
+    FROM unnest(%(queues)s::text[]) AS q (queue)
+    UNION ALL
+    SELECT w.queue, (
+        SELECT c.project_id FROM check_runs AS c
+        WHERE c.queue = w.queue AND c.status = 'queued' AND c.project_id > w.project_id
+        ORDER BY c.project_id LIMIT 1
+    )
+    FROM waiting AS w WHERE w.project_id IS NOT NULL
+),
+under_way AS (
+    SELECT project_id, count(*) AS running FROM check_runs WHERE worker IS NOT NULL GROUP BY project_id
+),
+candidates AS (
+    SELECT chosen.run_id, chosen.check_id
+    FROM waiting AS w
+    LEFT JOIN under_way AS u USING (project_id)
+    CROSS JOIN LATERAL (
+        SELECT run_id, check_id, row_number() OVER (ORDER BY priority DESC, ready_at) AS place
+        FROM (
+            SELECT run_id, check_id, priority, ready_at FROM check_runs AS c
+            WHERE c.queue = w.queue AND c.project_id = w.project_id AND c.status = 'queued' AND c.ready_at <= now()
+            ORDER BY priority DESC, ready_at
+            LIMIT %(limit)s
+            FOR UPDATE SKIP LOCKED
+        ) AS locked
+    ) AS chosen
+    WHERE w.project_id IS NOT NULL
+    ORDER BY coalesce(u.running, 0) + chosen.place, chosen.run_id
+    LIMIT %(limit)s
+)
+UPDATE check_runs AS c SET status = 'running', worker = %(worker)s, started_at = now()
+FROM candidates, runs AS r, run_submissions AS s
+WHERE c.run_id = candidates.run_id AND c.check_id = candidates.check_id AND r.id = c.run_id AND s.run_id = r.id
+RETURNING c.run_id, c.check_id, c.attempt, c.losses, c.project_id, r.version, r.priority, s.traceparent;
+
+-- Reading a run --------------------------------------------------------------------------------------------------
+
+-- name: preparations
+SELECT p.run_id, p.document, r.priority, r.version, r.project_id, r.plan_digest, l.document AS plan, s.event,
+    s.traceparent
+FROM run_preparations AS p
+JOIN runs AS r ON r.id = p.run_id
+JOIN run_plans AS l ON l.digest = r.plan_digest
+JOIN run_submissions AS s ON s.run_id = r.id
+WHERE p.run_id = ANY(%(runs)s);
+
+-- name: attempts_of_runs
+SELECT run_id, check_id, attempt, completion, reason, next_step, duration_ms, cached_age_seconds, final, evidence,
+    evidence_digest, report
+FROM check_attempts WHERE run_id = ANY(%(runs)s);
+
+-- name: checks_in_flight
+SELECT run_id, check_id, attempt FROM check_runs WHERE run_id = ANY(%(runs)s);
+
+-- name: cached_answers
+SELECT key, attempts, extract(epoch FROM now() - created_at)::float8 AS age
+FROM result_cache WHERE project_id = %(project)s AND key = ANY(%(keys)s);
+
+-- Steps of runs --------------------------------------------------------------------------------------------------
+
+-- name: lock_runs
+SELECT id, project_id, status, step, version, attempt, worker, priority, concurrency_key
+FROM runs WHERE id = ANY(%(runs)s) ORDER BY id FOR UPDATE;
+
+-- name: end_checks
+DELETE FROM check_runs AS c
+USING unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
+WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt
+    AND c.worker = %(worker)s AND c.status = 'running'
+RETURNING c.run_id, c.check_id, c.attempt;
+
+-- name: write_steps
+WITH attempts AS (
+    INSERT INTO check_attempts (
+        run_id, check_id, attempt, project_id, run_version, completion, result, reason, next_step, duration_ms,
+        cached_age_seconds, final, evidence_digest, evidence, report
+    )
+    SELECT * FROM unnest(
+        %(a_runs)s::uuid[], %(a_checks)s::text[], %(a_numbers)s::smallint[], %(a_projects)s::uuid[],
+        %(a_versions)s::int[], %(a_completions)s::text[], %(a_results)s::text[], %(a_reasons)s::text[],
+        %(a_next_steps)s::text[], %(a_durations)s::real[], %(a_ages)s::real[], %(a_finals)s::bool[],
+        %(a_digests)s::text[], %(a_evidence)b::bytea[], %(a_reports)s::text[]
+    )
+),
+ready AS (
+    INSERT INTO check_runs (
+        run_id, check_id, project_id, queue, status, priority, attempt, worker, ready_at, started_at
+    )
+    SELECT run_id, check_id, project_id, queue, status, priority, attempt,
+        CASE WHEN status = 'running' THEN %(worker)s::uuid END,
+        now() + make_interval(secs => pause),
+        CASE WHEN status = 'running' THEN now() END
+    FROM unnest(
+        %(r_runs)s::uuid[], %(r_checks)s::text[], %(r_projects)s::uuid[], %(r_queues)s::text[],
+        %(r_statuses)s::text[], %(r_priorities)s::smallint[], %(r_numbers)s::smallint[], %(r_pauses)s::float8[]
+    ) AS given (run_id, check_id, project_id, queue, status, priority, attempt, pause)
+)
+UPDATE runs SET
+    version = given.version,
+    step = given.step,
+    attempt = runs.attempt + given.claims,
+    worker = CASE WHEN given.claims > 0 THEN %(worker)s::uuid END,
+    ready_at = now()
+FROM unnest(%(s_runs)s::uuid[], %(s_versions)s::int[], %(s_steps)s::text[], %(s_claims)s::smallint[])
+    AS given (id, version, step, claims)
+WHERE runs.id = given.id
+RETURNING runs.id, runs.attempt;
+
+-- name: insert_findings
+INSERT INTO findings (run_id, project_id, check_id, attempt, place, fingerprint, rule, severity, message, path, line)
+SELECT * FROM unnest(
+    %(runs)s::uuid[], %(projects)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[], %(places)s::int[],
+    %(fingerprints)s::text[], %(rules)s::text[], %(severities)s::text[], %(messages)s::text[], %(paths)s::text[],
+    %(lines)s::int[]
+);
+
+-- name: insert_plans
+INSERT INTO run_plans (digest, document)
+SELECT * FROM unnest(%(digests)s::text[], %(documents)b::bytea[])
+ON CONFLICT DO NOTHING;
+
+-- name: insert_preparations
+WITH prepared AS (
+    INSERT INTO run_preparations (
+        run_id, project_id, subject_kind, subject_name, subject_digest, revision, branch, document
+    )
+    SELECT * FROM unnest(
+        %(runs)s::uuid[], %(projects)s::uuid[], %(kinds)s::text[], %(names)s::text[], %(digests)s::text[],
+        %(revisions)s::text[], %(branches)s::text[], %(documents)b::bytea[]
+    )
+    ON CONFLICT DO NOTHING
+)
+UPDATE runs SET plan_digest = given.plan, concurrency_key = coalesce(runs.concurrency_key, given.key)
+FROM unnest(%(runs)s::uuid[], %(plans)s::text[], %(keys)s::text[]) AS given (id, plan, key)
+WHERE runs.id = given.id;
+
+-- name: insert_decisions
+WITH decided AS (
+    INSERT INTO decisions (
+        run_id, project_id, verdict, subject_digest, blueprint_id, blueprint_digest, decision_digest, input_digest,
+        seal_digest, decision, input, seal, failing
+    )
+    SELECT run_id, project_id, verdict, subject, blueprint, blueprint_digest, decision_digest, input_digest,
+        seal_digest, decision, input, seal, failing::jsonb
+    FROM unnest(
+        %(d_runs)s::uuid[], %(d_projects)s::uuid[], %(d_verdicts)s::text[], %(d_subjects)s::text[],
+        %(d_blueprints)s::text[], %(d_blueprint_digests)s::text[], %(d_digests)s::text[], %(d_input_digests)s::text[],
+        %(d_seal_digests)s::text[], %(d_documents)b::bytea[], %(d_inputs)b::bytea[], %(d_seals)b::bytea[],
+        %(d_failing)s::text[]
+    ) AS given (
+        run_id, project_id, verdict, subject, blueprint, blueprint_digest, decision_digest, input_digest, seal_digest,
+        decision, input, seal, failing
+    )
+)
+UPDATE runs SET
+    status = given.status, step = NULL, worker = NULL, verdict = given.verdict, version = runs.version + 1,
+    ended_at = now()
+FROM unnest(%(runs)s::uuid[], %(statuses)s::text[], %(verdicts)s::text[]) AS given (id, status, verdict)
+WHERE runs.id = given.id;
+
+-- name: fail_runs
+WITH told AS (
+    UPDATE run_submissions SET failure = given.failure::jsonb
+    FROM unnest(%(runs)s::uuid[], %(failures)s::text[]) AS given (run_id, failure)
+    WHERE run_submissions.run_id = given.run_id
+),
+gone AS (
+    DELETE FROM check_runs WHERE run_id = ANY(%(runs)s)
+)
+UPDATE runs SET
+    status = 'failed', step = NULL, worker = NULL, verdict = 'UNKNOWN', version = version + 1, ended_at = now()
+WHERE id = ANY(%(runs)s);
+
+-- name: keep_answers
+INSERT INTO result_cache (project_id, key, attempts)
+SELECT * FROM unnest(%(projects)s::uuid[], %(keys)s::text[], %(attempts)b::bytea[])
+ON CONFLICT (project_id, key) DO UPDATE SET attempts = excluded.attempts, created_at = now();
+
+-- Concurrency keys -----------------------------------------------------------------------------------------------
+
+-- name: lock_concurrency_key
+SELECT pg_advisory_xact_lock(1904, hashtext(%(project)s::text || ' ' || %(key)s));
+
+-- name: others_of_key
+SELECT id, held FROM runs
+WHERE project_id = %(project)s AND concurrency_key = %(key)s AND step IS NOT NULL AND id <> %(run)s
+ORDER BY id;
+
+-- name: hold_run
+UPDATE runs SET status = 'queued', step = 'plan', held = true, worker = NULL, version = version + 1,
+    concurrency_key = %(key)s
+WHERE id = %(run)s;
+
+-- name: release_held
+UPDATE runs SET held = false, version = version + 1
+WHERE id IN (
+    SELECT DISTINCT ON (r.project_id, r.concurrency_key) r.id
+    FROM unnest(%(projects)s::uuid[], %(keys)s::text[]) AS given (project_id, key)
+    JOIN runs AS r ON r.project_id = given.project_id AND r.concurrency_key = given.key AND r.held
+    WHERE NOT EXISTS (
+        SELECT 1 FROM runs AS active
+        WHERE active.project_id = r.project_id AND active.concurrency_key = r.concurrency_key
+            AND active.step IS NOT NULL AND NOT active.held
+    )
+    ORDER BY r.project_id, r.concurrency_key, r.id
+)
+RETURNING id;
+
+-- Cancellation ---------------------------------------------------------------------------------------------------
+
+-- name: cancel_runs
+UPDATE runs SET status = 'cancelled', step = NULL, worker = NULL, held = false, version = version + 1, ended_at = now()
+WHERE id = ANY(%(runs)s) AND project_id = %(project)s AND step IS NOT NULL
+RETURNING id, version, concurrency_key;
+
+-- name: cancel_checks
+WITH gone AS (
+    DELETE FROM check_runs WHERE run_id = ANY(%(runs)s) RETURNING run_id, check_id, attempt, project_id, worker
+),
+recorded AS (
+    INSERT INTO check_attempts (
+        run_id, check_id, attempt, project_id, run_version, completion, result, reason, final
+    )
+    SELECT gone.run_id, check_id, attempt, project_id, version, 'cancelled', 'cancelled', %(reason)s, true
+    FROM gone JOIN unnest(%(runs)s::uuid[], %(versions)s::int[]) AS given (run_id, version) USING (run_id)
+)
+SELECT run_id, check_id, worker FROM gone;
+
+-- name: run_status
+SELECT status FROM runs WHERE id = %(run)s AND project_id = %(project)s;
+
+-- Recovery -------------------------------------------------------------------------------------------------------
+
+-- name: dead_workers
+DELETE FROM workers WHERE id IN (
+    SELECT id FROM workers WHERE lease_until < now() FOR UPDATE SKIP LOCKED
+)
+RETURNING id, host, process;
+
+-- name: return_checks
+UPDATE check_runs SET
+    status = 'queued', worker = NULL, started_at = NULL, attempt = attempt + 1, losses = losses + 1, ready_at = now()
+WHERE worker = ANY(%(workers)s)
+RETURNING run_id, check_id, project_id, losses;
+
+-- name: return_steps
+UPDATE runs SET worker = NULL, losses = losses + 1, attempt = attempt + 1, version = version + 1, ready_at = now()
+WHERE worker = ANY(%(workers)s)
+RETURNING id AS run_id, project_id, losses;
+
+-- Rows whose worker is not even known any more, for example after a restore.
+-- name: orphans
+SELECT DISTINCT worker FROM (
+    SELECT worker FROM check_runs WHERE worker IS NOT NULL
+    UNION ALL
+    SELECT worker FROM runs WHERE worker IS NOT NULL
+) AS claimed
+WHERE NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = claimed.worker);
+
+-- name: insert_dead_letters
+INSERT INTO dead_letters (id, project_id, run_id, check_id, reason, details)
+SELECT id, project_id, run_id, check_id, reason, details::jsonb
+FROM unnest(%(ids)s::uuid[], %(projects)s::uuid[], %(runs)s::uuid[], %(checks)s::text[], %(reasons)s::text[],
+    %(details)s::text[]) AS given (id, project_id, run_id, check_id, reason, details);
+
+-- name: dead_letter
+SELECT d.id, d.run_id, d.project_id, d.replayed_at, s.document::text AS document, s.event
+FROM dead_letters AS d JOIN run_submissions AS s ON s.run_id = d.run_id
+WHERE d.id = %(letter)s AND d.project_id = %(project)s
+FOR UPDATE OF d;
+
+-- name: mark_replayed
+UPDATE dead_letters SET replayed_at = now(), replayed_as = %(run)s WHERE id = %(letter)s;
+
+-- Wake-up --------------------------------------------------------------------------------------------------------
+
+-- name: notify
+SELECT pg_notify('quilate_work', queue) FROM unnest(%(queues)s::text[]) AS given (queue);

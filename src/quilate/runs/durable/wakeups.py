@@ -1,0 +1,61 @@
+"""Waking workers: notices are sent outside transactions and gathered, for NOTIFY serialises all commits that hold one.
+
+A lost notice costs a second at most: workers look by themselves as well.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import psycopg
+
+from quilate.kit.database.addresses import connection_arguments
+from quilate.kit.database.database import Database
+from quilate.runs.durable.sql import QUERIES
+
+CONTROL = "control"
+"""The queue of the runs' own steps."""
+
+CANCELLED = "cancelled"
+"""The notice that something was cancelled: workers compare what they run with what is theirs."""
+
+_GATHERING_SECONDS = 0.005
+_PAUSE_SECONDS = 1.0
+
+
+class Wakeups:
+    """Sends notices, at most one for each queue and gathering time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._queues: set[str] = set()
+        self._sender: asyncio.Task[None] | None = None
+
+    def work_is_there(self, queue: str) -> None:
+        """Tell the workers of a queue soon."""
+        self._queues.add(queue)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        while self._queues:
+            await asyncio.sleep(_GATHERING_SECONDS)
+            queues, self._queues = sorted(self._queues), set()
+            with contextlib.suppress(psycopg.Error):
+                async with self._database.connection() as connection:
+                    await connection.execute(QUERIES["notify"], {"queues": queues})
+
+
+async def notices(url: str) -> AsyncIterator[str]:
+    """Yield the names of queues that have work, and an empty name whenever the connection was made anew."""
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                **connection_arguments(url), autocommit=True, application_name="quilate-listen"
+            ) as connection:
+                await connection.execute("LISTEN quilate_work")
+                yield ""
+                async for notice in connection.notifies():
+                    yield notice.payload
+        except psycopg.Error:
+            await asyncio.sleep(_PAUSE_SECONDS)

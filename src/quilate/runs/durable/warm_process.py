@@ -1,0 +1,83 @@
+"""The warm process for trivial checks: takes batches from a socket, answers each as it ends."""
+
+import importlib
+import socket
+import sys
+import time
+import traceback
+
+import msgspec
+
+from quilate.checks.execution import execute_document
+from quilate.kit.process.forkserver_protocol import FrameReader, frame
+
+_FLUSH_BYTES = 32 << 10
+_FLUSH_SECONDS = 0.005
+
+
+class WarmJob(msgspec.Struct, frozen=True, kw_only=True):
+    """One check to be run: a serialised ``ContextSpec``."""
+
+    number: int
+    payload: bytes
+
+
+class WarmBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs that travel together."""
+
+    jobs: list[WarmJob]
+
+
+class WarmAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A serialised ``ExecutionAnswer``, or the fault that the check ended with."""
+
+    number: int
+    answer: bytes = b""
+    error: str = ""
+    report: str = ""
+    seconds: float = 0.0
+
+
+def answer_of(job: WarmJob) -> WarmAnswer:
+    """Run one check; whatever it throws is its answer."""
+    begin = time.perf_counter()
+    try:
+        answer = execute_document(job.payload)
+    except BaseException as error:  # noqa: BLE001 - one check's fault must not be its neighbours'
+        return WarmAnswer(
+            number=job.number,
+            error=f"{type(error).__name__}: {error}",
+            report=traceback.format_exc(),
+            seconds=time.perf_counter() - begin,
+        )
+    return WarmAnswer(number=job.number, answer=answer, seconds=time.perf_counter() - begin)
+
+
+def serve(connection: socket.socket) -> None:
+    """Answer until the other side hangs up."""
+    reader = FrameReader()
+    while data := connection.recv(1 << 20):
+        for content in reader.feed(data):
+            batch = msgspec.msgpack.decode(content, type=WarmBatch)
+            pending = bytearray()
+            flushed = time.monotonic()
+            for job in batch.jobs:
+                pending += frame(answer_of(job))
+                if len(pending) >= _FLUSH_BYTES or time.monotonic() - flushed > _FLUSH_SECONDS:
+                    connection.sendall(pending)
+                    pending.clear()
+                    flushed = time.monotonic()
+            if pending:
+                connection.sendall(pending)
+
+
+def main() -> None:
+    """Serve the socket whose number is the first argument, with the modules that follow loaded."""
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        serve(connection)
+
+
+if __name__ == "__main__":
+    main()
