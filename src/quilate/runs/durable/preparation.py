@@ -54,6 +54,18 @@ class Trees(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutlinedCheck:
+    """What people are shown of a planned check before it has run."""
+
+    id: str
+    type: str
+    stage: str
+    required: bool
+    queue: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanText:
     """What a plan is made from.
 
@@ -65,6 +77,7 @@ class PlanText:
         project_text: Text of the project file that came with the submission; empty for the tree's own.
         only: See ``Submission``.
         from_stage: See ``Submission``.
+        checks: What the plan came to, in its order, for those who show a run without its files; nothing decides by it.
     """
 
     blueprint: str = ""
@@ -73,6 +86,7 @@ class PlanText:
     project_text: str = ""
     only: tuple[str, ...] = ()
     from_stage: str = ""
+    checks: tuple[OutlinedCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +180,7 @@ class Preparer:
         asked = self._with_blueprint_source(request, root)
         text = msgspec.json.encode(asked, order="deterministic")
         plan = self._plan(text, asked, root, request.project_id)
+        text = msgspec.json.encode(replace(asked, checks=_outline(plan)), order="deterministic")
         files = self._files(tree, root, plan.project)
         subject = _subject(request, plan.project, files)
         trusted = request.protected or self._trust_trees
@@ -271,6 +286,20 @@ def preparation_document(prepared: Prepared) -> bytes:
             evaluated_on=prepared.evaluated_on,
             notes=prepared.notes,
         )
+    )
+
+
+def _outline(plan: Plan) -> tuple[OutlinedCheck, ...]:
+    return tuple(
+        OutlinedCheck(
+            id=str(check.id),
+            type=str(check.type),
+            stage=str(check.stage),
+            required=check.required,
+            queue=check.queue.value,
+            needs=tuple(map(str, check.needs)),
+        )
+        for check in plan.checks
     )
 
 
