@@ -219,7 +219,7 @@ VARIABLES: tuple[Variable, ...] = tuple(
         ("QUILATE_STATE", "state", _directory, "`./.quilate`",
          "Directory of everything that this machine keeps: database, artifacts, backups, logs, keys."),
         ("QUILATE_DATABASE_URL", "database_url", _database_address, "the embedded PostgreSQL",
-         "PostgreSQL 15 or newer. Over a network its certificate is verified unless the address says otherwise by `sslmode`."),
+         "PostgreSQL 15 or newer; over a network its certificate is verified unless `sslmode` says otherwise."),
         ("QUILATE_HOST", "host", _host, "`127.0.0.1`",
          "Address on which the API listens."),
         ("QUILATE_PORT", "port", _number(0, 65535), "`8080`",
