@@ -227,9 +227,8 @@ def state_of(path: Path) -> str:
         if stat.S_ISDIR(status.st_mode):
             digest.update(b"folder\n")
         else:
-            digest.update(
-                f"{status.st_mode} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}\n".encode()
-            )
+            times = (status.st_mtime_ns, status.st_ctime_ns)
+            digest.update(repr((status.st_mode, status.st_size, status.st_ino, *times)).encode() + b"\n")
     return digest.hexdigest()
 
 

@@ -29,7 +29,8 @@ class Source:
             the full commit id. ``dataset`` and ``model``: the version's number, or empty for the newest.
         branch: The branch that the run is about; where ``revision`` is empty, the branch whose newest commit is taken.
         digest: ``archive``: the digest of the uploaded file. ``dataset`` and ``model``: the digest of the version's
-            manifest, filled in when the source is resolved. Empty for ``git``: a commit id says the same.
+            manifest, filled in when the source is resolved. ``git``: filled in once branch and commit are resolved.
+            ``SourceResolver.resolve`` judges what a caller gives here.
         subdirectory: The folder within the files that the run begins in; empty for all of them.
     """
 
@@ -51,7 +52,9 @@ class MaterialisedTree:
         subject_kind: What the files are, for the run's subject: a commit, a tree, a dataset or a model version.
         revision: Full commit id, or the version's number; empty for an archive.
         branch: The branch that the commit was asked for by; empty where none was.
-        key: Name of the tree in the cache; two sources of the same content at the same place share it.
+        key: Name of the tree in the cache; equal sources of one project share it.
+        escaping_links: Links of the commit that lead out of it; they are left out of the tree.
+        repositories: Submodules, and repositories within an archive; they are left out of the tree.
     """
 
     source: Source
@@ -60,3 +63,5 @@ class MaterialisedTree:
     revision: str = ""
     branch: str = ""
     key: str = ""
+    escaping_links: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()

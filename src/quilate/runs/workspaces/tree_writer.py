@@ -50,10 +50,7 @@ class TreeWriter:
 
     def folder(self, path: str) -> None:
         """Make a folder; it may be there already."""
-        parts = self.parts_of(path)
-        if parts not in self._folders:
-            self._claim(path)
-            self._make_folders(parts)
+        self._make_folders(self.parts_of(path))
 
     def file(self, path: str, pieces: Iterable[bytes], *, executable: bool = False) -> None:
         """Write a file.
@@ -117,7 +114,7 @@ class TreeWriter:
             full.unlink()
             out.append(path)
         for parent, _, _ in os.walk(self.root, topdown=False):
-            os.chmod(parent, 0o555)  # noqa: PTH101 - walk gives strings
+            os.chmod(parent, 0o555)  # noqa: PTH101, S103 - walk gives strings; below a directory of 0700
         return tuple(sorted(out))
 
     def _claim(self, path: str) -> None:
@@ -140,26 +137,13 @@ class TreeWriter:
             folder = parts[:length]
             if folder in self._folders:
                 continue
-            if self._fold and length < len(parts):
-                self._claim_once("/".join(folder))
+            path = "/".join(folder)
+            self._claim(path)
             try:
                 self.root.joinpath(*folder).mkdir(mode=0o700)
-            except FileExistsError as error:
-                raise SourceRefusedError(
-                    f"the path {shown('/'.join(folder))} is a file and a folder",
-                    next_step="make the source again with each path once",
-                ) from error
             except OSError as error:
-                raise _write_error(error, "/".join(folder)) from error
+                raise _write_error(error, path) from error
             self._folders.add(folder)
-            if len(self._folders) > self.limits.files:
-                raise SourceRefusedError(
-                    f"the source holds more than {self.limits.files} folders",
-                    next_step="leave out what is not judged, or have the limit raised",
-                )
-
-    def _claim_once(self, path: str) -> None:
-        self._claim(path)
 
     def _count(self, path: str, size: int, more: int) -> None:
         self.total_bytes += more
@@ -205,8 +189,10 @@ def _write_error(error: OSError, path: str) -> SourceRefusedError | SourceUnavai
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a tree whose folders may be read only."""
-    if not path.is_symlink() and path.is_dir():
-        for parent, _, _ in os.walk(path):
-            os.chmod(parent, 0o700)  # noqa: PTH101 - walk gives strings
+    """Delete a tree whose folders may be read only, or a file."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for parent, _, _ in os.walk(path):
+        os.chmod(parent, 0o700)  # noqa: PTH101 - walk gives strings
     shutil.rmtree(path, ignore_errors=True)
