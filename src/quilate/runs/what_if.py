@@ -2,16 +2,16 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from quilate.blueprints.model import Plan
+from quilate.blueprints.replay import under_plan
 from quilate.domain.errors import QuilateError
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import Verdict
 from quilate.policy.decision import decide, input_from_bytes
-from quilate.policy.model import DecisionInput, JudgedCheck, PolicyRule
 from quilate.runs.cache import ResultCache
 from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.fingerprint import Fingerprints
@@ -56,24 +56,6 @@ def replay_last_runs(plan: Plan) -> tuple[ReplayedRun, ...]:
             )
         )
     return tuple(replayed)
-
-
-def under_plan(given: DecisionInput, plan: Plan) -> DecisionInput:
-    """Return a run's inputs as ``plan`` would have them judged."""
-    measured = {check.check_id: check for check in given.checks}
-    checks: Iterable[JudgedCheck] = (
-        replace(
-            measured[check.id],
-            stage=check.stage,
-            required=check.required,
-            severity_threshold=check.severity_threshold,
-            enforce_from=check.enforce_from,
-        )
-        for check in plan.checks
-        if check.id in measured
-    )
-    policies = plan.policies or (PolicyRule(name="required_checks", rule="all_required_checks_pass"),)
-    return replace(given, checks=tuple(checks), policies=policies, blueprint=plan.blueprint.document)
 
 
 def cached_ages(plan: Plan) -> Mapping[CheckId, float]:

@@ -38,7 +38,7 @@ class DecidedRun:
     failing: tuple[tuple[str, str], ...] = ()
 
 
-def decide_run(run: LiveRun, key: SigningKey) -> DecidedRun:
+def decide_run(run: LiveRun, key: SigningKey, environment: Environment) -> DecidedRun:
     """Return the decision of a run whose checks have all ended, sealed with the service's key."""
     prepared = run.prepared
     plan = prepared.plan
@@ -58,7 +58,7 @@ def decide_run(run: LiveRun, key: SigningKey) -> DecidedRun:
     decision_input = run.judge.decision_input(plan.checks, run.snapshot, run.judge.binding_policies(policies))
     decision = decide(decision_input)
     content, given = decision_bytes(decision), input_bytes(decision_input)
-    seal = seal_decision(content, sealed_at=datetime.now(UTC), key=key, environment=Environment.SERVICE)
+    seal = seal_decision(content, sealed_at=datetime.now(UTC), key=key, environment=environment)
     return DecidedRun(
         status=RunStatus.SUCCEEDED if decision.verdict is Verdict.PASS else RunStatus.FAILED,
         verdict=decision.verdict,

@@ -97,9 +97,8 @@ WITH RECURSIVE waiting AS (
     FROM waiting WHERE waiting.project_id IS NOT NULL
 ),
 shares AS (
-    SELECT w.project_id, counted.running, coalesce(p.max_concurrent_runs, %(most)s) - counted.running AS room
+    SELECT w.project_id, counted.running, %(most)s - counted.running AS room
     FROM waiting AS w
-    LEFT JOIN projects AS p ON p.id = w.project_id
     CROSS JOIN LATERAL (
         SELECT count(*) AS running FROM runs AS r WHERE r.project_id = w.project_id AND r.status = 'running'
     ) AS counted
@@ -433,3 +432,16 @@ UPDATE dead_letters SET replayed_at = now(), replayed_as = %(run)s WHERE id = %(
 
 -- name: notify
 SELECT pg_notify('quilate_work', queue) FROM unnest(%(queues)s::text[]) AS given (queue);
+
+-- Planning -------------------------------------------------------------------------------------------------------
+
+-- name: earlier_run
+SELECT r.plan_digest, p.subject_digest
+FROM runs AS r JOIN run_preparations AS p ON p.run_id = r.id
+WHERE r.id = %(run)s AND r.project_id = %(project)s;
+
+-- name: passed_attempts
+SELECT run_id, check_id, attempt, completion, reason, next_step, duration_ms, final, evidence, evidence_digest,
+    report, extract(epoch FROM now() - ended_at)::float8 AS cached_age_seconds
+FROM check_attempts
+WHERE run_id = %(run)s AND final AND completion = 'completed' AND result IN ('pass', 'warn');

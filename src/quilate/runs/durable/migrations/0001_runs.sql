@@ -106,7 +106,6 @@ CREATE TABLE check_attempts (
     PRIMARY KEY (run_id, check_id, attempt)
 ) PARTITION BY RANGE (run_id);
 CREATE TABLE check_attempts_rest PARTITION OF check_attempts DEFAULT;
-ALTER TABLE check_attempts_rest ALTER COLUMN evidence SET COMPRESSION lz4;
 
 CREATE TABLE findings (
     run_id uuid NOT NULL,

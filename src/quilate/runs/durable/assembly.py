@@ -1,0 +1,48 @@
+"""A worker put together from its parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+
+from quilate.evidence.artifacts import ArtifactStore
+from quilate.kit.database.database import Database
+from quilate.runs.durable.attempts import AttemptRunner
+from quilate.runs.durable.planning import Planner, Rules
+from quilate.runs.durable.preparation import Preparer, Trees
+from quilate.runs.durable.wakeups import Wakeups
+from quilate.runs.durable.worker import Worker, WorkerOptions, WorkerParts
+from quilate.seals.keys import SigningKey
+
+
+@asynccontextmanager
+async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that the outside provides
+    url: str,
+    *,
+    state: Path,
+    trees: Trees,
+    rules: Rules,
+    artifacts: ArtifactStore,
+    key: SigningKey,
+    options: WorkerOptions,
+    trust_trees: bool = False,
+) -> AsyncIterator[Worker]:
+    """Give a worker over a database; ``state`` is a directory of its own on this machine."""
+    state.mkdir(parents=True, exist_ok=True)
+    for name in options.plugins:
+        import_module(name)
+    async with Database.open(url, name="quilate-worker", min_size=2, max_size=6) as database:
+        preparer = Preparer(trees, state, trust_trees=trust_trees)
+        runner = AttemptRunner(
+            state=state, artifacts=artifacts, capacity=options.capacity, plugins=options.plugins
+        )
+        parts = WorkerParts(
+            database=database,
+            preparer=preparer,
+            planner=Planner(database, preparer, rules, artifacts),
+            artifacts=artifacts,
+            runner=runner,
+            wakeups=Wakeups(database),
+            key=key,
+        )
+        yield Worker(parts, options)

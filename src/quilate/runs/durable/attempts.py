@@ -1,0 +1,129 @@
+"""Running the attempts of checks on this machine: their specification, their scratch directory, their artifacts."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from quilate.blueprints.model import PlannedCheck
+from quilate.checks.api import Isolation
+from quilate.checks.context import ContextSpec
+from quilate.evidence.artifacts import ArtifactStore
+from quilate.kit.canonical import to_document
+from quilate.runs.durable.lanes import Job, JobKey, ProcessLane, WarmLane
+from quilate.runs.durable.live import LiveRun
+from quilate.runs.state import Attempt
+
+_KEPT_DOCUMENTS = 4096
+
+Ended = Callable[[Job, Attempt], None]
+
+
+def _nobody_listens(job: Job, attempt: Attempt) -> None:
+    """Stand in for the worker until it has said what it wants to be told."""
+    del job, attempt
+
+
+class AttemptRunner:
+    """Starts attempts in the right lane and keeps the artifacts that they leave."""
+
+    def __init__(self, *, state: Path, artifacts: ArtifactStore, capacity: int, plugins: tuple[str, ...]) -> None:
+        self._scratch = state / "scratch"
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(parents=True)
+        self._artifacts = artifacts
+        self._processes = ProcessLane(capacity=capacity, preload=plugins, ended=self._process_ended)
+        self._warm = WarmLane(preload=plugins, ended=self._warm_ended)
+        self._documents: dict[tuple[str, str], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+        self._reserved = 0
+        self._keeping: set[asyncio.Task[None]] = set()
+        self.ended: Ended = _nobody_listens
+
+    @property
+    def free(self) -> int:
+        """How many more checks in processes of their own may be started now."""
+        return max(self._processes.free - self._reserved, 0)
+
+    @property
+    def jobs(self) -> set[JobKey]:
+        """Every attempt that is waiting or running here."""
+        return self._processes.jobs | self._warm.jobs
+
+    def reserve(self, places: int) -> None:
+        """Keep places for claimed checks whose runs are still being loaded; negative numbers give them back."""
+        self._reserved += places
+
+    def prepare(self) -> None:
+        """Start what the first attempts would otherwise wait for."""
+        self._processes.prepare()
+
+    def start(self, run: LiveRun, check: PlannedCheck, number: int) -> None:
+        """Start an attempt; its end is told to ``ended``."""
+        key: JobKey = (run.id, check.id, number)
+        scratch = self._scratch / f"{run.id}-{check.id}-{number}"
+        if check.isolation is not Isolation.THREAD:
+            scratch.mkdir(exist_ok=True)
+        job = Job(key=key, check=check, spec=self._spec(run, check, scratch))
+        (self._warm if check.isolation is Isolation.THREAD else self._processes).start(job)
+
+    def _spec(self, run: LiveRun, check: PlannedCheck, scratch: Path) -> ContextSpec:
+        prepared = run.prepared
+        project = prepared.plan.project
+        parameters, binding = self._documents_of(prepared.plan_digest + prepared.tree.root, check)
+        return ContextSpec(
+            check_id=check.id,
+            check_type=check.type,
+            parameters=parameters,
+            binding=binding,
+            severity_threshold=check.severity_threshold,
+            workspace_root=prepared.tree.root,
+            workspace_paths=prepared.tree.paths,
+            scratch=str(scratch),
+            artifacts=str(scratch / "artifacts"),
+            timeout_seconds=check.timeout_seconds,
+            interpreter=project.interpreter,
+            secrets=project.secrets,
+        )
+
+    def _documents_of(self, plan: str, check: PlannedCheck) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        key = (plan, str(check.id))
+        if key not in self._documents:
+            if len(self._documents) >= _KEPT_DOCUMENTS:
+                self._documents.clear()
+            self._documents[key] = (to_document(check.parameters), to_document(check.binding))
+        return self._documents[key]
+
+    def _warm_ended(self, job: Job, attempt: Attempt) -> None:
+        self.ended(job, attempt)
+
+    def _process_ended(self, job: Job, attempt: Attempt) -> None:
+        task = asyncio.get_running_loop().create_task(self._keep(job, attempt))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, job: Job, attempt: Attempt) -> None:
+        """Move the artifacts of an attempt to the store, then tell its end: evidence never names what is not kept."""
+        scratch = Path(job.spec.scratch)
+        evidence = attempt.evidence
+        if evidence is not None and evidence.artifacts:
+            for artifact in evidence.artifacts:
+                path = Path(job.spec.artifacts) / artifact.digest.removeprefix("sha256:")
+                if path.is_file():
+                    await asyncio.to_thread(self._artifacts.put_file, path)
+        self.ended(job, attempt)
+        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+
+    def cancel(self, keys: set[JobKey]) -> None:
+        """End attempts with everything that they started."""
+        self._processes.cancel(keys)
+
+    def end_overdue(self) -> None:
+        """End what hangs in the warm process."""
+        self._warm.end_overdue()
+
+    def close(self) -> None:
+        """End everything that is running."""
+        self._processes.close()
+        self._warm.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)

@@ -1,0 +1,180 @@
+"""Making plans: what the database knows about a run goes in, a prepared run or the reason why not comes out."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from quilate.blueprints.model import PlannedCheck
+from quilate.domain.errors import QuilateError
+from quilate.domain.ids import CheckId, Digest
+from quilate.domain.verdict import Completion
+from quilate.evidence.artifacts import ArtifactStore
+from quilate.evidence.model import Evidence
+from quilate.kit.database.database import Connection, Database
+from quilate.policy.model import Waiver
+from quilate.runs.durable.items import Planned, Unplannable
+from quilate.runs.durable.live import Prepared
+from quilate.runs.durable.preparation import PlanText, Preparer, Request
+from quilate.runs.durable.reading import evidence_of_row
+from quilate.runs.durable.rows import ClaimedStep, recorded_attempt
+from quilate.runs.durable.sql import QUERIES
+from quilate.runs.state import Attempt
+from quilate.runs.workspaces.model import Source, SourceKind
+
+_AT_ONCE = 4
+"""Trees fetched at once by one worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRules:
+    """What a project's owners have laid down, as a run is judged by it.
+
+    Attributes:
+        protected_branch: The branch whose word counts.
+        blueprint: Name of the blueprint where the submission names none; empty for the project file's.
+        blueprint_text: Text of the published blueprint that is asked for; empty for a built-in or a file.
+        waivers: Approved waivers.
+    """
+
+    protected_branch: str = "main"
+    blueprint: str = ""
+    blueprint_text: str = ""
+    waivers: tuple[Waiver, ...] = ()
+
+
+class Rules(Protocol):
+    """Reads a project's rules."""
+
+    async def read(self, connection: Connection, project_id: UUID, blueprint: str, on: date) -> ProjectRules:
+        """Return the rules as they stand now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmittedDocument:
+    """What of a submission the plan needs."""
+
+    project: str
+    source: Source
+    event: str = "manual"
+    blueprint: str = ""
+    project_file: str = ""
+    only: tuple[str, ...] = ()
+    from_stage: str = ""
+    supersede: bool = False
+    use_cache: bool = True
+
+
+_DOCUMENT = msgspec.json.Decoder(SubmittedDocument)
+
+
+class Planner:
+    """Plans claimed runs, several at once."""
+
+    def __init__(self, database: Database, preparer: Preparer, rules: Rules, artifacts: ArtifactStore) -> None:
+        self._database = database
+        self._preparer = preparer
+        self._rules = rules
+        self._artifacts = artifacts
+        self._fetching = asyncio.Semaphore(_AT_ONCE)
+
+    async def rules_for(self, claims: list[ClaimedStep]) -> dict[tuple[UUID, str], ProjectRules]:
+        """Return the rules of every project and blueprint that the claims name, read once each."""
+        today = datetime.now(UTC).date()
+        wanted = {(claim.project_id, _DOCUMENT.decode(claim.document).blueprint) for claim in claims}
+        async with self._database.connection() as connection:
+            return {key: await self._rules.read(connection, *key, today) for key in wanted}
+
+    async def plan(self, claim: ClaimedStep, rules: Mapping[tuple[UUID, str], ProjectRules]) -> Planned | Unplannable:
+        """Return the plan of a claimed run, or why there is none."""
+        submitted = _DOCUMENT.decode(claim.document)
+        chosen = rules[claim.project_id, submitted.blueprint]
+        request = Request(
+            project_id=str(claim.project_id),
+            project=submitted.project,
+            source=submitted.source,
+            event=claim.event,
+            text=PlanText(
+                blueprint=submitted.blueprint or chosen.blueprint,
+                blueprint_text=chosen.blueprint_text,
+                project_text=submitted.project_file,
+                only=submitted.only,
+                from_stage=submitted.from_stage,
+            ),
+            approved_waivers=chosen.waivers,
+            evaluated_on=datetime.now(UTC).date(),
+            protected_branch=chosen.protected_branch,
+        )
+        try:
+            prepared = await self._prepared(request)
+        except QuilateError as error:
+            return Unplannable(claim=claim, failure={"error": str(error), "next_step": error.next_step})
+        answers = await self._answers(claim, prepared) if submitted.use_cache else {}
+        supersede = submitted.supersede or prepared.plan.blueprint.supersede
+        return Planned(claim=claim, prepared=replace(prepared, answers=answers), supersede=supersede)
+
+    async def _prepared(self, request: Request) -> Prepared:
+        if request.source.kind is SourceKind.NONE:
+            return self._preparer.prepare(request)
+        async with self._fetching:
+            return await asyncio.to_thread(self._preparer.prepare, request)
+
+    async def _answers(self, claim: ClaimedStep, prepared: Prepared) -> Mapping[CheckId, Attempt]:
+        """Return what need not run again: what passed in the run that is repeated, and what the cache holds."""
+        if claim.rerun_of is None and not prepared.keys:
+            return {}
+        checks = {check.id: check for check in prepared.plan.checks if not check.effects}
+        async with self._database.connection() as connection:
+            answers = await self._cached(connection, claim.project_id, prepared, checks)
+            if claim.rerun_of is not None:
+                answers |= await self._passed(connection, claim, prepared, checks)
+        return answers
+
+    async def _cached(
+        self,
+        connection: Connection,
+        project_id: UUID,
+        prepared: Prepared,
+        checks: Mapping[CheckId, PlannedCheck],
+    ) -> dict[CheckId, Attempt]:
+        keys = {str(key): check_id for check_id, key in prepared.keys.items()}
+        if not keys:
+            return {}
+        cursor = await connection.execute(QUERIES["cached_answers"], {"project": project_id, "keys": list(keys)})
+        answers = {}
+        for row in await cursor.fetchall():
+            check = checks[keys[row["key"]]]
+            evidence = msgspec.json.decode(row["attempts"], type=Evidence)
+            fresh = check.fresh_for_seconds is None or row["age"] <= check.fresh_for_seconds
+            if fresh and all(self._artifacts.exists(Digest(kept.digest)) for kept in evidence.artifacts):
+                answers[check.id] = Attempt(
+                    completion=Completion.COMPLETED, evidence=evidence, cached_age_seconds=max(row["age"], 0.0)
+                )
+        return answers
+
+    async def _passed(
+        self,
+        connection: Connection,
+        claim: ClaimedStep,
+        prepared: Prepared,
+        checks: Mapping[CheckId, PlannedCheck],
+    ) -> dict[CheckId, Attempt]:
+        cursor = await connection.execute(QUERIES["earlier_run"], {"run": claim.rerun_of, "project": claim.project_id})
+        earlier: Mapping[str, Any] | None = await cursor.fetchone()
+        same = earlier is not None and (
+            earlier["plan_digest"] == prepared.plan_digest and earlier["subject_digest"] == str(prepared.subject.digest)
+        )
+        if not same:
+            return {}
+        cursor = await connection.execute(QUERIES["passed_attempts"], {"run": claim.rerun_of})
+        answers = {}
+        for row in await cursor.fetchall():
+            if row["check_id"] in checks:
+                evidence = await asyncio.to_thread(evidence_of_row, row, self._artifacts)
+                answers[CheckId(row["check_id"])] = recorded_attempt(row, evidence).attempt
+        return answers

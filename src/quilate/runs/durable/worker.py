@@ -1,0 +1,433 @@
+"""A worker: claims what is ready, runs it, writes what came of it in groups, keeps its one lease alive.
+
+Each loop waits for its own kind of news; what ended gathers in ``_items`` and is written with the next transaction.
+When the lease could not be renewed in time, the worker stops everything that it runs before the lease runs out: what
+others have taken over must not be done twice.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from quilate.domain.verdict import Completion
+from quilate.evidence.artifacts import ArtifactStore
+from quilate.kit.database.database import Connection, Database
+from quilate.kit.ids import uuid7
+from quilate.runs.durable.attempts import AttemptRunner
+from quilate.runs.durable.deciding import decide_run
+from quilate.runs.durable.items import Completed, Decided, Item, Unplannable
+from quilate.runs.durable.lanes import Job, JobKey
+from quilate.runs.durable.live import LiveRun
+from quilate.runs.durable.losses import lost_attempt, lost_run, tell_lost
+from quilate.runs.durable.model import Step
+from quilate.runs.durable.planning import Planner
+from quilate.runs.durable.preparation import Preparer
+from quilate.runs.durable.reading import load_runs
+from quilate.runs.durable.rows import (
+    LONGEST_INLINE_BYTES,
+    ClaimedCheck,
+    ClaimedStep,
+    claimed_check,
+    claimed_step,
+    encoded_evidence,
+)
+from quilate.runs.durable.sql import QUERIES
+from quilate.runs.durable.steps import Chooser, Written, write_steps
+from quilate.runs.durable.wakeups import CANCELLED, CONTROL, Wakeups, notices
+from quilate.runs.state import Attempt
+from quilate.seals.keys import SigningKey
+from quilate.seals.statement import Environment
+
+_LOG = structlog.get_logger("quilate.worker")
+_LARGEST_BATCH = 512
+_LOOK_SECONDS = 1.0
+_KEPT_RUNS = 2048
+_MOST_LOSSES = 3
+"""So many workers may die under a step before it ends as lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How a worker works.
+
+    Attributes:
+        queues: Queues of checks that it takes.
+        capacity: Checks in processes of their own at once.
+        runs: Runs that it plans or decides at once.
+        concurrent_runs: Runs of one project at once where the project says nothing else.
+        lease_seconds: How long its claims outlive its last sign of life.
+        beat_seconds: How often it gives one.
+        plugins: Modules to load, here and in the processes of the checks, before anything runs.
+        environment: What its seals say about where they were made.
+    """
+
+    queues: frozenset[str] = frozenset({"code", "data", "ml", "security"})
+    capacity: int = max(4, 2 * (os.cpu_count() or 2))
+    runs: int = 64
+    concurrent_runs: int = 200
+    lease_seconds: float = 15.0
+    beat_seconds: float = 5.0
+    plugins: tuple[str, ...] = ()
+    environment: Environment = Environment.SERVICE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerParts:
+    """What a worker works with."""
+
+    database: Database
+    preparer: Preparer
+    planner: Planner
+    artifacts: ArtifactStore
+    runner: AttemptRunner
+    wakeups: Wakeups
+    key: SigningKey
+
+
+class LeaseLostError(Exception):
+    """The lease ran out: everything that this worker had claimed belongs to others."""
+
+
+class Worker:
+    """One worker process's share of the work."""
+
+    def __init__(self, parts: WorkerParts, options: WorkerOptions) -> None:
+        self._parts = parts
+        self._options = options
+        self._id = uuid7()
+        self._live: dict[UUID, LiveRun] = {}
+        self._items: list[Item] = []
+        self._claimed_steps: dict[UUID, int] = {}
+        self._dirty = asyncio.Event()
+        self._look = asyncio.Event()
+        self._cancel_look = asyncio.Event()
+        self._lease_end = 0.0
+        self._draining = False
+        self._strangers: set[JobKey] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        parts.runner.ended = self._ended
+
+    @property
+    def id(self) -> UUID:
+        """The worker's name in the database."""
+        return self._id
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then finish writing, give back what is claimed and leave.
+
+        Raises:
+            LeaseLostError: Nothing was heard of the database for a whole lease; everything here was ended.
+        """
+        await self._parts.database.run(self._register)
+        self._parts.runner.prepare()
+        loops = [
+            asyncio.create_task(loop)
+            for loop in (self._claims(), self._writes(), self._beats(), self._notices(), self._cancels())
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+        finally:
+            self._draining = True
+            self._parts.runner.close()
+            for task in (stopping, *loops, *self._background):
+                task.cancel()
+            await asyncio.gather(stopping, *loops, *self._background, return_exceptions=True)
+            with contextlib.suppress(psycopg.Error, OSError):
+                await self._leave()
+
+    async def _register(self, connection: Connection) -> None:
+        begin = time.monotonic()
+        await connection.execute(
+            QUERIES["register_worker"],
+            {
+                "worker": self._id,
+                "host": socket.gethostname(),
+                "process": os.getpid(),
+                "queues": sorted(self._options.queues),
+                "lease": self._options.lease_seconds,
+            },
+        )
+        self._lease_end = begin + self._options.lease_seconds
+
+    async def _leave(self) -> None:
+        async def work(connection: Connection) -> None:
+            if self._items:
+                await write_steps(connection, self._items, self._live, self._id, Chooser(frozenset(), 0))
+            for query in ("release_checks", "release_steps", "remove_worker"):
+                await connection.execute(QUERIES[query], {"worker": self._id})
+
+        if time.monotonic() < self._lease_end:
+            await self._parts.database.run(work, patience_seconds=2.0)
+
+    # Claims
+
+    async def _claims(self) -> None:
+        while True:
+            self._look.clear()
+            found = await self._claim_runs() if len(self._claimed_steps) < self._options.runs else 0
+            found += await self._claim_checks() if self._parts.runner.free > 0 else 0
+            if not found:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), _LOOK_SECONDS)
+
+    async def _claim_runs(self) -> int:
+        room = self._options.runs - len(self._claimed_steps)
+        arguments = {"worker": self._id, "limit": room, "most": self._options.concurrent_runs}
+
+        async def work(connection: Connection) -> list[ClaimedStep]:
+            cursor = await connection.execute(QUERIES["claim_steps"], arguments)
+            rows = await cursor.fetchall()
+            if len(rows) < room:
+                cursor = await connection.execute(QUERIES["claim_runs"], {**arguments, "limit": room - len(rows)})
+                rows += await cursor.fetchall()
+            return [claimed_step(row) for row in rows]
+
+        claims = await self._parts.database.run(work)
+        self._claimed_steps |= {claim.run_id: claim.attempt for claim in claims}
+        lost = [claim for claim in claims if claim.losses >= _MOST_LOSSES]
+        self._add(*(Unplannable(claim=claim, failure=lost_run(claim.losses)) for claim in lost))
+        good = [claim for claim in claims if claim.losses < _MOST_LOSSES]
+        to_plan = [claim for claim in good if claim.step is Step.PLAN]
+        to_decide = [claim for claim in good if claim.step is Step.DECIDE]
+        if to_plan:
+            self._spawn(self._plan(to_plan))
+        if to_decide:
+            self._spawn(self._decide_claimed(to_decide))
+        return len(claims)
+
+    async def _claim_checks(self) -> int:
+        arguments = {
+            "worker": self._id,
+            "queues": sorted(self._options.queues),
+            "limit": self._parts.runner.free,
+        }
+
+        async def work(connection: Connection) -> list[ClaimedCheck]:
+            cursor = await connection.execute(QUERIES["claim_checks"], arguments)
+            return [claimed_check(row) for row in await cursor.fetchall()]
+
+        claims = await self._parts.database.run(work)
+        if claims:
+            self._parts.runner.reserve(len(claims))
+            self._spawn(self._start_claimed(claims))
+        return len(claims)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # What it had claimed is found by the next beat as claimed by nobody here, and given back.
+            _LOG.error("step failed", error=repr(task.exception()))
+
+    async def _plan(self, claims: list[ClaimedStep]) -> None:
+        rules = await self._parts.planner.rules_for(claims)
+
+        async def plan(claim: ClaimedStep) -> None:
+            self._add(await self._parts.planner.plan(claim, rules))
+
+        await asyncio.gather(*(plan(claim) for claim in claims))
+
+    async def _decide_claimed(self, claims: list[ClaimedStep]) -> None:
+        runs = await self._loaded([claim.run_id for claim in claims], fresh=True)
+        for claim in claims:
+            if claim.run_id in runs:
+                await self._decide(runs[claim.run_id], claim.attempt)
+
+    async def _start_claimed(self, claims: list[ClaimedCheck]) -> None:
+        try:
+            runs = await self._loaded({claim.run_id for claim in claims})
+        finally:
+            self._parts.runner.reserve(-len(claims))
+        for claim in claims:
+            run = runs.get(claim.run_id)
+            if run is None:
+                continue
+            check = run.checks[claim.check_id]
+            lost = lost_attempt(check, claim.losses, most=_MOST_LOSSES)
+            if lost is None:
+                self._parts.runner.start(run, check, claim.attempt)
+            else:
+                self._add(Completed(run_id=run.id, check_id=check.id, number=claim.attempt, attempt=lost))
+                await tell_lost(self._parts.database, run, check, claim.losses)
+
+    async def _loaded(self, runs: Iterable[UUID], *, fresh: bool = False) -> dict[UUID, LiveRun]:
+        wanted = list(runs)
+        missing = [run for run in wanted if fresh or run not in self._live]
+        if missing:
+            loaded = await load_runs(self._parts.database, missing, self._parts.preparer, self._parts.artifacts)
+            self._live |= loaded
+        return {run: self._live[run] for run in wanted if run in self._live}
+
+    # What ended
+
+    def _ended(self, job: Job, attempt: Attempt) -> None:
+        """Take the end of an attempt; one that was cancelled here has lost its row already."""
+        run_id, check_id, number = job.key
+        if attempt.completion is Completion.CANCELLED:
+            return
+        self._add(Completed(run_id=run_id, check_id=check_id, number=number, attempt=attempt))
+        self._look.set()
+
+    def _add(self, *items: Item) -> None:
+        if items:
+            self._items.extend(items)
+            self._dirty.set()
+
+    async def _writes(self) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            while self._items:
+                batch, self._items = self._items[:_LARGEST_BATCH], self._items[_LARGEST_BATCH:]
+                await self._write(batch)
+
+    async def _write(self, batch: Sequence[Item]) -> None:
+        await self._keep_long_documents(batch)
+
+        async def work(connection: Connection) -> Written:
+            chooser = Chooser(self._options.queues, self._parts.runner.free)
+            return await write_steps(connection, batch, self._live, self._id, chooser)
+
+        # Without the database nothing can be written: the beats end this worker before its lease runs out.
+        written = await self._parts.database.run(work, patience_seconds=self._options.lease_seconds)
+        for item in batch:
+            if not isinstance(item, Completed):
+                run_id = item.run_id if isinstance(item, Decided) else item.claim.run_id
+                self._claimed_steps.pop(run_id, None)
+        await self._apply(written)
+
+    async def _apply(self, written: Written) -> None:
+        self._live |= {run.id: run for run in written.new}
+        for transition, mine in written.transitions:
+            transition.apply()
+            for ready in transition.ready:
+                if ready.check.id in mine:
+                    self._parts.runner.start(transition.run, ready.check, ready.number)
+        for run, attempt in written.deciding:
+            self._claimed_steps[run.id] = attempt
+            if run.decides_at_once:
+                await self._decide(run, attempt)
+            else:
+                self._spawn(self._decide(run, attempt))
+        for run_id, _, _ in written.ended:
+            self._live.pop(run_id, None)
+        self._forget_old_runs()
+        for queue in written.queues:
+            self._parts.wakeups.work_is_there(queue)
+        if written.cancelled:
+            self._parts.wakeups.work_is_there(CANCELLED)
+        if written.reload:
+            await self._loaded({item.run_id for item in written.reload}, fresh=True)
+            # A run that cannot be loaded has ended or was cancelled: what it left behind counts no more.
+            self._add(*(item for item in written.reload if item.run_id in self._live))
+        if written.ended:
+            self._look.set()
+
+    async def _decide(self, run: LiveRun, attempt: int) -> None:
+        arguments = (run, self._parts.key, self._options.environment)
+        decided = decide_run(*arguments) if run.decides_at_once else await asyncio.to_thread(decide_run, *arguments)
+        self._add(Decided(run_id=run.id, project_id=run.project_id, attempt=attempt, decided=decided))
+
+    async def _keep_long_documents(self, batch: Sequence[Item]) -> None:
+        """Keep what is too long for a column, before the rows that refer to it."""
+        for item in batch:
+            if isinstance(item, Decided):
+                documents = [item.decided.decision, item.decided.input]
+            elif isinstance(item, Completed) and item.attempt.evidence is not None:
+                documents = [encoded_evidence(item.attempt.evidence)]
+            else:
+                continue
+            for document in documents:
+                if len(document) > LONGEST_INLINE_BYTES:
+                    await asyncio.to_thread(self._parts.artifacts.put_bytes, document)
+
+    def _forget_old_runs(self) -> None:
+        for run_id in list(self._live)[: max(len(self._live) - _KEPT_RUNS, 0)]:
+            del self._live[run_id]
+
+    # Signs of life
+
+    async def _beats(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.beat_seconds)
+            begin = time.monotonic()
+            if await self._renewed():
+                self._lease_end = begin + self._options.lease_seconds
+                await self._reconcile()
+            self._parts.runner.end_overdue()
+
+    async def _renewed(self) -> bool:
+        arguments = {"worker": self._id, "lease": self._options.lease_seconds}
+        try:
+            left = max(self._lease_end - time.monotonic() - 1.0, 0.1)
+            async with asyncio.timeout(left), self._parts.database.connection() as connection:
+                cursor = await connection.execute(QUERIES["renew_lease"], arguments)
+                if await cursor.fetchone() is not None:
+                    return True
+        except (psycopg.Error, OSError, TimeoutError):
+            if time.monotonic() + self._options.beat_seconds < self._lease_end:
+                return False
+        # Taken over, or about to be: whatever this worker still does must end before somebody else does it.
+        raise LeaseLostError(str(self._id))
+
+    async def _cancels(self) -> None:
+        while True:
+            await self._cancel_look.wait()
+            self._cancel_look.clear()
+            with contextlib.suppress(psycopg.Error):
+                await self._reconcile()
+
+    async def _reconcile(self) -> None:
+        """End what this worker runs and no longer holds, and give back what it holds and does not know of.
+
+        The second happens when a connection breaks in a COMMIT that had counted; a claim that is still on its way to
+        a lane looks the same for a moment, so only what is unknown twice in a row is given back.
+        """
+        before = self._parts.runner.jobs
+        async with self._parts.database.connection() as connection:
+            cursor = await connection.execute(QUERIES["claimed_checks"], {"worker": self._id})
+            held = {(row["run_id"], row["check_id"], row["attempt"]) for row in await cursor.fetchall()}
+        gone = before - held
+        if gone:
+            self._parts.runner.cancel(gone)
+        pending = {(item.run_id, item.check_id, item.number) for item in self._items if isinstance(item, Completed)}
+        strangers = held - before - self._parts.runner.jobs - pending
+        lost = strangers & self._strangers
+        self._strangers = strangers - lost
+        if lost:
+            listed = sorted(lost)
+            async with self._parts.database.connection() as connection:
+                await connection.execute(
+                    QUERIES["release_these_checks"],
+                    {
+                        "runs": [run for run, _, _ in listed],
+                        "checks": [check for _, check, _ in listed],
+                        "attempts": [number for _, _, number in listed],
+                        "worker": self._id,
+                    },
+                )
+            self._look.set()
+
+    async def _notices(self) -> None:
+        mine = {CONTROL, *self._options.queues}
+        async for queue in notices(self._parts.database.url):
+            if queue == CANCELLED:
+                self._cancel_look.set()
+            elif not queue or queue in mine:
+                self._look.set()
