@@ -18,6 +18,7 @@ from pathlib import Path
 from quilate.domain.errors import ConfigurationError
 from quilate.kit.database import embedded_files as files
 from quilate.kit.database.embedded_place import Identity, Place, find_place, program_directory
+from quilate.kit.file_lock import FileLock
 from quilate.kit.process.ownership import release_reserved, reserve
 
 __all__ = ["EmbeddedPostgres", "Identity", "program_directory"]
@@ -72,7 +73,7 @@ class EmbeddedPostgres:
         self._settings = default_settings() | dict(settings or {})
         self._identity = identity
         self._found: Place | None = None
-        self._owner: files.FileLock | None = None
+        self._owner: FileLock | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._sockets: Path | None = None
 
@@ -205,7 +206,7 @@ class EmbeddedPostgres:
     def _own(self) -> None:
         if self._owner is not None:
             return
-        owner = files.FileLock(self.location / "owner.lock")
+        owner = FileLock(self.location / "owner.lock")
         if not owner.acquire():
             raise ConfigurationError(
                 f"the database in {self.location} is in use by process {owner.read().strip() or 'unknown'}",
@@ -219,9 +220,9 @@ class EmbeddedPostgres:
             self._owner.close()
             self._owner = None
 
-    def _server_lock(self) -> files.FileLock:
+    def _server_lock(self) -> FileLock:
         """Take the lock that all processes of a server hold, after ending a server that outlived its owner."""
-        lock = files.FileLock(self.location / "server.lock")
+        lock = FileLock(self.location / "server.lock")
         begin = time.monotonic()
         sent: signal.Signals | None = None
         while not lock.acquire():
@@ -265,7 +266,7 @@ class EmbeddedPostgres:
                 "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
                 "--auth=scram-sha-256", "--data-checksums",
             ),
-            capture_output=True, text=True, check=False, cwd=self.location,
+            capture_output=True, text=True, check=False, cwd=self.location, start_new_session=True,
         )  # fmt: skip
         if done.returncode:
             shutil.rmtree(partial, ignore_errors=True)

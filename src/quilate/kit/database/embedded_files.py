@@ -1,7 +1,6 @@
 """The files beside the embedded server's data: locks, password, sockets, the server's own record of itself."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -22,40 +21,6 @@ _MOST_SOCKET_BYTES = 107 if sys.platform == "linux" else 103
 """Longest path of a Unix socket (``sun_path`` without its closing NUL)."""
 _LONGEST_LOG = 16 << 20
 _STATUS_LINE = 7
-
-
-class FileLock:
-    """A lock that goes with the last process that holds its open file, however that process ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.descriptor = -1
-
-    def acquire(self) -> bool:
-        """Take the lock unless somebody else holds it; return whether it is ours."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self.descriptor = descriptor
-        return True
-
-    def write(self, text: str) -> None:
-        """Say in the file who holds it."""
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, text.encode(), 0)
-
-    def read(self) -> str:
-        """Return what the holder says."""
-        return self._path.read_text(encoding="utf-8", errors="replace")
-
-    def close(self) -> None:
-        """Close our file; the lock stays with processes that inherited it."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

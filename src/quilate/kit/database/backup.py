@@ -1,0 +1,107 @@
+"""A backup of one database by ``pg_dump``: taken before every change of an existing schema."""
+
+import asyncio
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from quilate.domain.errors import ConfigurationError
+from quilate.kit.database.addresses import connection_arguments, shown_address
+from quilate.kit.database.embedded_place import MAJOR_VERSION, program_directory
+
+_OPEN_TO_OWNER = 0o600
+
+
+async def back_up(url: str, directory: Path, *, schema_version: int, now: datetime) -> Path:
+    """Write the whole database into a file of ``directory`` that only its owner may read, and return its path.
+
+    The file has PostgreSQL's custom format; ``pg_restore`` reads it.
+
+    Args:
+        url: The database.
+        directory: Where the file goes; made where it is missing.
+        schema_version: Version of the schema, part of the name.
+        now: The time for the name, aware.
+
+    Raises:
+        ConfigurationError: There is no pg_dump as new as the server, or it failed; then no file is left.
+    """
+    arguments = connection_arguments(url)
+    program = await _program(url, arguments)
+    name = f"quilate-schema-{schema_version:04d}-{now:%Y%m%dT%H%M%S%fZ}.dump"
+    try:
+        partial = _new_file(directory, f"{name}.partial")
+    except OSError as error:
+        raise _failed(url, f"{directory}: {error.strerror}") from error
+    try:
+        await _dump(program, arguments, partial, url)
+        file = directory / name
+        partial.rename(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return file
+
+
+def _new_file(directory: Path, name: str) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / name
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OPEN_TO_OWNER))
+    return path
+
+
+async def _dump(program: str, arguments: dict[str, Any], target: Path, url: str) -> None:
+    # The password goes by the environment: everybody on the machine can read a command line.
+    password = str(arguments.pop("password", "") or "")
+    environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
+    process = await asyncio.create_subprocess_exec(
+        program, "--format=custom", "--no-password", "--no-owner", "--lock-wait-timeout=60s",
+        f"--file={target}", f"--dbname={make_conninfo(**arguments)}",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        raise _failed(url, said.decode(errors="replace").strip()[-400:])
+    # What is not on disk is no backup.
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        await asyncio.to_thread(os.fsync, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _failed(url: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the backup of {shown_address(url)} failed: {why}",
+        next_step="mend what it says; without a backup the schema is not changed",
+    )
+
+
+async def _program(url: str, arguments: dict[str, Any]) -> str:
+    """Return a ``pg_dump`` at least as new as the server: the embedded one, else one on the path."""
+    async with await psycopg.AsyncConnection.connect(**arguments) as connection:
+        server = connection.info.server_version // 10000
+    if server <= int(MAJOR_VERSION):
+        try:
+            embedded = program_directory() / "pg_dump"
+        except ConfigurationError:
+            embedded = None
+        if embedded is not None and embedded.is_file():
+            return str(embedded)
+    installed = shutil.which("pg_dump")
+    if installed is None:
+        raise ConfigurationError(
+            f"there is no pg_dump for the PostgreSQL {server} at {shown_address(url)}",
+            next_step=f"install the client programs of PostgreSQL {server} or newer",
+        )
+    return installed
