@@ -1,0 +1,131 @@
+"""The service's database as the programs around it see it: its address, its schema, the backup before a change."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import dict_row
+
+from quilate.app.service.schema import service_migrations
+from quilate.app.service.settings import Settings
+from quilate.domain.errors import ConfigurationError
+from quilate.kit.database.addresses import connection_arguments, shown_address
+from quilate.kit.database.backup import back_up
+from quilate.kit.database.embedded import EmbeddedPostgres
+from quilate.kit.database.embedded_files import running_address
+from quilate.kit.database.migrations import MigrationReport, migrate, schema_version
+
+LEAST_SERVER = 15
+"""Major version of PostgreSQL that the statements need."""
+_CONNECT_SECONDS = 10
+
+
+def database_address(settings: Settings) -> str:
+    """Return the address of a database that runs: the configured one, else the embedded one of a ``quilate up``.
+
+    Raises:
+        ConfigurationError: None is configured and none runs.
+    """
+    url = settings.database_url or running_address(settings.postgres_directory)
+    if not url:
+        raise ConfigurationError(
+            f"no database: QUILATE_DATABASE_URL is not set and no `quilate up` runs over {settings.state}",
+            next_step="set QUILATE_DATABASE_URL to the database of the service, or start it here: quilate up",
+        )
+    return url
+
+
+@contextmanager
+def some_database(settings: Settings) -> Iterator[str]:
+    """Give the address of the service's database; an embedded one that does not run is started for the time.
+
+    Raises:
+        ConfigurationError: There is no database yet.
+    """
+    url = settings.database_url or running_address(settings.postgres_directory)
+    if url:
+        yield url
+        return
+    if not settings.postgres_directory.exists():
+        raise ConfigurationError(
+            f"there is no database in {settings.state}", next_step="set QUILATE_STATE or QUILATE_DATABASE_URL"
+        )
+    server = EmbeddedPostgres(settings.postgres_directory)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+async def upgrade(url: str, backups: Path) -> tuple[MigrationReport, Path | None]:
+    """Bring the schema to this program's version and return what was done and the backup taken before it.
+
+    Raises:
+        ConfigurationError: The database cannot be reached, is too old or newer than this program, or the backup failed.
+    """
+    taken: list[Path] = []
+
+    async def before_change(version: int) -> None:
+        taken.append(await back_up(url, backups, schema_version=version, now=datetime.now(UTC)))
+
+    await refuse_old_server(url)
+    report = await migrate(url, service_migrations(), before_change=before_change)
+    return report, taken[0] if taken else None
+
+
+async def back_up_now(url: str, backups: Path) -> Path:
+    """Back the database up and return the file."""
+    return await back_up(url, backups, schema_version=await _version(url), now=datetime.now(UTC))
+
+
+async def refuse_other_schema(url: str) -> None:
+    """Refuse a database whose schema is not this program's.
+
+    Raises:
+        ConfigurationError: It is older or newer, or the database cannot be reached.
+    """
+    await refuse_old_server(url)
+    found, known = await _version(url), len(service_migrations())
+    if found > known:
+        raise ConfigurationError(
+            f"the database has schema version {found}, this program knows {known}",
+            next_step="install the version of Quilate that wrote it, or a newer one",
+        )
+    if found < known:
+        raise ConfigurationError(
+            f"the database has schema version {found}, this program needs {known}",
+            next_step="upgrade it with a backup taken first: quilate admin migrate",
+        )
+
+
+async def _version(url: str) -> int:
+    async with await psycopg.AsyncConnection.connect(
+        **connection_arguments(url), autocommit=True, row_factory=dict_row
+    ) as connection:
+        return await schema_version(connection)
+
+
+async def refuse_old_server(url: str) -> None:
+    """Refuse a database that cannot be reached or is older than the statements need.
+
+    Raises:
+        ConfigurationError: It is so.
+    """
+    arguments = connection_arguments(url)
+    arguments.setdefault("connect_timeout", _CONNECT_SECONDS)
+    try:
+        connection = await psycopg.AsyncConnection.connect(**arguments)
+    except psycopg.OperationalError as error:
+        raise ConfigurationError(
+            f"the database {shown_address(url)} cannot be reached: {str(error).strip().splitlines()[-1]}",
+            next_step="start it, or correct QUILATE_DATABASE_URL",
+        ) from error
+    async with connection:
+        major = connection.info.server_version // 10000
+    if major < LEAST_SERVER:
+        raise ConfigurationError(
+            f"the database {shown_address(url)} is PostgreSQL {major}, the service needs {LEAST_SERVER} or newer",
+            next_step="upgrade the server",
+        )
