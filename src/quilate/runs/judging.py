@@ -26,7 +26,7 @@ from quilate.policy.model import (
     Truth,
     Waiver,
 )
-from quilate.runs.state import Attempt, CheckRun, Judge, Snapshot, everything_before, graph_of
+from quilate.runs.state import Attempt, CheckRun, Graph, Judge, Snapshot, everything_before, graph_of
 
 
 def judged_check(check: PlannedCheck, run: CheckRun) -> JudgedCheck:
@@ -84,6 +84,7 @@ class RunJudge:
         baseline: Baseline | None,
         evaluated_on: date,
         event: str = "manual",
+        graph: Graph | None = None,
     ) -> None:
         self._plan = plan
         self._checks = {check.id: check for check in plan.checks}
@@ -91,8 +92,9 @@ class RunJudge:
         self._waivers = waivers
         self._baseline = baseline
         self._evaluated_on = evaluated_on
-        self._before = graph_of(plan.checks).before
-        self._memory: dict[CheckId, tuple[CheckRun, JudgedCheck]] = {}
+        self._before = (graph or graph_of(plan.checks)).before
+        self._memory: dict[CheckId, tuple[tuple[Attempt, ...], JudgedCheck]] = {}
+        self._decisions: dict[CheckId, tuple[tuple[Attempt, ...], CheckDecision]] = {}
         self._names: Mapping[str, str | bool] = {
             "branch": subject.branch,
             "event": event,
@@ -110,14 +112,20 @@ class RunJudge:
         return self.check_decision(run).result
 
     def check_decision(self, run: CheckRun) -> CheckDecision:
-        """Return what became of an ended check."""
-        return judge(self.judged(run), self._waivers, self._baseline, self._evaluated_on, self.binds_on).decision
+        """Return what became of an ended check, computed once for the attempts that it has."""
+        known = self._decisions.get(run.check_id)
+        if known is None or known[0] is not run.attempts:
+            judged = self.judged(run)
+            decision = judge(judged, self._waivers, self._baseline, self._evaluated_on, self.binds_on).decision
+            known = (run.attempts, decision)
+            self._decisions[run.check_id] = known
+        return known[1]
 
     def judged(self, run: CheckRun) -> JudgedCheck:
-        """Return ``judged_check``, computed once for each state of a check."""
+        """Return ``judged_check``, computed once for the attempts that the check has."""
         known = self._memory.get(run.check_id)
-        if known is None or known[0] is not run:
-            known = (run, judged_check(self._checks[run.check_id], run))
+        if known is None or known[0] is not run.attempts:
+            known = (run.attempts, judged_check(self._checks[run.check_id], run))
             self._memory[run.check_id] = known
         return known[1]
 

@@ -133,7 +133,7 @@ def advance(graph: Graph, snapshot: Snapshot, completions: Mapping[CheckId, Atte
             continue
         settled = _settled_without_running(check, runs, judge) if not run.attempts else None
         if settled is None:
-            runs[check.id] = replace(run, status=RunStatus.RUNNING)
+            runs[check.id] = CheckRun(check_id=check.id, status=RunStatus.RUNNING, attempts=run.attempts)
             ready.append(check.id)
         else:
             status = RunStatus.SUCCEEDED if settled.completion is Completion.NOT_APPLICABLE else RunStatus.FAILED
@@ -160,12 +160,12 @@ _STATUS_OF_RESULT = {
 
 def _with_attempt(check: PlannedCheck, run: CheckRun, attempt: Attempt, judge: Judge) -> CheckRun:
     """Record an attempt; go back to the queue while it did not pass and retries are left."""
-    tried = replace(run, attempts=(*run.attempts, attempt))
+    tried = CheckRun(check_id=run.check_id, status=run.status, attempts=(*run.attempts, attempt))
     result = judge.result(tried)
     again = result in {CheckResult.FAIL, CheckResult.ERROR, CheckResult.TIMED_OUT}
     if again and len(tried.attempts) <= check.retries and attempt.cached_age_seconds is None:
-        return replace(tried, status=RunStatus.QUEUED)
-    return replace(tried, status=status_of(result))
+        return CheckRun(check_id=run.check_id, status=RunStatus.QUEUED, attempts=tried.attempts)
+    return CheckRun(check_id=run.check_id, status=status_of(result), attempts=tried.attempts)
 
 
 def status_of(result: CheckResult) -> RunStatus:

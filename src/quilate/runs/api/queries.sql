@@ -200,3 +200,8 @@ SELECT d.id, d.run_id, d.check_id, d.reason, d.details, d.created_at, d.replayed
     s.document AS submission
 FROM dead_letters AS d LEFT JOIN run_submissions AS s ON s.run_id = d.run_id
 WHERE d.id = %(letter)s AND d.project_id = %(project)s;
+
+-- Projects -------------------------------------------------------------------------------------------------------
+
+-- name: repository
+SELECT repository FROM projects WHERE id = %(project)s;

@@ -1,5 +1,6 @@
 """A worker put together from its parts."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -28,14 +29,12 @@ async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that 
     trust_trees: bool = False,
 ) -> AsyncIterator[Worker]:
     """Give a worker over a database; ``state`` is a directory of its own on this machine."""
-    state.mkdir(parents=True, exist_ok=True)
+    os.makedirs(state, exist_ok=True)  # noqa: PTH103 - once, at the start
     for name in options.plugins:
         import_module(name)
     async with Database.open(url, name="quilate-worker", min_size=2, max_size=6) as database:
         preparer = Preparer(trees, state, trust_trees=trust_trees)
-        runner = AttemptRunner(
-            state=state, artifacts=artifacts, capacity=options.capacity, plugins=options.plugins
-        )
+        runner = AttemptRunner(state=state, artifacts=artifacts, capacity=options.capacity, plugins=options.plugins)
         parts = WorkerParts(
             database=database,
             preparer=preparer,

@@ -1,6 +1,7 @@
 """Running the attempts of checks on this machine: their specification, their scratch directory, their artifacts."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ class AttemptRunner:
         self._scratch = state / "scratch"
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
+        self._shared = str(self._scratch)
         self._artifacts = artifacts
         self._processes = ProcessLane(capacity=capacity, preload=plugins, ended=self._process_ended)
         self._warm = WarmLane(preload=plugins, ended=self._warm_ended)
@@ -61,13 +63,15 @@ class AttemptRunner:
     def start(self, run: LiveRun, check: PlannedCheck, number: int) -> None:
         """Start an attempt; its end is told to ``ended``."""
         key: JobKey = (run.id, check.id, number)
-        scratch = self._scratch / f"{run.id}-{check.id}-{number}"
-        if check.isolation is not Isolation.THREAD:
-            scratch.mkdir(exist_ok=True)
-        job = Job(key=key, check=check, spec=self._spec(run, check, scratch))
-        (self._warm if check.isolation is Isolation.THREAD else self._processes).start(job)
+        if check.isolation is Isolation.THREAD:
+            # Trivial checks leave nothing behind: they need no directory of their own.
+            self._warm.start(Job(key=key, check=check, spec=self._spec(run, check, self._shared)))
+            return
+        scratch = f"{self._shared}/{run.id}-{check.id}-{number}"
+        os.mkdir(scratch)  # noqa: PTH102 - a string path, on the hot path
+        self._processes.start(Job(key=key, check=check, spec=self._spec(run, check, scratch)))
 
-    def _spec(self, run: LiveRun, check: PlannedCheck, scratch: Path) -> ContextSpec:
+    def _spec(self, run: LiveRun, check: PlannedCheck, scratch: str) -> ContextSpec:
         prepared = run.prepared
         project = prepared.plan.project
         parameters, binding = self._documents_of(prepared.plan_digest + prepared.tree.root, check)
@@ -79,8 +83,8 @@ class AttemptRunner:
             severity_threshold=check.severity_threshold,
             workspace_root=prepared.tree.root,
             workspace_paths=prepared.tree.paths,
-            scratch=str(scratch),
-            artifacts=str(scratch / "artifacts"),
+            scratch=scratch,
+            artifacts=f"{scratch}/artifacts",
             timeout_seconds=check.timeout_seconds,
             interpreter=project.interpreter,
             secrets=project.secrets,

@@ -92,6 +92,7 @@ def make_live(  # noqa: PLR0913 - the row and what was prepared for it
         baseline=prepared.baseline,
         evaluated_on=prepared.evaluated_on,
         event=prepared.event,
+        graph=prepared.graph,
     )
     return LiveRun(
         id=run_id,

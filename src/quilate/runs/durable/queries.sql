@@ -235,7 +235,7 @@ WITH attempts AS (
         %(a_runs)s::uuid[], %(a_checks)s::text[], %(a_numbers)s::smallint[], %(a_projects)s::uuid[],
         %(a_versions)s::int[], %(a_completions)s::text[], %(a_results)s::text[], %(a_reasons)s::text[],
         %(a_next_steps)s::text[], %(a_durations)s::real[], %(a_ages)s::real[], %(a_finals)s::bool[],
-        %(a_digests)s::text[], %(a_evidence)b::bytea[], %(a_reports)s::text[]
+        %(a_digests)s::text[], %(a_evidence)s::bytea[], %(a_reports)s::text[]
     )
 ),
 ready AS (

@@ -1,7 +1,8 @@
 """Between the rows of the database and the objects of the runner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import msgspec
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import Completion
 from quilate.evidence.model import Evidence
+from quilate.kit.database.arrays import boolean_array, bytes_array, number_array, text_array, uuid_array
 from quilate.runs.durable.live import EndedAttempt, RecordedAttempt, Transition
 from quilate.runs.durable.model import Step
 from quilate.runs.state import Attempt
@@ -113,15 +115,7 @@ class StepColumns:
     """The columns of ``write_steps`` for a batch of transitions."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, list[Any]] = {
-            name: []
-            for name in (  # noqa: SIM905 - the list of the statement's parameters, as they stand in its text
-                "a_runs a_checks a_numbers a_projects a_versions a_completions a_results a_reasons a_next_steps "
-                "a_durations a_ages a_finals a_digests a_evidence a_reports "
-                "r_runs r_checks r_projects r_queues r_statuses r_priorities r_numbers r_pauses "
-                "s_runs s_versions s_steps s_claims"
-            ).split()
-        }
+        self.columns: dict[str, list[Any]] = {name: [] for name in _KINDS}
 
     def add(self, transition: Transition, *, mine: frozenset[CheckId], decides: bool) -> None:
         """Add a transition; ``mine`` are the ready checks that this worker goes on with itself."""
@@ -161,6 +155,27 @@ class StepColumns:
         columns["a_digests"].append(ended.evidence_digest or None)
         columns["a_evidence"].append(inline)
         columns["a_reports"].append(_plain(attempt.report))
+
+    def arguments(self) -> dict[str, str]:
+        """Return the columns as the statement takes them."""
+        return {name: _LITERALS[_KINDS[name]](values) for name, values in self.columns.items()}
+
+
+_LITERALS: Mapping[str, Callable[[list[Any]], str]] = MappingProxyType(
+    {"uuid": uuid_array, "text": text_array, "number": number_array, "boolean": boolean_array, "bytes": bytes_array}
+)
+_KINDS = {
+    name: kind
+    for kind, names in (
+        ("uuid", "a_runs a_projects r_runs r_projects s_runs"),
+        ("text", "a_checks a_completions a_results a_reasons a_next_steps a_digests a_reports"),
+        ("text", "r_checks r_queues r_statuses s_steps"),
+        ("number", "a_numbers a_versions a_durations a_ages r_priorities r_numbers r_pauses s_versions s_claims"),
+        ("boolean", "a_finals"),
+        ("bytes", "a_evidence"),
+    )
+    for name in names.split()
+}
 
 
 def finding_columns(transitions: Sequence[Transition]) -> dict[str, list[Any]]:

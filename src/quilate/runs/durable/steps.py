@@ -242,7 +242,7 @@ async def _write_transitions(
         audit.append(_advanced(transition))
         if transition.run.id in begun:
             events.append(run_event("dev.quilate.run.started", transition.run.id, transition.run.project_id, {}))
-    cursor = await connection.execute(QUERIES["write_steps"], {**columns.columns, "worker": worker})
+    cursor = await connection.execute(QUERIES["write_steps"], {**columns.arguments(), "worker": worker})
     attempts = {row["id"]: row["attempt"] for row in await cursor.fetchall()}
     written.deciding = [(run, attempts[run.id]) for run, _ in written.deciding]
     findings = finding_columns(transitions)

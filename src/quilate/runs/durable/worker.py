@@ -8,8 +8,6 @@ others have taken over must not be done twice.
 import asyncio
 import contextlib
 import os
-import socket
-import time
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +29,7 @@ from quilate.runs.durable.losses import lost_attempt, lost_run, tell_lost
 from quilate.runs.durable.model import Step
 from quilate.runs.durable.planning import Planner
 from quilate.runs.durable.preparation import Preparer
+from quilate.runs.durable.presence import Presence
 from quilate.runs.durable.reading import load_runs
 from quilate.runs.durable.rows import (
     LONGEST_INLINE_BYTES,
@@ -93,10 +92,6 @@ class WorkerParts:
     key: SigningKey
 
 
-class LeaseLostError(Exception):
-    """The lease ran out: everything that this worker had claimed belongs to others."""
-
-
 class Worker:
     """One worker process's share of the work."""
 
@@ -106,14 +101,21 @@ class Worker:
         self._id = uuid7()
         self._live: dict[UUID, LiveRun] = {}
         self._items: list[Item] = []
+        self._writing: Sequence[Item] = ()
         self._claimed_steps: dict[UUID, int] = {}
         self._dirty = asyncio.Event()
         self._look = asyncio.Event()
-        self._cancel_look = asyncio.Event()
-        self._lease_end = 0.0
-        self._draining = False
-        self._strangers: set[JobKey] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self._presence = Presence(
+            parts.database,
+            parts.runner,
+            worker=self._id,
+            queues=options.queues,
+            lease_seconds=options.lease_seconds,
+            beat_seconds=options.beat_seconds,
+            pending=self._pending,
+            returned=self._look.set,
+        )
         parts.runner.ended = self._ended
 
     @property
@@ -127,11 +129,11 @@ class Worker:
         Raises:
             LeaseLostError: Nothing was heard of the database for a whole lease; everything here was ended.
         """
-        await self._parts.database.run(self._register)
+        await self._presence.register()
         self._parts.runner.prepare()
         loops = [
             asyncio.create_task(loop)
-            for loop in (self._claims(), self._writes(), self._beats(), self._notices(), self._cancels())
+            for loop in (self._claims(), self._writes(), self._presence.beats(), self._notices())
         ]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -139,7 +141,6 @@ class Worker:
             for task in done - {stopping}:
                 task.result()
         finally:
-            self._draining = True
             self._parts.runner.close()
             for task in (stopping, *loops, *self._background):
                 task.cancel()
@@ -147,28 +148,16 @@ class Worker:
             with contextlib.suppress(psycopg.Error, OSError):
                 await self._leave()
 
-    async def _register(self, connection: Connection) -> None:
-        begin = time.monotonic()
-        await connection.execute(
-            QUERIES["register_worker"],
-            {
-                "worker": self._id,
-                "host": socket.gethostname(),
-                "process": os.getpid(),
-                "queues": sorted(self._options.queues),
-                "lease": self._options.lease_seconds,
-            },
-        )
-        self._lease_end = begin + self._options.lease_seconds
-
     async def _leave(self) -> None:
+        """Write what has ended, give back the rest."""
+
         async def work(connection: Connection) -> None:
             if self._items:
                 await write_steps(connection, self._items, self._live, self._id, Chooser(frozenset(), 0))
             for query in ("release_checks", "release_steps", "remove_worker"):
                 await connection.execute(QUERIES[query], {"worker": self._id})
 
-        if time.monotonic() < self._lease_end:
+        if self._presence.lasts:
             await self._parts.database.run(work, patience_seconds=2.0)
 
     # Claims
@@ -270,9 +259,17 @@ class Worker:
         wanted = list(runs)
         missing = [run for run in wanted if fresh or run not in self._live]
         if missing:
-            loaded = await load_runs(self._parts.database, missing, self._parts.preparer, self._parts.artifacts)
+            parts = self._parts
+            loaded = await load_runs(parts.database, missing, parts.preparer, parts.artifacts)
+            for run in missing:
+                self._live.pop(run, None)
             self._live |= loaded
         return {run: self._live[run] for run in wanted if run in self._live}
+
+    def _pending(self) -> set[JobKey]:
+        """Return the attempts whose ends are still to be written."""
+        waiting = (*self._items, *self._writing)
+        return {(item.run_id, item.check_id, item.number) for item in waiting if isinstance(item, Completed)}
 
     # What ended
 
@@ -295,7 +292,9 @@ class Worker:
             self._dirty.clear()
             while self._items:
                 batch, self._items = self._items[:_LARGEST_BATCH], self._items[_LARGEST_BATCH:]
+                self._writing = batch
                 await self._write(batch)
+                self._writing = ()
 
     async def _write(self, batch: Sequence[Item]) -> None:
         await self._keep_long_documents(batch)
@@ -327,17 +326,23 @@ class Worker:
                 self._spawn(self._decide(run, attempt))
         for run_id, _, _ in written.ended:
             self._live.pop(run_id, None)
-        self._forget_old_runs()
+        if written.reload:
+            await self._reload(written.reload)
+        self._tell(written)
+
+    def _tell(self, written: Written) -> None:
         for queue in written.queues:
             self._parts.wakeups.work_is_there(queue)
         if written.cancelled:
             self._parts.wakeups.work_is_there(CANCELLED)
-        if written.reload:
-            await self._loaded({item.run_id for item in written.reload}, fresh=True)
-            # A run that cannot be loaded has ended or was cancelled: what it left behind counts no more.
-            self._add(*(item for item in written.reload if item.run_id in self._live))
         if written.ended:
             self._look.set()
+
+    async def _reload(self, items: Sequence[Completed]) -> None:
+        """Read runs again that others have advanced; one that has no state any more was ended without these items."""
+        runs = await self._loaded({item.run_id for item in items}, fresh=True)
+        self._add(*(item for item in items if item.run_id in runs))
+        self._forget_old_runs()
 
     async def _decide(self, run: LiveRun, attempt: int) -> None:
         arguments = (run, self._parts.key, self._options.environment)
@@ -361,73 +366,10 @@ class Worker:
         for run_id in list(self._live)[: max(len(self._live) - _KEPT_RUNS, 0)]:
             del self._live[run_id]
 
-    # Signs of life
-
-    async def _beats(self) -> None:
-        while True:
-            await asyncio.sleep(self._options.beat_seconds)
-            begin = time.monotonic()
-            if await self._renewed():
-                self._lease_end = begin + self._options.lease_seconds
-                await self._reconcile()
-            self._parts.runner.end_overdue()
-
-    async def _renewed(self) -> bool:
-        arguments = {"worker": self._id, "lease": self._options.lease_seconds}
-        try:
-            left = max(self._lease_end - time.monotonic() - 1.0, 0.1)
-            async with asyncio.timeout(left), self._parts.database.connection() as connection:
-                cursor = await connection.execute(QUERIES["renew_lease"], arguments)
-                if await cursor.fetchone() is not None:
-                    return True
-        except (psycopg.Error, OSError, TimeoutError):
-            if time.monotonic() + self._options.beat_seconds < self._lease_end:
-                return False
-        # Taken over, or about to be: whatever this worker still does must end before somebody else does it.
-        raise LeaseLostError(str(self._id))
-
-    async def _cancels(self) -> None:
-        while True:
-            await self._cancel_look.wait()
-            self._cancel_look.clear()
-            with contextlib.suppress(psycopg.Error):
-                await self._reconcile()
-
-    async def _reconcile(self) -> None:
-        """End what this worker runs and no longer holds, and give back what it holds and does not know of.
-
-        The second happens when a connection breaks in a COMMIT that had counted; a claim that is still on its way to
-        a lane looks the same for a moment, so only what is unknown twice in a row is given back.
-        """
-        before = self._parts.runner.jobs
-        async with self._parts.database.connection() as connection:
-            cursor = await connection.execute(QUERIES["claimed_checks"], {"worker": self._id})
-            held = {(row["run_id"], row["check_id"], row["attempt"]) for row in await cursor.fetchall()}
-        gone = before - held
-        if gone:
-            self._parts.runner.cancel(gone)
-        pending = {(item.run_id, item.check_id, item.number) for item in self._items if isinstance(item, Completed)}
-        strangers = held - before - self._parts.runner.jobs - pending
-        lost = strangers & self._strangers
-        self._strangers = strangers - lost
-        if lost:
-            listed = sorted(lost)
-            async with self._parts.database.connection() as connection:
-                await connection.execute(
-                    QUERIES["release_these_checks"],
-                    {
-                        "runs": [run for run, _, _ in listed],
-                        "checks": [check for _, check, _ in listed],
-                        "attempts": [number for _, _, number in listed],
-                        "worker": self._id,
-                    },
-                )
-            self._look.set()
-
     async def _notices(self) -> None:
         mine = {CONTROL, *self._options.queues}
         async for queue in notices(self._parts.database.url):
             if queue == CANCELLED:
-                self._cancel_look.set()
+                self._presence.look()
             elif not queue or queue in mine:
                 self._look.set()

@@ -157,6 +157,8 @@ class Git:
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_OPTIONAL_LOCKS": "0",
+            # No repository is looked for: each command is given the one it works on.
+            "GIT_CEILING_DIRECTORIES": str(self._home.parent),
             "GIT_ALLOW_PROTOCOL": access.repository.protocol if access else "none",
         }
         settings = dict(_SETTINGS)

@@ -116,9 +116,7 @@ def resolve_revision(git: Git, access: RemoteAccess, revision: str, branch: str)
             require_name(name)
     named = revision or branch
     patterns = [f"refs/heads/{named}", f"refs/tags/{named}", f"refs/tags/{named}^{{}}"] if named else ["HEAD"]
-    result = git.run(
-        "ls-remote", "--quiet", "--symref", "--", access.repository.address, *patterns, access=access
-    )
+    result = git.run("ls-remote", "--quiet", "--symref", "--", access.repository.address, *patterns, access=access)
     if result.returncode != 0:
         raise remote_error(result)
     references, default = _references(output_lines(result.stdout))

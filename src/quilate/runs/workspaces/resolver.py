@@ -23,7 +23,11 @@ class Catalogue(Protocol):
         """Return a version, the newest without a number."""
         ...
 
-    async def archive_is_kept(self, project: ProjectReference, digest: str) -> bool:
+
+class Archives(Protocol):
+    """What is asked about uploaded archives; ``datasets.archives.ArchiveService`` answers."""
+
+    async def is_kept(self, project: ProjectReference, digest: str) -> bool:
         """Tell whether the project uploaded an archive that has not expired."""
         ...
 
@@ -31,9 +35,10 @@ class Catalogue(Protocol):
 class SourceResolver:
     """Every source that comes from outside goes through ``resolve`` before a run uses it."""
 
-    def __init__(self, settings: WorkspaceSettings, catalogue: Catalogue) -> None:
+    def __init__(self, settings: WorkspaceSettings, catalogue: Catalogue, archives: Archives) -> None:
         self._settings = settings
         self._catalogue = catalogue
+        self._archives = archives
 
     async def resolve(self, project: ProjectReference, source: Source) -> Source:
         """Return the source as this project may use it, archives and versions bound to their digests.
@@ -47,7 +52,7 @@ class SourceResolver:
         if source.kind is SourceKind.GIT:
             return self._git(project, source)
         if source.kind is SourceKind.ARCHIVE:
-            if not await self._catalogue.archive_is_kept(project, source.digest):
+            if not await self._archives.is_kept(project, source.digest):
                 raise SourceRefusedError(
                     "the project has no such archive, or it has expired", next_step="upload it, then submit again"
                 )
