@@ -1,5 +1,6 @@
 """``quilate doctor``: what keeps Quilate from working here, each with its fix."""
 
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -15,9 +16,12 @@ from quilate.kit.words import counted
 def command(path: str, *, canaries: bool) -> int:
     """Look at Python, git, the project, its interpreter, the tools of its checks, the key and the disk.
 
+    Where a service is configured or has run in PATH also at its database, schema, clock, queues and secrets.
+
     Exit 0 without problems (warnings are none), 1 otherwise.
     """
     from quilate.app.cli.diagnosis import Health, canary_findings, diagnose  # noqa: PLC0415 - keeps `--help` fast
+    from quilate.app.cli.service_diagnosis import diagnose_service  # noqa: PLC0415 - as above
 
     terminal = current_terminal()
     signs = {
@@ -26,7 +30,7 @@ def command(path: str, *, canaries: bool) -> int:
         Health.PROBLEM: terminal.styled("✗", "red"),
     }
     found = []
-    for diagnosis in diagnose(Path(path)) if not canaries else canary_findings():
+    for diagnosis in canary_findings() if canaries else chain(diagnose(Path(path)), diagnose_service(Path(path))):
         found.append(diagnosis.health)
         fix = f"     fix: {diagnosis.fix}" if diagnosis.fix else ""
         terminal.line(f"  {signs[diagnosis.health]} {diagnosis.text}{fix}")

@@ -5,21 +5,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
-from psycopg.rows import dict_row
-
 from quilate.app.service.schema import service_migrations
 from quilate.app.service.settings import Settings
 from quilate.domain.errors import ConfigurationError
-from quilate.kit.database.addresses import connection_arguments, shown_address
 from quilate.kit.database.backup import back_up
 from quilate.kit.database.embedded import EmbeddedPostgres
 from quilate.kit.database.embedded_files import running_address
-from quilate.kit.database.migrations import MigrationReport, migrate, schema_version
-
-LEAST_SERVER = 15
-"""Major version of PostgreSQL that the statements need."""
-_CONNECT_SECONDS = 10
+from quilate.kit.database.inspection import inspect_server, refuse_old_server
+from quilate.kit.database.migrations import MigrationReport, migrate
 
 
 def database_address(settings: Settings) -> str:
@@ -77,7 +70,8 @@ async def upgrade(url: str, backups: Path) -> tuple[MigrationReport, Path | None
 
 async def back_up_now(url: str, backups: Path) -> Path:
     """Back the database up and return the file."""
-    return await back_up(url, backups, schema_version=await _version(url), now=datetime.now(UTC))
+    found = await inspect_server(url)
+    return await back_up(url, backups, schema_version=found.schema_version, now=datetime.now(UTC))
 
 
 async def refuse_other_schema(url: str) -> None:
@@ -86,8 +80,7 @@ async def refuse_other_schema(url: str) -> None:
     Raises:
         ConfigurationError: It is older or newer, or the database cannot be reached.
     """
-    await refuse_old_server(url)
-    found, known = await _version(url), len(service_migrations())
+    found, known = (await refuse_old_server(url)).schema_version, len(service_migrations())
     if found > known:
         raise ConfigurationError(
             f"the database has schema version {found}, this program knows {known}",
@@ -97,35 +90,4 @@ async def refuse_other_schema(url: str) -> None:
         raise ConfigurationError(
             f"the database has schema version {found}, this program needs {known}",
             next_step="upgrade it with a backup taken first: quilate admin migrate",
-        )
-
-
-async def _version(url: str) -> int:
-    async with await psycopg.AsyncConnection.connect(
-        **connection_arguments(url), autocommit=True, row_factory=dict_row
-    ) as connection:
-        return await schema_version(connection)
-
-
-async def refuse_old_server(url: str) -> None:
-    """Refuse a database that cannot be reached or is older than the statements need.
-
-    Raises:
-        ConfigurationError: It is so.
-    """
-    arguments = connection_arguments(url)
-    arguments.setdefault("connect_timeout", _CONNECT_SECONDS)
-    try:
-        connection = await psycopg.AsyncConnection.connect(**arguments)
-    except psycopg.OperationalError as error:
-        raise ConfigurationError(
-            f"the database {shown_address(url)} cannot be reached: {str(error).strip().splitlines()[-1]}",
-            next_step="start it, or correct QUILATE_DATABASE_URL",
-        ) from error
-    async with connection:
-        major = connection.info.server_version // 10000
-    if major < LEAST_SERVER:
-        raise ConfigurationError(
-            f"the database {shown_address(url)} is PostgreSQL {major}, the service needs {LEAST_SERVER} or newer",
-            next_step="upgrade the server",
         )

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from psycopg.conninfo import make_conninfo
 
 from quilate.domain.errors import ConfigurationError
 from quilate.kit.database.addresses import connection_arguments, shown_address
 from quilate.kit.database.embedded_place import MAJOR_VERSION, program_directory
+from quilate.kit.database.inspection import inspect_server
 
 _OPEN_TO_OWNER = 0o600
 
@@ -32,7 +32,7 @@ async def back_up(url: str, directory: Path, *, schema_version: int, now: dateti
         ConfigurationError: There is no pg_dump as new as the server, or it failed; then no file is left.
     """
     arguments = connection_arguments(url)
-    program = await _program(url, arguments)
+    program = await _program(url)
     name = f"quilate-schema-{schema_version:04d}-{now:%Y%m%dT%H%M%S%fZ}.dump"
     try:
         partial = _new_file(directory, f"{name}.partial")
@@ -87,10 +87,9 @@ def _failed(url: str, why: str) -> ConfigurationError:
     )
 
 
-async def _program(url: str, arguments: dict[str, Any]) -> str:
+async def _program(url: str) -> str:
     """Return a ``pg_dump`` at least as new as the server: the embedded one, else one on the path."""
-    async with await psycopg.AsyncConnection.connect(**arguments) as connection:
-        server = connection.info.server_version // 10000
+    server = (await inspect_server(url)).major_version
     if server <= int(MAJOR_VERSION):
         try:
             embedded = program_directory() / "pg_dump"
