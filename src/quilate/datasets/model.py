@@ -113,6 +113,15 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file that was received: its path within the version, and the artifact it is."""
+
+    path: str
+    digest: Digest
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceArchive:
     """An uploaded archive of files to be judged."""
 
