@@ -204,4 +204,4 @@ WHERE d.id = %(letter)s AND d.project_id = %(project)s;
 -- Projects -------------------------------------------------------------------------------------------------------
 
 -- name: repository
-SELECT repository FROM projects WHERE id = %(project)s;
+SELECT repository_url AS repository FROM projects WHERE id = %(project)s;

@@ -25,8 +25,8 @@ from quilate.runs.api.schemas import (
     RunRequest,
 )
 from quilate.runs.api.store import Row, RunStore
+from quilate.runs.api.streams.watching import watch_logs, watch_runs
 from quilate.runs.api.submissions import checked_parameters, idempotency_of, refuse
-from quilate.runs.api.watching import watch_logs, watch_runs
 from quilate.runs.durable.commands import cancel_run, replay_dead_letter
 from quilate.runs.durable.intake import Intake, Wakeup
 from quilate.runs.durable.model import Idempotency, Refusal, Submission, Submitted
@@ -238,6 +238,17 @@ class RunService:
         if version is None:
             raise no_run(run_id)
         return version
+
+    async def has_seen_all(self, project_id: UUID, run_id: UUID, version: int) -> bool:
+        """Tell whether a run has ended and who has seen ``version`` of it has seen all.
+
+        Raises:
+            Problem: 404, the project has no such run.
+        """
+        row = await self.store.standing(project_id, run_id)
+        if row is None:
+            raise no_run(run_id)
+        return row["status"] not in {"queued", "running"} and bool(row["version"] <= version)
 
     async def list(self, project_id: UUID, wanted: RunFilter, cursor: str, limit: int) -> Page[RunRow]:
         """Return a page of runs, newest first."""

@@ -56,8 +56,12 @@ class RunStore:
 
     async def version(self, project_id: UUID, run_id: UUID) -> int | None:
         """Return a run's version, or ``None`` where the project has no such run."""
-        row = await self._one("run_exists", run=run_id, project=project_id)
+        row = await self.standing(project_id, run_id)
         return None if row is None else int(row["version"])
+
+    async def standing(self, project_id: UUID, run_id: UUID) -> Row | None:
+        """Return a run's status and version."""
+        return await self._one("run_exists", run=run_id, project=project_id)
 
     async def project_of_run(self, run_id: UUID) -> str | None:
         """Return the slug of the project that a run belongs to."""

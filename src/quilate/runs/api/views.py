@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from typing_extensions import Buffer
 
 from quilate.domain.verdict import CheckResult, RunStatus, Verdict
 from quilate.kit.canonical import to_document
@@ -109,7 +108,7 @@ def outline_of(plan: PlanText | None, attempts: Iterable[AttemptRow]) -> Sequenc
     return [OutlinedCheck(id=name, type="", stage="", required=True, queue="") for name in names]
 
 
-def decode_outline(plan: Buffer | None) -> Sequence[OutlinedCheck]:
+def decode_outline(plan: bytes | None) -> Sequence[OutlinedCheck]:
     """Return the planned checks of a stored plan."""
     return _PLAN.decode(bytes(plan)).checks if plan is not None else ()
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from quilate.domain.verdict import RunStatus
 from quilate.runs.api.evidence_reader import EvidenceReader
 from quilate.runs.api.model import AttemptRow, WatchedAttempt, WatchedLog, WatchedRun
-from quilate.runs.api.polling import SharedPoll
 from quilate.runs.api.store import RunStore
+from quilate.runs.api.streams.polling import SharedPoll
 
 LogKey = tuple[UUID, str]
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 
 from quilate.runs.api.model import WatchedLog, WatchedRun
-from quilate.runs.api.polling import Watch
 from quilate.runs.api.store import RunStore
-from quilate.runs.api.watching import LogWatcher, RunWatcher
+from quilate.runs.api.streams.polling import Watch
+from quilate.runs.api.streams.watching import LogWatcher, RunWatcher
 
 _HEARTBEAT_SECONDS = 15.0
 LONGEST_STREAM_SECONDS = 3600.0

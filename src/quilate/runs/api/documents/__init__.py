@@ -1,0 +1,1 @@
+"""Documents of runs over HTTP: checks, evidence, artifacts, decisions, seals."""

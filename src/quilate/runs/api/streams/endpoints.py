@@ -1,0 +1,88 @@
+"""Routes of live streams: a run's events, a check's log."""
+
+# ruff: noqa: FAST003 - the access dependency reads {project}
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from quilate.accounts.access import Access
+from quilate.accounts.model import Permission, ProjectAccess
+from quilate.runs.api.documents.endpoints import wants_text
+from quilate.runs.api.responses import problems
+from quilate.runs.api.service import RunService
+from quilate.runs.api.streams.events import log_events, parse_log_place, parse_version, run_events
+from quilate.runs.api.streams.logs import log_text, require_check
+
+TAG = "streams"
+_EVENTS = "text/event-stream"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_MOST_LINES = 100_000
+
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", max_length=64, description="Id of the last event that was read.")
+]
+
+
+def _stream_answers(description: str, **more: Any) -> dict[int | str, dict[str, Any]]:
+    content = {_EVENTS: {"schema": {"type": "string"}}, **more}
+    return {
+        200: {"description": description, "content": content},
+        204: {"description": "It has ended, and the reader has seen all of it: no need to come back."},
+        **problems(),
+    }
+
+
+def make_stream_router(service: RunService, access: Access) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=[TAG])
+    reader = Annotated[ProjectAccess, Depends(access.project(Permission.PROJECT_READ))]
+    evidence_reader = Annotated[ProjectAccess, Depends(access.project(Permission.EVIDENCE_READ))]
+
+    @router.get(
+        "/projects/{project}/runs/{run_id}/events",
+        operation_id="stream_run_events",
+        summary="Follow a run",
+        response_class=Response,
+        responses=_stream_answers("Events `check` and `run`, until the run has ended."),
+    )
+    async def stream_run_events(
+        granted: reader,
+        run_id: UUID,
+        last_event_id: LastEventId = None,
+    ) -> Response:
+        """Server-sent events; ids are the run's version, and a reader that comes back gets what it missed."""
+        last = parse_version(last_event_id)
+        if await service.has_seen_all(granted.project.id, run_id, last):
+            return Response(status_code=204)
+        return StreamingResponse(run_events(service.runs, run_id, last), media_type=_EVENTS, headers=_HEADERS)
+
+    @router.get(
+        "/projects/{project}/runs/{run_id}/checks/{check}/logs",
+        operation_id="stream_check_logs",
+        summary="Follow or read the log of a check",
+        response_class=Response,
+        responses=_stream_answers(
+            "Events `log` until nothing is added, or the text for `Accept: text/plain`.",
+            **{"text/plain": {"schema": {"type": "string"}}},
+        ),
+    )
+    async def stream_check_logs(  # noqa: PLR0913, PLR0917 - one argument per part of the request
+        granted: evidence_reader,
+        run_id: UUID,
+        check: Annotated[str, Path(max_length=128, pattern=r"^[^\x00]+$", description="The check's id.")],
+        accept: Annotated[str, Header(max_length=512, description="`text/plain` for the text so far.")] = "",
+        last_event_id: LastEventId = None,
+        tail: Annotated[int, Query(ge=1, le=_MOST_LINES, description="Last lines of the plain text.")] = 1000,
+    ) -> Response:
+        """Ids of events are `attempt.sequence`; a reader that comes back gets what it missed."""
+        await require_check(service, granted.project.id, run_id, check)
+        if wants_text(accept):
+            return PlainTextResponse(await log_text(service.store, run_id, check, tail))
+        last = parse_log_place(last_event_id)
+        events = log_events(service.logs, service.store, run_id, check, last)
+        return StreamingResponse(events, media_type=_EVENTS, headers=_HEADERS)
+
+    return router
