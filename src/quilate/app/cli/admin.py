@@ -21,7 +21,11 @@ def recover(email: str) -> int:
 
     from quilate.accounts.bootstrap import recovery_link  # noqa: PLC0415 - as above
     from quilate.app.cli.terminal import current_terminal  # noqa: PLC0415 - as above
-    from quilate.app.service.service_database import refuse_other_schema, some_database  # noqa: PLC0415 - as above
+    from quilate.app.service.service_database import (  # noqa: PLC0415 - as above
+        links_base,
+        refuse_other_schema,
+        some_database,
+    )
     from quilate.app.service.settings import load_settings  # noqa: PLC0415 - as above
     from quilate.kit.database.database import Database  # noqa: PLC0415 - as above
 
@@ -30,7 +34,7 @@ def recover(email: str) -> int:
     async def link(url: str) -> str:
         await refuse_other_schema(url)
         async with Database.open(url, name="quilate admin", max_size=1) as database:
-            return await recovery_link(database, settings.base_url, email)
+            return await recovery_link(database, links_base(settings), email)
 
     with some_database(settings) as url:
         current_terminal().line(asyncio.run(link(url)))

@@ -14,6 +14,9 @@ from quilate.kit.database.embedded_files import running_address
 from quilate.kit.database.inspection import inspect_server, refuse_old_server
 from quilate.kit.database.migrations import MigrationReport, migrate
 
+UP_FILE = "up.lock"
+"""Held by the `quilate up` that runs over a state directory, and says its process and address; empty after its end."""
+
 
 def database_address(settings: Settings) -> str:
     """Return the address of a database that runs: the configured one, else the embedded one of a ``quilate up``.
@@ -28,6 +31,17 @@ def database_address(settings: Settings) -> str:
             next_step="set QUILATE_DATABASE_URL to the database of the service, or start it here: quilate up",
         )
     return url
+
+
+def links_base(settings: Settings) -> str:
+    """Return the address that links begin with: the public one, else the one of the ``quilate up`` that runs here."""
+    if settings.public_url:
+        return settings.public_url
+    try:
+        note = (settings.state / UP_FILE).read_text(encoding="utf-8")
+    except OSError:
+        return settings.base_url
+    return note.partition(", ")[2].strip() or settings.base_url
 
 
 @contextmanager

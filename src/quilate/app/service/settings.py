@@ -6,7 +6,7 @@
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +36,10 @@ class Settings:
     queues: tuple[str, ...] = QUEUES
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, _MOST_WORKERS))
     checks_per_worker: int = field(default_factory=lambda: min(os.cpu_count() or 1, 8))
+    plugins: tuple[str, ...] = ()
+    repository_roots: tuple[str, ...] = ()
+    repository_hosts: tuple[str, ...] = ()
+    private_repositories: bool = False
     lease_seconds: float = 15.0
     beat_seconds: float = 5.0
     database_connections: int = 16
@@ -167,6 +171,20 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
 
 
+def _modules(value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    if not all(part.isidentifier() for name in names for part in name.split(".")):
+        raise ValueError("expects names of Python modules, with commas between them")
+    return names
+
+
+def _roots(value: str) -> tuple[str, ...]:
+    paths = tuple(dict.fromkeys(path.strip() for path in value.split(",") if path.strip()))
+    if not all(path.startswith("/") and "\0" not in path for path in paths):
+        raise ValueError("expects absolute directories, with commas between them")
+    return paths
+
+
 def read_queues(value: str) -> tuple[str, ...]:
     """Return the queues of a list with commas.
 
@@ -240,6 +258,14 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Worker processes that `quilate up` starts."),
         ("QUILATE_CHECKS_PER_WORKER", "checks_per_worker", _number(1, 256), "one for each core, at most 8",
          "Checks that one worker process runs at a time."),
+        ("QUILATE_PLUGINS", "plugins", _modules, "none",
+         "Python modules, with commas, that workers and the processes of their checks load first."),
+        ("QUILATE_REPOSITORY_ROOTS", "repository_roots", _roots, "none; in the single-user mode `/`",
+         "Directories, with commas, below which repositories may be cloned by path; `{project}` stands for the slug."),
+        ("QUILATE_REPOSITORY_HOSTS", "repository_hosts", _names, "any",
+         "The only hosts, with commas, from which repositories may be cloned."),
+        ("QUILATE_PRIVATE_REPOSITORIES", "private_repositories", _flag, "`0`",
+         "Let repositories be cloned from loopback, link-local and private addresses."),
         ("QUILATE_LEASE_SECONDS", "lease_seconds", _seconds(1, 3600), "`15`",
          "After this long without a sign of life a worker's work is given to another."),
         ("QUILATE_BEAT_SECONDS", "beat_seconds", _seconds(0.1, 1200), "`5`",
@@ -290,6 +316,9 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     values |= {name: value for name, value in given.items() if value is not None}
     settings = Settings(**values)
     settings = replace(settings, state=settings.state.absolute())
+    if settings.local and not settings.repository_roots:
+        # Who works alone may judge whatever lies on the own machine.
+        settings = replace(settings, repository_roots=("/",))
     _check_together(settings)
     return settings
 
@@ -333,8 +362,3 @@ def settings_page() -> str:
     ]
     lines += [f"| `{each.name}` | {each.default} | {each.meaning} |" for each in VARIABLES]
     return "\n".join([*lines, ""])
-
-
-def described_fields() -> frozenset[str]:
-    """Return the names of all settings, for the test that each has its variable."""
-    return frozenset(each.name for each in fields(Settings))

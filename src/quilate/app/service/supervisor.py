@@ -23,7 +23,7 @@ from quilate.app.service.processes import (
     stop_processes,
 )
 from quilate.app.service.role import LIFELINE_VARIABLE
-from quilate.app.service.service_database import database_address, refuse_other_schema, upgrade
+from quilate.app.service.service_database import UP_FILE, database_address, refuse_other_schema, upgrade
 from quilate.app.service.settings import Settings, bracketed, settings_environment
 from quilate.domain.errors import ConfigurationError, ExitCode
 from quilate.kit.database.database import Database
@@ -147,7 +147,7 @@ class Supervisor:
             ignore = self._settings.state / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
-            lock = FileLock(self._settings.state / "up.lock")
+            lock = FileLock(self._settings.state / UP_FILE)
             if not lock.acquire():
                 raise ConfigurationError(
                     f"Quilate already runs over {self._settings.state} ({lock.read().strip() or 'starting'})",

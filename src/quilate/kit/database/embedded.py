@@ -283,7 +283,7 @@ class EmbeddedPostgres:
         )  # fmt: skip
         files.rotate_log(self._log)
         started: list[subprocess.Popen[bytes]] = []
-        with self._log.open("ab") as log:
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
 
             def spawn() -> int:
                 process = subprocess.Popen(  # noqa: S603 - our own server
