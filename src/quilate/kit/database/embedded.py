@@ -115,10 +115,14 @@ class EmbeddedPostgres:
         """
         url = self.launch()
         end = time.monotonic() + _START_SECONDS
-        while not self.is_ready():
-            if time.monotonic() > end:
-                raise self._failure(f"PostgreSQL over {self._data} was not ready in {_START_SECONDS:.0f} seconds")
-            time.sleep(_PAUSE_SECONDS)
+        try:
+            while not self.is_ready():
+                if time.monotonic() > end:
+                    raise self._failure(f"PostgreSQL over {self._data} was not ready in {_START_SECONDS:.0f} seconds")
+                time.sleep(_PAUSE_SECONDS)
+        except BaseException:
+            self.stop(immediate=True)
+            raise
         return url
 
     def launch(self) -> str:

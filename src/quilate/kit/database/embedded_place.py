@@ -187,12 +187,11 @@ def _give(directory: Path, user: int) -> None:
             os.chown(os.path.join(parent, name), user, user, follow_symlinks=False)  # noqa: PTH118 - thousands of names
 
 
-def readable_programs(programs: Path, bases: tuple[Path, ...] = ELSEWHERE) -> Path:
+def readable_programs(programs: Path) -> Path:
     """Return a copy of the programs that everybody can run and only root can write.
 
     Args:
         programs: The installed ``bin`` directory, below a directory that is closed to others.
-        bases: Where the copy may lie.
 
     Raises:
         OSError: It cannot be written.
@@ -200,7 +199,7 @@ def readable_programs(programs: Path, bases: tuple[Path, ...] = ELSEWHERE) -> Pa
     installation = programs.parent.parent.parent
     status = (programs / "postgres").stat()
     name = f"quilate-programs-{MAJOR_VERSION}-{status.st_size}-{status.st_mtime_ns}"
-    base = next((each for each in bases if os.access(each, os.W_OK)), bases[-1])
+    base = next((each for each in ELSEWHERE if os.access(each, os.W_OK)), ELSEWHERE[-1])
     copy = base / name
     if not copy.exists():
         partial = base / f"{name}.{os.getpid()}"
