@@ -250,8 +250,8 @@ class CatalogueService:
         async with self._database.connection() as connection:
             return await store.list_files(connection, version.id, after=after, limit=limit)
 
-    async def open_file(self, version: Version, path: str) -> tuple[VersionFile, BinaryIO]:
-        """Return a file of a version and its content, verified; the caller closes it.
+    async def file(self, version: Version, path: str) -> VersionFile:
+        """Return a file of a version.
 
         Raises:
             Problem: 404.
@@ -260,7 +260,16 @@ class CatalogueService:
             file = await store.find_file(connection, version.id, path)
         if file is None:
             raise Problem(status=404, type="not-found", detail="the version has no such file")
-        return file, await asyncio.to_thread(self._artifacts.open, file.digest)
+        return file
+
+    async def open_file(self, file: VersionFile) -> BinaryIO:
+        """Return a file's content, verified; the caller closes it.
+
+        Raises:
+            ArtifactMissingError: It is no longer kept.
+            ArtifactCorruptError: It was changed on its disk.
+        """
+        return await asyncio.to_thread(self._artifacts.open, file.digest)
 
     async def is_referenced(self, digest: str) -> bool:
         """Tell whether the catalogue or an archive refers to an artifact; for retention."""
