@@ -1,10 +1,11 @@
 """A durable runner for tests: real workers in this process over a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from quilate.accounts.model import SYSTEM
@@ -15,6 +16,7 @@ from quilate.runs.durable.intake import insert_runs
 from quilate.runs.durable.model import Submission, Submitted
 from quilate.runs.durable.planning import ProjectRules
 from quilate.runs.durable.preparation import Trees
+from quilate.runs.durable.recovery import run_recovery
 from quilate.runs.durable.worker import Worker, WorkerOptions
 from quilate.runs.workspaces.model import MaterialisedTree, Source, SourceKind
 from quilate.seals.keys import local_key
@@ -26,8 +28,11 @@ FAKES = "tests.support.durable_checks"
 class NoTrees:
     """For runs without files."""
 
-    def materialise(self, source: Source, project_id: str) -> MaterialisedTree:
-        raise AssertionError((source, project_id))
+    def materialise(self, source: Source, *, project: str) -> MaterialisedTree:
+        raise AssertionError((source, project))
+
+    def release(self, tree: MaterialisedTree) -> None:
+        raise AssertionError(tree)
 
 
 class FixedRules:
@@ -76,15 +81,17 @@ async def submit(database: Database, *submissions: Submission) -> list[Submitted
 
 
 @asynccontextmanager
-async def running_worker(
+async def running_worker(  # noqa: PLR0913 - what a test may choose
     url: str,
     directory: Path,
     *,
     blueprint_text: str = "",
     trees: Trees | None = None,
     options: WorkerOptions | None = None,
+    stop: asyncio.Event | None = None,
 ) -> AsyncIterator[Worker]:
     """Run a worker for the time of the block; its failure is the test's."""
+    stop = stop or asyncio.Event()
     chosen = options or WorkerOptions(capacity=4, plugins=(FAKES,))
     async with assembled_worker(
         url,
@@ -95,18 +102,23 @@ async def running_worker(
         key=local_key(),
         options=chosen,
     ) as worker:
-        stop = asyncio.Event()
         task = asyncio.create_task(worker.run(stop))
+        task.add_done_callback(lambda _: stop.set())
         try:
             yield worker
-            if task.done():
-                task.result()
         finally:
             stop.set()
             await task
 
 
-async def ended(database: Database, run_id: UUID, *, seconds: float = 30.0) -> dict[str, object]:
+async def rows(database: Database, sql: LiteralString, *parameters: object) -> list[dict[str, Any]]:
+    """Return the rows of a query."""
+    async with database.connection() as connection:
+        cursor = await connection.execute(sql, parameters or None)
+        return await cursor.fetchall()
+
+
+async def ended(database: Database, run_id: UUID, *, seconds: float = 30.0) -> dict[str, Any]:
     """Return the row of a run once it has ended."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
@@ -120,3 +132,23 @@ async def ended(database: Database, run_id: UUID, *, seconds: float = 30.0) -> d
         await asyncio.sleep(0.02)
 
 
+@asynccontextmanager
+async def recovering(database: Database) -> AsyncIterator[None]:
+    """Give back the work of dead workers for the time of the block."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_recovery(database, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def until(condition: Callable[[], Awaitable[object]], *, seconds: float = 20.0) -> Any:
+    """Wait for a condition and return what it gave."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not (found := await condition()):
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError("it never came about")
+        await asyncio.sleep(0.02)
+    return found

@@ -1,6 +1,8 @@
 """Taking runs in: durable before the caller hears of it, the same submission only once."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -8,6 +10,7 @@ from uuid import UUID
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.domain.verdict import RunStatus
 from quilate.kit.canonical import canonical_json, sha256_of, to_document
+from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.group_commit import GroupCommit
 from quilate.kit.ids import uuid7
@@ -16,7 +19,9 @@ from quilate.runs.durable.model import Refusal, Submission, Submitted
 from quilate.runs.durable.sql import QUERIES
 
 LONGEST_QUEUE = 100_000
-"""A project may have this many runs waiting; further ones are refused until some have started."""
+"""A project may have this many runs waiting unless it says otherwise; further ones are refused until some started."""
+
+_COUNT_SECONDS = 1.0
 
 
 class Wakeup(Protocol):
@@ -27,12 +32,49 @@ class Wakeup(Protocol):
         ...
 
 
-class Intake:
-    """Takes submissions that arrive together into one transaction."""
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    """What a project's queue held when it was last counted, and what this process has put into it since."""
 
-    def __init__(self, database: Database, wakeup: Wakeup | None = None, *, observe: Any = None) -> None:
+    counted_at: float
+    waiting: int
+    most: int
+
+
+class Intake:
+    """Takes submissions that arrive together into one transaction.
+
+    A project's queue is counted once a second at most; between two counts it may grow beyond its limit by what other
+    processes take in meanwhile.
+    """
+
+    def __init__(
+        self, database: Database, wakeup: Wakeup | None = None, *, observe: Callable[[int], None] | None = None
+    ) -> None:
         self._wakeup = wakeup
-        self._group: GroupCommit[Submission, Submitted] = GroupCommit(database, insert_runs, observe=observe)
+        self._waiting: dict[UUID, _Waiting] = {}
+        self._group: GroupCommit[Submission, Submitted] = GroupCommit(database, self._insert, observe=observe)
+
+    async def _insert(self, connection: Connection, submissions: Sequence[Submission]) -> list[Submitted]:
+        await self._count(connection, {submission.project_id for submission in submissions})
+        full = frozenset(project for project, queue in self._waiting.items() if queue.waiting >= queue.most)
+        outcomes = await insert_runs(connection, submissions, full=full)
+        for submission, outcome in zip(submissions, outcomes, strict=True):
+            self._waiting[submission.project_id].waiting += outcome.created
+        return outcomes
+
+    async def _count(self, connection: Connection, projects: set[UUID]) -> None:
+        now = time.monotonic()
+        stale = [
+            project
+            for project in projects
+            if project not in self._waiting or now - self._waiting[project].counted_at > _COUNT_SECONDS
+        ]
+        if stale:
+            arguments = {"projects": stale, "most": LONGEST_QUEUE}
+            cursor = await connection.execute(QUERIES["waiting_runs"], arguments)
+            for row in await cursor.fetchall():
+                self._waiting[row["project_id"]] = _Waiting(counted_at=now, waiting=row["waiting"], most=row["most"])
 
     async def submit(self, submission: Submission) -> Submitted:
         """Return once the run is durable."""
@@ -42,16 +84,18 @@ class Intake:
         return submitted
 
 
-async def insert_runs(connection: Connection, submissions: Sequence[Submission]) -> list[Submitted]:
+async def insert_runs(
+    connection: Connection, submissions: Sequence[Submission], *, full: frozenset[UUID] = frozenset()
+) -> list[Submitted]:
     """Insert runs with their audit entries and outgoing events, within the caller's transaction.
 
     A submission whose idempotency name is known gives the run that is there, or a refusal where it asks for something
-    else. Safe to repeat: new ids are made each time, and a name decides which insert counted.
+    else; one of a project in ``full`` is refused. Safe to repeat: new ids are made each time, and a name decides which
+    insert counted.
     """
     documents = [_document(submission) for submission in submissions]
     digests = [sha256_of(document) for document in documents]
     ids = [uuid7() for _ in submissions]
-    full = await _full_projects(connection, submissions)
     wanted = [place for place, submission in enumerate(submissions) if submission.project_id not in full]
     inserted = await _insert_submissions(
         connection, [(ids[i], submissions[i], documents[i], digests[i]) for i in wanted]
@@ -61,10 +105,10 @@ async def insert_runs(connection: Connection, submissions: Sequence[Submission])
         await connection.execute(
             QUERIES["insert_runs"],
             {
-                "ids": [ids[i] for i in new],
-                "projects": [submissions[i].project_id for i in new],
-                "priorities": [submissions[i].priority for i in new],
-                "keys": [submissions[i].concurrency_key or None for i in new],
+                "ids": uuid_array(ids[i] for i in new),
+                "projects": uuid_array(submissions[i].project_id for i in new),
+                "priorities": number_array(submissions[i].priority for i in new),
+                "keys": text_array(submissions[i].concurrency_key or None for i in new),
             },
         )
         await _tell(connection, [(ids[i], submissions[i], digests[i]) for i in new])
@@ -82,12 +126,6 @@ def _document(submission: Submission) -> bytes:
     return canonical_json(document)
 
 
-async def _full_projects(connection: Connection, submissions: Sequence[Submission]) -> frozenset[UUID]:
-    projects = list({submission.project_id for submission in submissions})
-    cursor = await connection.execute(QUERIES["full_projects"], {"projects": projects, "most": LONGEST_QUEUE})
-    return frozenset(row["project_id"] for row in await cursor.fetchall())
-
-
 async def _insert_submissions(
     connection: Connection, rows: Sequence[tuple[UUID, Submission, bytes, str]]
 ) -> frozenset[UUID]:
@@ -96,16 +134,16 @@ async def _insert_submissions(
     cursor = await connection.execute(
         QUERIES["insert_submissions"],
         {
-            "ids": [row[0] for row in rows],
-            "projects": [row[1].project_id for row in rows],
-            "events": [row[1].event for row in rows],
-            "actors": [str(row[1].actor) for row in rows],
-            "documents": [row[2].decode() for row in rows],
-            "reruns": [row[1].rerun_of for row in rows],
-            "sources": [row[1].idempotency.source if row[1].idempotency else None for row in rows],
-            "names": [row[1].idempotency.id if row[1].idempotency else None for row in rows],
-            "digests": [row[3] for row in rows],
-            "traces": [row[1].traceparent for row in rows],
+            "ids": uuid_array(row[0] for row in rows),
+            "projects": uuid_array(row[1].project_id for row in rows),
+            "events": text_array(row[1].event for row in rows),
+            "actors": text_array(str(row[1].actor) for row in rows),
+            "documents": text_array(row[2].decode() for row in rows),
+            "reruns": uuid_array(row[1].rerun_of for row in rows),
+            "sources": text_array(row[1].idempotency.source if row[1].idempotency else None for row in rows),
+            "names": text_array(row[1].idempotency.id if row[1].idempotency else None for row in rows),
+            "digests": text_array(row[3] for row in rows),
+            "traces": text_array(row[1].traceparent for row in rows),
         },
     )
     return frozenset(row["run_id"] for row in await cursor.fetchall())

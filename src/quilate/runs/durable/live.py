@@ -12,7 +12,7 @@ from quilate.domain.verdict import CheckResult, RunStatus
 from quilate.policy.model import Baseline, PolicyEngine, Waiver
 from quilate.runs.judging import RunJudge
 from quilate.runs.state import Attempt, CheckRun, Graph, Judge, Snapshot, advance, initial_snapshot, status_of
-from quilate.runs.workspaces.model import Source
+from quilate.runs.workspaces.model import MaterialisedTree, Source
 
 _JITTERED_PAUSE_SECONDS = 2.0
 """A retry of a check waits up to this long, doubled with each further one."""
@@ -45,6 +45,7 @@ class Prepared:
     evaluated_on: date
     event: str
     tree: Tree
+    lease: MaterialisedTree | None = None
     notes: tuple[str, ...] = ()
     answers: Mapping[CheckId, Attempt] = field(default_factory=dict)
     keys: Mapping[CheckId, Digest] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Making plans: what the database knows about a run goes in, a prepared run or the reason why not comes out."""
 
 import asyncio
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -24,10 +25,14 @@ from quilate.runs.durable.reading import evidence_of_row
 from quilate.runs.durable.rows import ClaimedStep, recorded_attempt
 from quilate.runs.durable.sql import QUERIES
 from quilate.runs.state import Attempt
+from quilate.runs.workspaces.errors import SourceUnavailableError
 from quilate.runs.workspaces.model import Source, SourceKind
 
 _AT_ONCE = 4
 """Trees fetched at once by one worker."""
+
+_PAUSES_SECONDS = (1.0, 4.0)
+"""Before a source that could not be reached is asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +100,6 @@ class Planner:
         submitted = _DOCUMENT.decode(claim.document)
         chosen = rules[claim.project_id, submitted.blueprint]
         request = Request(
-            project_id=str(claim.project_id),
             project=submitted.project,
             source=submitted.source,
             event=claim.event,
@@ -122,6 +126,12 @@ class Planner:
         if request.source.kind is SourceKind.NONE:
             return self._preparer.prepare(request)
         async with self._fetching:
+            for pause in _PAUSES_SECONDS:
+                try:
+                    return await asyncio.to_thread(self._preparer.prepare, request)
+                except SourceUnavailableError:
+                    # Somebody else's machine may be down for a moment: the lease lasts meanwhile.
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
             return await asyncio.to_thread(self._preparer.prepare, request)
 
     async def _answers(self, claim: ClaimedStep, prepared: Prepared) -> Mapping[CheckId, Attempt]:

@@ -48,8 +48,12 @@ Value = TypeVar("Value")
 class Trees(Protocol):
     """Gets the files of a source; ``runs.workspaces`` implements it."""
 
-    def materialise(self, source: Source, project_id: str) -> MaterialisedTree:
-        """Return the files, read only."""
+    def materialise(self, source: Source, *, project: str) -> MaterialisedTree:
+        """Return the files, read only, and kept until they are released; a commit is on the branch that it names."""
+        ...
+
+    def release(self, tree: MaterialisedTree) -> None:
+        """Say that the files are not used any more."""
         ...
 
 
@@ -105,7 +109,6 @@ class PreparationDocument:
 class Request:
     """A run that is to be prepared, with what the database knows about it."""
 
-    project_id: str
     project: str
     source: Source
     event: str
@@ -113,16 +116,6 @@ class Request:
     approved_waivers: tuple[Waiver, ...]
     evaluated_on: date
     protected_branch: str = "main"
-
-    @property
-    def protected(self) -> bool:
-        """Whether the service itself took the newest commit of the protected branch; a caller's word does not count."""
-        source = self.source
-        return (
-            source.kind is SourceKind.GIT
-            and not source.revision
-            and (not source.branch or source.branch == self.protected_branch)
-        )
 
 
 class _Recent(OrderedDict[Key, Value]):
@@ -176,14 +169,14 @@ class Preparer:
         Raises:
             QuilateError: The files cannot be had, or project file, blueprint and options do not fit.
         """
-        tree, root = self._tree(request.source, request.project_id)
-        asked = self._with_blueprint_source(request, root)
+        tree, root = self._tree(request.source, request.project)
+        trusted = self._trust_trees or (tree is not None and tree.branch == request.protected_branch)
+        asked = request.text if trusted else self._with_blueprint_source(request, root)
         text = msgspec.json.encode(asked, order="deterministic")
-        plan = self._plan(text, asked, root, request.project_id)
+        plan = self._plan(text, asked, root, request.project)
         text = msgspec.json.encode(replace(asked, checks=_outline(plan)), order="deterministic")
         files = self._files(tree, root, plan.project)
         subject = _subject(request, plan.project, files)
-        trusted = request.protected or self._trust_trees
         waivers, notes = _waivers(plan, files, request, trusted=trusted)
         prepared = Prepared(
             plan=plan,
@@ -197,11 +190,17 @@ class Preparer:
             evaluated_on=request.evaluated_on,
             event=request.event,
             tree=Tree(root=str(root), paths=files.workspace.paths),
+            lease=tree,
             notes=notes,
         )
         return replace(prepared, keys=self._keys(plan, files))
 
-    def restore(self, project_id: str, event: str, plan_document: bytes, document: bytes) -> Prepared:
+    def release(self, prepared: Prepared) -> None:
+        """Give back the files of a run that this worker has done with."""
+        if prepared.lease is not None:
+            self._trees.release(prepared.lease)
+
+    def restore(self, project: str, event: str, plan_document: bytes, document: bytes) -> Prepared:
         """Return what another worker prepared, with the files on this machine.
 
         Raises:
@@ -209,8 +208,8 @@ class Preparer:
         """
         kept = msgspec.json.decode(document, type=PreparationDocument)
         text = msgspec.json.decode(plan_document, type=PlanText)
-        tree, root = self._tree(kept.source, project_id)
-        plan = self._plan(plan_document, text, root, project_id)
+        tree, root = self._tree(kept.source, project)
+        plan = self._plan(plan_document, text, root, project)
         files = self._files(tree, root, plan.project)
         return Prepared(
             plan=plan,
@@ -224,21 +223,20 @@ class Preparer:
             evaluated_on=kept.evaluated_on,
             event=event,
             tree=Tree(root=str(root), paths=files.workspace.paths),
+            lease=tree,
             notes=kept.notes,
         )
 
-    def _tree(self, source: Source, project_id: str) -> tuple[MaterialisedTree | None, Path]:
+    def _tree(self, source: Source, project: str) -> tuple[MaterialisedTree | None, Path]:
         if source.kind is SourceKind.NONE:
             return None, self._empty
-        tree = self._trees.materialise(source, project_id)
+        tree = self._trees.materialise(source, project=project)
         return tree, tree.root
 
     def _with_blueprint_source(self, request: Request, root: Path) -> PlanText:
         """Return the text with the place that a file blueprint is taken from."""
         text = request.text
-        if text.blueprint or text.blueprint_text or request.protected or self._trust_trees:
-            return text
-        if _project_file(text, root).blueprint in builtin_names():
+        if text.blueprint or text.blueprint_text or _project_file(text, root).blueprint in builtin_names():
             return text
         if request.source.kind is not SourceKind.GIT:
             raise ConfigurationError(
@@ -246,14 +244,19 @@ class Preparer:
                 next_step="publish it in the project, or name a built-in one",
             )
         source = Source(kind=SourceKind.GIT, location=request.source.location, branch=request.protected_branch)
-        resolved = self._trees.materialise(source, request.project_id).source
-        return replace(text, blueprint_source=replace(resolved, subdirectory=request.source.subdirectory))
+        tree = self._trees.materialise(source, project=request.project)
+        self._trees.release(tree)
+        return replace(text, blueprint_source=replace(tree.source, subdirectory=request.source.subdirectory))
 
-    def _plan(self, key: bytes, text: PlanText, root: Path, project_id: str) -> Plan:
+    def _plan(self, key: bytes, text: PlanText, root: Path, project: str) -> Plan:
         def made() -> Plan:
-            source = text.blueprint_source
-            home = root if source is None else self._trees.materialise(source, project_id).root
-            return _make_plan(text, root, home)
+            if text.blueprint_source is None:
+                return _make_plan(text, root, root)
+            tree = self._trees.materialise(text.blueprint_source, project=project)
+            try:
+                return _make_plan(text, root, tree.root)
+            finally:
+                self._trees.release(tree)
 
         return self._plans.found((key, str(root)), made)
 

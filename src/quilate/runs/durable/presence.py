@@ -11,6 +11,7 @@ import psycopg
 import structlog
 
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.waiting import happened
 from quilate.runs.durable.attempts import AttemptRunner
 from quilate.runs.durable.lanes import JobKey
 from quilate.runs.durable.sql import QUERIES
@@ -85,10 +86,9 @@ class Presence:
         """
         due = time.monotonic() + self._beat
         while True:
-            try:
-                await asyncio.wait_for(self._looked.wait(), max(due - time.monotonic(), 0))
+            if await happened(self._looked, due - time.monotonic()):
                 self._looked.clear()
-            except TimeoutError:
+            else:
                 due = time.monotonic() + self._beat
                 if not await self._renew():
                     continue

@@ -1,17 +1,17 @@
 -- Intake ---------------------------------------------------------------------------------------------------------
 
--- name: full_projects
-SELECT project_id
+-- name: waiting_runs
+SELECT given.project_id, coalesce(p.max_queued_runs, %(most)s) AS most, counted.waiting
 FROM unnest(%(projects)s::uuid[]) AS given (project_id)
+LEFT JOIN projects AS p ON p.id = given.project_id
 CROSS JOIN LATERAL (
     SELECT count(*) AS waiting
     FROM (
         SELECT 1 FROM runs
         WHERE runs.project_id = given.project_id AND status = 'queued' AND NOT held
-        LIMIT %(most)s
+        LIMIT coalesce(p.max_queued_runs, %(most)s)
     ) AS bounded
-) AS counted
-WHERE waiting >= %(most)s;
+) AS counted;
 
 -- name: insert_submissions
 INSERT INTO run_submissions (
@@ -97,8 +97,9 @@ WITH RECURSIVE waiting AS (
     FROM waiting WHERE waiting.project_id IS NOT NULL
 ),
 shares AS (
-    SELECT w.project_id, counted.running, %(most)s - counted.running AS room
+    SELECT w.project_id, counted.running, coalesce(p.max_concurrent_runs, %(most)s) - counted.running AS room
     FROM waiting AS w
+    LEFT JOIN projects AS p ON p.id = w.project_id
     CROSS JOIN LATERAL (
         SELECT count(*) AS running FROM runs AS r WHERE r.project_id = w.project_id AND r.status = 'running'
     ) AS counted
@@ -193,7 +194,7 @@ RETURNING c.run_id, c.check_id, c.attempt, c.losses, c.project_id, r.version, r.
 
 -- name: preparations
 SELECT p.run_id, p.document, r.priority, r.version, r.project_id, r.plan_digest, l.document AS plan, s.event,
-    s.traceparent
+    s.document ->> 'project' AS project, s.traceparent
 FROM run_preparations AS p
 JOIN runs AS r ON r.id = p.run_id
 JOIN run_plans AS l ON l.digest = r.plan_digest
@@ -244,7 +245,7 @@ ready AS (
     )
     SELECT run_id, check_id, project_id, queue, status, priority, attempt,
         CASE WHEN status = 'running' THEN %(worker)s::uuid END,
-        now() + make_interval(secs => pause),
+        now() + make_interval(secs => pause * (0.5 + random() / 2)),
         CASE WHEN status = 'running' THEN now() END
     FROM unnest(
         %(r_runs)s::uuid[], %(r_checks)s::text[], %(r_projects)s::uuid[], %(r_queues)s::text[],
@@ -397,7 +398,7 @@ RETURNING id, host, process;
 UPDATE check_runs SET
     status = 'queued', worker = NULL, started_at = NULL, attempt = attempt + 1, losses = losses + 1, ready_at = now()
 WHERE worker = ANY(%(workers)s)
-RETURNING run_id, check_id, project_id, losses;
+RETURNING run_id, check_id, project_id, queue, losses;
 
 -- name: return_steps
 UPDATE runs SET worker = NULL, losses = losses + 1, attempt = attempt + 1, version = version + 1, ready_at = now()
@@ -412,6 +413,15 @@ SELECT DISTINCT worker FROM (
     SELECT worker FROM runs WHERE worker IS NOT NULL
 ) AS claimed
 WHERE NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = claimed.worker);
+
+-- A run is held for another of its key; should the word that lets it go on be lost, this finds it.
+-- name: forgotten_held
+SELECT DISTINCT project_id, concurrency_key AS key FROM runs AS r
+WHERE held AND step IS NOT NULL AND concurrency_key IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM runs AS active
+    WHERE active.project_id = r.project_id AND active.concurrency_key = r.concurrency_key
+        AND active.step IS NOT NULL AND NOT active.held
+);
 
 -- name: insert_dead_letters
 INSERT INTO dead_letters (id, project_id, run_id, check_id, reason, details)
@@ -445,3 +455,6 @@ SELECT run_id, check_id, attempt, completion, reason, next_step, duration_ms, fi
     report, extract(epoch FROM now() - ended_at)::float8 AS cached_age_seconds
 FROM check_attempts
 WHERE run_id = %(run)s AND final AND completion = 'completed' AND result IN ('pass', 'warn');
+
+-- name: project_rules
+SELECT protected_branch, default_blueprint FROM projects WHERE id = %(project)s;

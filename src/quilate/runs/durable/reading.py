@@ -54,7 +54,7 @@ async def load_runs(
     found = {}
     for row in preparations:
         prepared = await asyncio.to_thread(
-            preparer.restore, str(row["project_id"]), row["event"], bytes(row["plan"]), bytes(row["document"])
+            preparer.restore, row["project"], row["event"], bytes(row["plan"]), bytes(row["document"])
         )
         run = make_live(
             run_id=row["run_id"],

@@ -20,6 +20,7 @@ from quilate.domain.verdict import Completion
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.ids import uuid7
+from quilate.kit.waiting import end_tasks, happened
 from quilate.runs.durable.attempts import AttemptRunner
 from quilate.runs.durable.deciding import decide_run
 from quilate.runs.durable.items import Completed, Decided, Item, Unplannable
@@ -123,6 +124,11 @@ class Worker:
         """The worker's name in the database."""
         return self._id
 
+    @property
+    def busy(self) -> bool:
+        """Whether checks are running here."""
+        return bool(self._parts.runner.jobs)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then finish writing, give back what is claimed and leave.
 
@@ -142,9 +148,7 @@ class Worker:
                 task.result()
         finally:
             self._parts.runner.close()
-            for task in (stopping, *loops, *self._background):
-                task.cancel()
-            await asyncio.gather(stopping, *loops, *self._background, return_exceptions=True)
+            await end_tasks((stopping, *loops, *self._background))
             with contextlib.suppress(psycopg.Error, OSError):
                 await self._leave()
 
@@ -168,8 +172,7 @@ class Worker:
             found = await self._claim_runs() if len(self._claimed_steps) < self._options.runs else 0
             found += await self._claim_checks() if self._parts.runner.free > 0 else 0
             if not found:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), _LOOK_SECONDS)
+                await happened(self._look, _LOOK_SECONDS)
 
     async def _claim_runs(self) -> int:
         room = self._options.runs - len(self._claimed_steps)
@@ -261,8 +264,7 @@ class Worker:
         if missing:
             parts = self._parts
             loaded = await load_runs(parts.database, missing, parts.preparer, parts.artifacts)
-            for run in missing:
-                self._live.pop(run, None)
+            self._drop(missing)
             self._live |= loaded
         return {run: self._live[run] for run in wanted if run in self._live}
 
@@ -324,8 +326,7 @@ class Worker:
                 await self._decide(run, attempt)
             else:
                 self._spawn(self._decide(run, attempt))
-        for run_id, _, _ in written.ended:
-            self._live.pop(run_id, None)
+        self._drop(run_id for run_id, _, _ in written.ended)
         if written.reload:
             await self._reload(written.reload)
         self._tell(written)
@@ -362,9 +363,17 @@ class Worker:
                 if len(document) > LONGEST_INLINE_BYTES:
                     await asyncio.to_thread(self._parts.artifacts.put_bytes, document)
 
+    def _drop(self, runs: Iterable[UUID]) -> None:
+        for run_id in runs:
+            run = self._live.pop(run_id, None)
+            if run is not None:
+                self._parts.preparer.release(run.prepared)
+
     def _forget_old_runs(self) -> None:
-        for run_id in list(self._live)[: max(len(self._live) - _KEPT_RUNS, 0)]:
-            del self._live[run_id]
+        """Forget runs that others go on with; what is running here keeps its files."""
+        busy = {run for run, _, _ in self._parts.runner.jobs}
+        idle = [run for run in self._live if run not in busy]
+        self._drop(idle[: max(len(self._live) - _KEPT_RUNS, 0)])
 
     async def _notices(self) -> None:
         mine = {CONTROL, *self._options.queues}
