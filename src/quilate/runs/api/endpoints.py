@@ -13,12 +13,14 @@ from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import RunStatus, Verdict
-from quilate.runs.api.cursors import DEFAULT_PAGE, LARGEST_PAGE
+from quilate.kit.web.conditional import IfNoneMatch, etag_of, is_known
+from quilate.kit.web.idempotency import IdempotencyKey
+from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
+from quilate.runs.api.answers import answers_of
 from quilate.runs.api.dead_letters.endpoints import make_dead_letter_router
 from quilate.runs.api.documents.endpoints import make_document_router
 from quilate.runs.api.model import FindingFilter, RunFilter
 from quilate.runs.api.pipelines.endpoints import make_pipelines_router
-from quilate.runs.api.responses import etag, is_known, next_link, problems
 from quilate.runs.api.schemas import (
     DIGEST_PATTERN,
     EVENT_PATTERN,
@@ -40,16 +42,7 @@ from quilate.runs.durable.model import Submitted
 TAG = "runs"
 _NO_NUL = r"^[^\x00]*$"
 
-Cursor = Annotated[str, Query(max_length=1024, description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Entries of a page at most.")]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key", max_length=255, description="The same key with the same request gives the same run."
-    ),
-]
 Traceparent = Annotated[str, Header(max_length=256, description="W3C trace context.")]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1024, description="ETags known already.")]
 
 
 def _aware(moment: datetime | None) -> datetime | None:
@@ -130,7 +123,7 @@ def _add_submitting(router: APIRouter, service: RunService, submitting: ProjectD
         summary="Submit a run",
         tags=[TAG],
         status_code=202,
-        responses=problems(413),
+        responses=answers_of(413),
     )
     async def submit_run(
         granted: member,
@@ -148,7 +141,7 @@ def _add_submitting(router: APIRouter, service: RunService, submitting: ProjectD
         operation_id="cancel_run",
         summary="Cancel a run",
         tags=[TAG],
-        responses=problems(),
+        responses=answers_of(),
     )
     async def cancel_run(
         granted: member,
@@ -165,7 +158,7 @@ def _add_submitting(router: APIRouter, service: RunService, submitting: ProjectD
         summary="Run again",
         tags=[TAG],
         status_code=202,
-        responses=problems(),
+        responses=answers_of(),
     )
     async def rerun_run(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: member,
@@ -192,7 +185,7 @@ def _add_reading(
         operation_id="list_runs",
         summary="List runs",
         tags=[TAG],
-        responses=problems(),
+        responses=answers_of(),
     )
     async def list_runs(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: reader,
@@ -204,7 +197,7 @@ def _add_reading(
     ) -> RunPage:
         """Newest first; `Link` leads to the next page."""
         page = await service.list(granted.project.id, wanted, cursor, limit)
-        response.headers.update(next_link(request.url.path, request.query_params.multi_items(), page.cursor))
+        response.headers.update(next_link(request, page.cursor))
         items = [run_summary(granted.project.slug, row) for row in page.items]
         return RunPage(items=items, next_cursor=page.cursor)
 
@@ -214,7 +207,7 @@ def _add_reading(
         summary="Get a run",
         tags=[TAG],
         response_model=RunView,
-        responses={304: {"description": "It has not changed."}, **problems()},
+        responses={304: {"description": "It has not changed."}, **answers_of()},
     )
     async def get_run(
         granted: reader,
@@ -224,11 +217,11 @@ def _add_reading(
     ) -> RunView | Response:
         """A run with its stages, checks, attempts, facts and counts of findings."""
         if if_none_match is not None:
-            tag = etag(await service.require(granted.project.id, run_id))
+            tag = etag_of(await service.require(granted.project.id, run_id))
             if is_known(if_none_match, tag):
                 return Response(status_code=304, headers={"ETag": tag})
         detail = await service.detail(granted.project.id, run_id)
-        response.headers["ETag"] = etag(detail.run["version"])
+        response.headers["ETag"] = etag_of(detail.run["version"])
         return run_view(granted.project.slug, detail)
 
     @router.get(
@@ -236,7 +229,7 @@ def _add_reading(
         operation_id="list_findings",
         summary="List a run's findings",
         tags=[TAG],
-        responses=problems(),
+        responses=answers_of(),
     )
     async def list_findings(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: evidence_reader,
@@ -249,7 +242,7 @@ def _add_reading(
     ) -> FindingPage:
         """Of each check's last attempt, by check and place."""
         page = await service.findings(granted.project.id, run_id, wanted, cursor, limit)
-        response.headers.update(next_link(request.url.path, request.query_params.multi_items(), page.cursor))
+        response.headers.update(next_link(request, page.cursor))
         items = [
             FindingView(
                 check=row["check_id"],

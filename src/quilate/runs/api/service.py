@@ -11,8 +11,8 @@ from quilate.accounts.model import ProjectAccess
 from quilate.domain.verdict import RunStatus
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.web.paging import Page
 from quilate.kit.web.problems import Problem
-from quilate.runs.api.cursors import Page
 from quilate.runs.api.evidence_reader import EvidenceReader
 from quilate.runs.api.model import FindingFilter, RunDetail, RunFilter, RunRow
 from quilate.runs.api.repositories import Repositories

@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from quilate.kit.database.database import Connection, Database
-from quilate.runs.api.cursors import Page, decode_cursor, first_id_at, page_of
+from quilate.kit.web.paging import Page, cut_page, decode_cursor
 from quilate.runs.api.model import AttemptRow, FindingFilter, RunFilter, RunRow
 from quilate.runs.api.sql import QUERIES
+from quilate.runs.api.times import first_id_at
 
 _LONGEST_HISTORY = 200
 
@@ -36,7 +37,7 @@ class RunStore:
             subject=wanted.subject,
             limit=limit + 1,
         )
-        return page_of(rows, limit, lambda row: (row["id"],))
+        return cut_page(rows, limit, lambda row: (row["id"],))
 
     async def run(
         self, project_id: UUID, run_id: UUID
@@ -83,7 +84,7 @@ class RunStore:
 
     async def findings(self, run_id: UUID, wanted: FindingFilter, cursor: str, limit: int) -> Page[Row]:
         """Return findings in the order of check, attempt and place; ask for the run's project before."""
-        after = decode_cursor(cursor, tuple[str, int, int]) if cursor else (None, None, None)
+        after = decode_cursor(cursor, tuple[str, int, int]) or (None, None, None)
         rows = await self._all(
             "findings",
             run=run_id,
@@ -98,7 +99,7 @@ class RunStore:
             after_place=after[2],
             limit=limit + 1,
         )
-        return page_of(rows, limit, lambda row: (row["check_id"], row["attempt"], row["place"]))
+        return cut_page(rows, limit, lambda row: (row["check_id"], row["attempt"], row["place"]))
 
     async def decision(self, project_id: UUID, run_id: UUID) -> Row | None:
         """Return a run's decision, its input and its seal; a document that is NULL is an artifact of its digest."""
@@ -113,14 +114,14 @@ class RunStore:
         rows = await self._all(
             "seals_of_subject", project=project_id, subject=subject, before=_before(cursor), limit=limit + 1
         )
-        return page_of(rows, limit, lambda row: (row["run_id"],))
+        return cut_page(rows, limit, lambda row: (row["run_id"],))
 
     async def dead_letters(self, project_id: UUID, *, replayed: bool | None, cursor: str, limit: int) -> Page[Row]:
         """Return dead letters, newest first."""
         rows = await self._all(
             "list_dead_letters", project=project_id, replayed=replayed, before=_before(cursor), limit=limit + 1
         )
-        return page_of(rows, limit, lambda row: (row["id"],))
+        return cut_page(rows, limit, lambda row: (row["id"],))
 
     async def dead_letter(self, project_id: UUID, letter_id: UUID) -> Row | None:
         """Return one dead letter with what had been submitted."""
@@ -178,4 +179,5 @@ async def _first(connection: Connection, name: str, **arguments: Any) -> Row | N
 
 
 def _before(cursor: str) -> UUID | None:
-    return decode_cursor(cursor, tuple[UUID])[0] if cursor else None
+    place = decode_cursor(cursor, tuple[UUID])
+    return place[0] if place is not None else None

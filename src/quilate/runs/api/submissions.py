@@ -17,8 +17,8 @@ LONGEST_KEY = 255
 
 def refuse(detail: str, next_step: str = "", *, field: str = "") -> Problem:
     """Return the problem of a request that cannot be carried out as it is."""
-    extensions = {"errors": [{"field": field, "message": detail}]} if field else {}
-    return Problem(status=422, type="validation", detail=detail, next_step=next_step, extensions=extensions)
+    extensions = {"errors": [{"pointer": f"#/{field.replace('.', '/')}", "detail": detail}]} if field else {}
+    return Problem(status=422, type="invalid-request", detail=detail, next_step=next_step, extensions=extensions)
 
 
 def is_storable(text: str) -> bool:

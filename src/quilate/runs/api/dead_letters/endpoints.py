@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
 from quilate.domain.verdict import RunStatus
-from quilate.runs.api.cursors import DEFAULT_PAGE, LARGEST_PAGE
-from quilate.runs.api.responses import next_link, problems
+from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
+from quilate.runs.api.answers import answers_of
 from quilate.runs.api.schemas import DeadLetterDetail, DeadLetterPage, DeadLetterView, RunAccepted
 from quilate.runs.api.service import RunService
 from quilate.runs.api.store import Row
@@ -30,26 +30,26 @@ def make_dead_letter_router(service: RunService, access: Access) -> APIRouter:
         "/projects/{project}/dead-letters",
         operation_id="list_dead_letters",
         summary="List work that was given up",
-        responses=problems(),
+        responses=answers_of(),
     )
     async def list_dead_letters(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: reader,
         request: Request,
         response: Response,
         replayed: Annotated[bool | None, Query(description="Only those that were, or were not, replayed.")] = None,
-        cursor: Annotated[str, Query(max_length=1024, description="`next_cursor` of the page before.")] = "",
-        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Entries of a page at most.")] = DEFAULT_PAGE,
+        cursor: Cursor = "",
+        limit: Limit = DEFAULT_PAGE,
     ) -> DeadLetterPage:
         """Newest first."""
         page = await service.store.dead_letters(granted.project.id, replayed=replayed, cursor=cursor, limit=limit)
-        response.headers.update(next_link(request.url.path, request.query_params.multi_items(), page.cursor))
+        response.headers.update(next_link(request, page.cursor))
         return DeadLetterPage(items=[_view(row) for row in page.items], next_cursor=page.cursor)
 
     @router.get(
         "/projects/{project}/dead-letters/{letter_id}",
         operation_id="get_dead_letter",
         summary="Inspect a dead letter",
-        responses=problems(),
+        responses=answers_of(),
     )
     async def get_dead_letter(
         granted: reader,
@@ -64,7 +64,7 @@ def make_dead_letter_router(service: RunService, access: Access) -> APIRouter:
         operation_id="replay_dead_letter",
         summary="Submit a dead letter's run again",
         status_code=202,
-        responses=problems(),
+        responses=answers_of(),
     )
     async def replay_dead_letter(
         granted: replayer,

@@ -13,10 +13,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
 from quilate.evidence.model import Artifact
+from quilate.kit.web.conditional import IfNoneMatch, etag_of, is_known
+from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
 from quilate.policy.explanation import render_explanation
-from quilate.runs.api.cursors import DEFAULT_PAGE, LARGEST_PAGE
+from quilate.runs.api.answers import answers_of
 from quilate.runs.api.documents.service import Document, RunDocuments, explanation_document
-from quilate.runs.api.responses import etag, is_known, next_link, problems
 from quilate.runs.api.schemas import DIGEST_PATTERN, CheckDetail, SealPage
 from quilate.runs.api.service import RunService
 
@@ -26,7 +27,6 @@ _PIECE = 1 << 18
 _DSSE = "application/vnd.dsse.envelope.v1+json"
 
 CheckName = Annotated[str, Path(max_length=128, pattern=r"^[^\x00]+$", description="The check's id.")]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1024, description="ETags known already.")]
 
 
 def make_document_router(service: RunService, access: Access) -> APIRouter:
@@ -42,12 +42,12 @@ def _document_answers(media_type: str) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"description": "The document as it is stored.", "content": {media_type: {"schema": {}}}},
         304: {"description": "It has not changed."},
-        **problems(410, 413),
+        **answers_of(410, 413),
     }
 
 
 def _document(document: Document, media_type: str, if_none_match: str | None) -> Response:
-    headers = {"ETag": etag(document.digest), "X-Content-Type-Options": "nosniff"}
+    headers = {"ETag": etag_of(document.digest), "X-Content-Type-Options": "nosniff"}
     if is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(document.content, media_type=media_type, headers=headers)
@@ -61,7 +61,7 @@ def _add_checks(router: APIRouter, documents: RunDocuments, access: Access) -> N
         f"{_RUN}/checks/{{check}}",
         operation_id="get_check",
         summary="Get a check of a run",
-        responses=problems(),
+        responses=answers_of(),
     )
     async def get_check(
         granted: reader,
@@ -96,7 +96,7 @@ def _add_checks(router: APIRouter, documents: RunDocuments, access: Access) -> N
         response_class=Response,
         responses={
             200: {"description": "The file.", "content": {"application/octet-stream": {"schema": {}}}},
-            **problems(410),
+            **answers_of(410),
         },
     )
     async def get_artifact(
@@ -129,7 +129,7 @@ def _download_headers(artifact: Artifact) -> dict[str, str]:
         "Content-Length": str(artifact.size),
         "Content-Security-Policy": "sandbox",
         "X-Content-Type-Options": "nosniff",
-        "ETag": etag(artifact.digest),
+        "ETag": etag_of(artifact.digest),
     }
 
 
@@ -178,7 +178,7 @@ def _add_decisions(router: APIRouter, documents: RunDocuments, access: Access) -
                 "description": "The explanation.",
                 "content": {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {}}},
             },
-            **problems(410, 413),
+            **answers_of(410, 413),
         },
     )
     async def get_explanation(
@@ -211,19 +211,19 @@ def _add_decisions(router: APIRouter, documents: RunDocuments, access: Access) -
         "/projects/{project}/seals",
         operation_id="list_seals",
         summary="Look up the seals of a subject",
-        responses=problems(),
+        responses=answers_of(),
     )
     async def list_seals(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: reader,
         subject: Annotated[str, Query(pattern=DIGEST_PATTERN, description="Digest of what is to be deployed.")],
         request: Request,
         response: Response,
-        cursor: Annotated[str, Query(max_length=1024, description="`next_cursor` of the page before.")] = "",
-        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Entries of a page at most.")] = DEFAULT_PAGE,
+        cursor: Cursor = "",
+        limit: Limit = DEFAULT_PAGE,
     ) -> SealPage:
         """What a deploy gate asks: newest first, each with its envelope to be verified against a trusted key."""
         page = await documents.seals(granted.project.id, subject, cursor, limit)
-        response.headers.update(next_link(request.url.path, request.query_params.multi_items(), page.next_cursor))
+        response.headers.update(next_link(request, page.next_cursor))
         return page
 
 

@@ -11,10 +11,10 @@ import msgspec
 from quilate.evidence.artifacts import ArtifactCorruptError, ArtifactMissingError
 from quilate.evidence.model import Artifact
 from quilate.kit.canonical import to_document
+from quilate.kit.web.paging import Page
 from quilate.kit.web.problems import Problem
 from quilate.policy.decision import decide, input_from_bytes
 from quilate.policy.explanation import Explanation, HistoryEntry, explain, render_explanation
-from quilate.runs.api.cursors import Page
 from quilate.runs.api.model import AttemptRow, RunDetail
 from quilate.runs.api.schemas import ArtifactView, CheckDetail, SealPage, SealView
 from quilate.runs.api.service import RunService

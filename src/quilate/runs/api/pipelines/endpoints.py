@@ -9,8 +9,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from quilate.accounts.access import SLUG_PATTERN, Access
 from quilate.accounts.model import Permission, ProjectAccess
+from quilate.kit.web.conditional import etag_of
+from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
 from quilate.kit.web.problems import Problem
-from quilate.runs.api.cursors import DEFAULT_PAGE, LARGEST_PAGE
+from quilate.runs.api.answers import answers_of
 from quilate.runs.api.documents.service import RunDocuments
 from quilate.runs.api.model import RunFilter
 from quilate.runs.api.pipelines.model import (
@@ -31,7 +33,6 @@ from quilate.runs.api.pipelines.schemas import (
     PipelineStageView,
     PipelineStarted,
 )
-from quilate.runs.api.responses import etag, next_link, problems
 from quilate.runs.api.service import RunService
 from quilate.runs.api.submissions import idempotency_of
 from quilate.runs.api.views import run_view
@@ -163,7 +164,7 @@ def make_pipelines_router(service: RunService, access: Access, *, root: bool = F
         openapi_extra=_BODY,
         responses={
             202: {"model": PipelineStarted, "description": "The run is durable and waits."},
-            **problems(400, 413),
+            **answers_of(400, 413),
         },
     )
     async def start_pipeline(request: Request) -> Response:
@@ -180,21 +181,21 @@ def _add_runs(router: APIRouter, pipelines: _Pipelines, suffix: str) -> None:
         "/pipelines/runs",
         operation_id=f"list_pipeline_runs{suffix}",
         summary="List pipeline runs",
-        responses=problems(),
+        responses=answers_of(),
     )
     async def list_pipeline_runs(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         request: Request,
         response: Response,
         project_id: Annotated[str, Query(pattern=SLUG_PATTERN, max_length=64, description="The project's slug.")],
         status: Annotated[StatusWord | None, Query(description="Only runs of this status.")] = None,
-        cursor: Annotated[str, Query(max_length=1024, description="`next_cursor` of the page before.")] = "",
-        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Entries of a page at most.")] = DEFAULT_PAGE,
+        cursor: Cursor = "",
+        limit: Limit = DEFAULT_PAGE,
     ) -> PipelineRunPage:
         """Newest first."""
         granted = await pipelines.access.project_by_slug(request, project_id, Permission.PROJECT_READ)
         wanted = RunFilter(status=STATUS_OF_WORD[status] if status else None)
         page = await pipelines.service.list(granted.project.id, wanted, cursor, limit)
-        response.headers.update(next_link(request.url.path, request.query_params.multi_items(), page.cursor))
+        response.headers.update(next_link(request, page.cursor))
         items = [PipelineRunView(**_row_view(granted.project.slug, row)) for row in page.items]
         return PipelineRunPage(items=items, next_cursor=page.cursor)
 
@@ -204,7 +205,7 @@ def _add_one_run(router: APIRouter, pipelines: _Pipelines, suffix: str) -> None:
         "/pipelines/runs/{pipeline_run_id}",
         operation_id=f"get_pipeline_run{suffix}",
         summary="Get a pipeline run",
-        responses=problems(),
+        responses=answers_of(),
     )
     async def get_pipeline_run(request: Request, pipeline_run_id: PipelineRunId) -> PipelineRunDetail:
         """With its stages, checks and the ids of their evidence."""
@@ -218,7 +219,7 @@ def _add_one_run(router: APIRouter, pipelines: _Pipelines, suffix: str) -> None:
         response_class=Response,
         responses={
             200: {"description": "The evidence.", "content": {"application/json": {"schema": {"type": "object"}}}},
-            **problems(410, 413),
+            **answers_of(410, 413),
         },
     )
     async def get_pipeline_evidence(
@@ -235,14 +236,14 @@ def _add_one_run(router: APIRouter, pipelines: _Pipelines, suffix: str) -> None:
         document = await pipelines.documents.evidence(
             granted.project.id, run_id, check if number is not None else evidence_id, number
         )
-        headers = {"ETag": etag(document.digest), "X-Content-Type-Options": "nosniff"}
+        headers = {"ETag": etag_of(document.digest), "X-Content-Type-Options": "nosniff"}
         return Response(document.content, media_type="application/json", headers=headers)
 
     @router.post(
         "/pipelines/runs/{pipeline_run_id}/cancel",
         operation_id=f"cancel_pipeline_run{suffix}",
         summary="Cancel a pipeline run",
-        responses=problems(),
+        responses=answers_of(),
     )
     async def cancel_pipeline_run(request: Request, pipeline_run_id: PipelineRunId) -> PipelineStarted:
         """End a run and everything that runs for it; one that has ended stays as it is."""

@@ -28,9 +28,9 @@ CHECK_WORDS = {
 """The document knows three results of a check; the others are shown in our own words, in capitals."""
 
 _PREFIX = "prun-"
-_SLUG = re.compile(SLUG_PATTERN)
-_EVENT = re.compile(EVENT_PATTERN)
-_DIGEST = re.compile(DIGEST_PATTERN)
+_SLUG = re.compile(SLUG_PATTERN.rstrip("$"))
+_EVENT = re.compile(EVENT_PATTERN.rstrip("$"))
+_DIGEST = re.compile(DIGEST_PATTERN.rstrip("$"))
 _LONGEST_TEXT = 2048
 
 
@@ -60,9 +60,9 @@ def decode_request(body: bytes) -> PipelineRequest:
         raise Problem(
             status=400, type="malformed", detail="the body is no JSON", next_step="send a JSON object"
         ) from error
-    if len(request.project_id) > 64 or not _SLUG.match(request.project_id):  # noqa: PLR2004 - the length of a slug
+    if len(request.project_id) > 64 or not _SLUG.fullmatch(request.project_id):  # noqa: PLR2004 - the length of a slug
         raise refuse("project_id is no project's slug", "give lower-case letters, digits and -", field="project_id")
-    if not _EVENT.match(request.event_type) or request.event_type.endswith("\n"):
+    if not _EVENT.fullmatch(request.event_type):
         raise refuse("event_type is no event's name", "give for example manual_trigger", field="event_type")
     checked_parameters(request.parameters)
     return request
@@ -82,7 +82,7 @@ def source_of(parameters: Mapping[str, Any], repository: str) -> Source:
     branch = _text(parameters, "branch")
     if "archive" in parameters:
         digest = _text(parameters, "archive")
-        if not _DIGEST.match(digest) or digest.endswith("\n"):
+        if not _DIGEST.fullmatch(digest):
             raise refuse("archive is no digest", "upload the archive and give its digest", field="parameters.archive")
         return Source(kind=SourceKind.ARCHIVE, digest=digest, branch=branch)
     for kind in (SourceKind.DATASET, SourceKind.MODEL):

@@ -6,32 +6,35 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
+from quilate.kit.web.sse import MEDIA_TYPE, EventStream
+from quilate.runs.api.answers import answers_of
 from quilate.runs.api.documents.endpoints import wants_text
-from quilate.runs.api.responses import problems
 from quilate.runs.api.service import RunService
 from quilate.runs.api.streams.events import log_events, parse_log_place, parse_version, run_events
 from quilate.runs.api.streams.logs import log_text, require_check
 
 TAG = "streams"
-_EVENTS = "text/event-stream"
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _MOST_LINES = 100_000
 
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", max_length=64, description="Id of the last event that was read.")
 ]
+After = Annotated[
+    str,
+    Query(alias="last_event_id", max_length=64, description="The same, for readers that cannot send the header."),
+]
 
 
 def _stream_answers(description: str, **more: Any) -> dict[int | str, dict[str, Any]]:
-    content = {_EVENTS: {"schema": {"type": "string"}}, **more}
+    content = {MEDIA_TYPE: {"schema": {"type": "string"}}, **more}
     return {
         200: {"description": description, "content": content},
         204: {"description": "It has ended, and the reader has seen all of it: no need to come back."},
-        **problems(),
+        **answers_of(),
     }
 
 
@@ -52,12 +55,13 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
         granted: reader,
         run_id: UUID,
         last_event_id: LastEventId = None,
+        after: After = "",
     ) -> Response:
         """Server-sent events; ids are the run's version, and a reader that comes back gets what it missed."""
-        last = parse_version(last_event_id)
+        last = parse_version(last_event_id or after)
         if await service.has_seen_all(granted.project.id, run_id, last):
             return Response(status_code=204)
-        return StreamingResponse(run_events(service.runs, run_id, last), media_type=_EVENTS, headers=_HEADERS)
+        return EventStream(run_events(service.runs, run_id, last))
 
     @router.get(
         "/projects/{project}/runs/{run_id}/checks/{check}/logs",
@@ -75,14 +79,15 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
         check: Annotated[str, Path(max_length=128, pattern=r"^[^\x00]+$", description="The check's id.")],
         accept: Annotated[str, Header(max_length=512, description="`text/plain` for the text so far.")] = "",
         last_event_id: LastEventId = None,
+        after: After = "",
         tail: Annotated[int, Query(ge=1, le=_MOST_LINES, description="Last lines of the plain text.")] = 1000,
     ) -> Response:
         """Ids of events are `attempt.sequence`; a reader that comes back gets what it missed."""
         await require_check(service, granted.project.id, run_id, check)
         if wants_text(accept):
             return PlainTextResponse(await log_text(service.store, run_id, check, tail))
-        last = parse_log_place(last_event_id)
+        last = parse_log_place(last_event_id or after)
         events = log_events(service.logs, service.store, run_id, check, last)
-        return StreamingResponse(events, media_type=_EVENTS, headers=_HEADERS)
+        return EventStream(events)
 
     return router

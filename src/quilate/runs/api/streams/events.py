@@ -11,12 +11,13 @@ from uuid import UUID
 
 import msgspec
 
+from quilate.kit.web.sse import ServerSentEvent
 from quilate.runs.api.model import WatchedLog, WatchedRun
 from quilate.runs.api.store import RunStore
 from quilate.runs.api.streams.polling import Watch
 from quilate.runs.api.streams.watching import LogWatcher, RunWatcher
 
-_HEARTBEAT_SECONDS = 15.0
+_LOOK_SECONDS = 15.0
 LONGEST_STREAM_SECONDS = 3600.0
 """A stream ends after this long, so that who may no longer read stops reading; readers resume by themselves."""
 
@@ -24,19 +25,14 @@ _LOG_PIECES = 200
 
 
 def sse_event(name: str, data: Mapping[str, Any], event_id: str = "") -> bytes:
-    """Return one event; JSON has no line ends of its own."""
-    identity = f"id: {event_id}\n" if event_id else ""
-    return f"{identity}event: {name}\ndata: {msgspec.json.encode(data).decode()}\n\n".encode()
+    """Return one event."""
+    return ServerSentEvent(data=msgspec.json.encode(data).decode(), event=name, id=event_id).encode()
 
 
 async def run_events(watcher: RunWatcher, run_id: UUID, last: int) -> AsyncIterator[bytes]:
     """Give the events of a run after version ``last`` (-1 for all) until it has ended."""
     async with watcher.watching(run_id) as watch:
-        yield b"retry: 1000\n\n"
         async for before, state in _states(watch):
-            if state is None:
-                yield b": still here\n\n"
-                continue
             for event in _run_news(before, state, last):
                 yield event
             last = max(last, state.version)
@@ -45,14 +41,12 @@ async def run_events(watcher: RunWatcher, run_id: UUID, last: int) -> AsyncItera
 
 
 async def _states(watch: Watch[Any]) -> AsyncIterator[tuple[Any, Any]]:
-    """Give each state with the one before it, and ``None`` now and then, so that a dead connection is noticed."""
+    """Give each state with the one before it."""
     end = time.monotonic() + LONGEST_STREAM_SECONDS
     seen = None
     while time.monotonic() < end:
-        state = await watch.after(seen, _HEARTBEAT_SECONDS)
-        if state is seen:
-            yield seen, None
-        else:
+        state = await watch.after(seen, _LOOK_SECONDS)
+        if state is not seen:
             yield seen, state
             seen = state
 
@@ -105,11 +99,7 @@ async def log_events(
 ) -> AsyncIterator[bytes]:
     """Give the pieces of a check's log after a place (attempt, sequence) until nothing will be added."""
     async with watcher.watching((run_id, check)) as watch:
-        yield b"retry: 1000\n\n"
         async for _, state in _states(watch):
-            if state is None:
-                yield b": still here\n\n"
-                continue
             while _has_more(state, last):
                 pieces = await store.log_pieces(run_id, check, last, _LOG_PIECES)
                 for piece in pieces:

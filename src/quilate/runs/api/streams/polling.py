@@ -73,7 +73,7 @@ class SharedPoll(Generic[Key, State]):
         if self._open >= MOST_WATCHERS:
             raise Problem(
                 status=503,
-                type="overloaded",
+                type="unavailable",
                 detail="too many streams are open",
                 next_step="come back later, or ask for the state instead of a stream",
                 headers={"Retry-After": "10"},
