@@ -14,6 +14,8 @@ from quilate.kit.database.addresses import connection_arguments, shown_address
 from quilate.kit.database.embedded_place import MAJOR_VERSION, program_directory
 from quilate.kit.database.inspection import inspect_server
 
+LOCK_WAIT = "60s"
+"""How long pg_dump waits for a table that somebody changes."""
 _OPEN_TO_OWNER = 0o600
 
 
@@ -59,7 +61,7 @@ async def _dump(program: str, arguments: dict[str, Any], target: Path, url: str)
     password = str(arguments.pop("password", "") or "")
     environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     process = await asyncio.create_subprocess_exec(
-        program, "--format=custom", "--no-password", "--no-owner", "--lock-wait-timeout=60s",
+        program, "--format=custom", "--no-password", "--no-owner", f"--lock-wait-timeout={LOCK_WAIT}",
         f"--file={target}", f"--dbname={make_conninfo(**arguments)}",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         env=environment, start_new_session=True,

@@ -114,16 +114,19 @@ class EmbeddedPostgres:
             ConfigurationError: It does not start; says why and what to do.
         """
         url = self.launch()
-        end = time.monotonic() + _START_SECONDS
         try:
-            while not self.is_ready():
-                if time.monotonic() > end:
-                    raise self._failure(f"PostgreSQL over {self._data} was not ready in {_START_SECONDS:.0f} seconds")
-                time.sleep(_PAUSE_SECONDS)
+            self._await()
         except BaseException:
             self.stop(immediate=True)
             raise
         return url
+
+    def _await(self) -> None:
+        end = time.monotonic() + _START_SECONDS
+        while not self.is_ready():
+            if time.monotonic() > end:
+                raise self._failure(f"PostgreSQL over {self._data} was not ready in {_START_SECONDS:.0f} seconds")
+            time.sleep(_PAUSE_SECONDS)
 
     def launch(self) -> str:
         """Start the server's process and return its address, which answers once ``is_ready``.
