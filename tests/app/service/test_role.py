@@ -1,5 +1,6 @@
 """What every process of the service does alike: its clean end and its exit codes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -27,7 +28,10 @@ async def stubborn(settings, stop):
 async def wrong(settings, stop):
     raise ConfigurationError("it cannot be", next_step="change it")
 
-sys.exit(run_role(globals()[sys.argv[1]]))
+async def faulty(settings, stop):
+    raise ValueError("no database at postgresql://me:secret@db/x")
+
+sys.exit(run_role("test", globals()[sys.argv[1]]))
 """
 
 
@@ -86,3 +90,14 @@ def test_a_wrong_configuration_ends_it_with_two_and_says_why(environment: dict[s
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 2
     assert errors.startswith(said)
+
+
+def test_a_fault_is_logged_without_its_secret() -> None:
+    with start("faulty") as process:
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 4
+    (line,) = errors.splitlines()
+    said = json.loads(line)
+    assert said["event"] == "the process ended by a fault"
+    assert "ValueError: no database at" in said["exception"]
+    assert "secret" not in errors

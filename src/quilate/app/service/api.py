@@ -52,4 +52,4 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_role(serve))
+    sys.exit(run_role("api", serve))

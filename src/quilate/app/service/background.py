@@ -62,4 +62,4 @@ async def run_in_order(
 
 
 if __name__ == "__main__":
-    sys.exit(run_role(run_background))
+    sys.exit(run_role("background", run_background))

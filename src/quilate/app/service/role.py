@@ -7,8 +7,13 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
+import uvloop
+
+from quilate import __version__
 from quilate.app.service.settings import Settings, load_settings
 from quilate.domain.errors import ConfigurationErrors, ExitCode, QuilateError
+from quilate.kit.log import configure_logging, logger
+from quilate.kit.tracing import configure_tracing, shut_down_tracing
 
 LIFELINE_VARIABLE = "QUILATE_LIFELINE_DESCRIPTOR"
 """Names the read end of a pipe whose other end only our parent holds: when it closes, the parent has ended."""
@@ -18,20 +23,21 @@ _SECRET_VARIABLES = ("QUILATE_DATABASE_URL",)
 Work = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 
-def run_role(work: Work) -> int:
+def run_role(name: str, work: Work) -> int:
     """Run a process of the service until it ends or is asked to stop, and return its exit code.
 
     Args:
+        name: ``api``, ``worker`` or ``background``, for its log and traces.
         work: What it does, with its settings and the event that asks it to stop. When it has not ended a while after
             the event it is cancelled.
     """
-    import uvloop  # noqa: PLC0415 - only the service's own processes have it
-
     try:
         settings = load_settings()
-        for name in _SECRET_VARIABLES:
+        for variable in _SECRET_VARIABLES:
             # Programs that this process starts have no use for it.
-            os.environ.pop(name, None)
+            os.environ.pop(variable, None)
+        configure_logging(settings.log_level)
+        configure_tracing(f"quilate-{name}", endpoint=settings.trace_endpoint, version=__version__)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(work, settings))
     except QuilateError as error:
@@ -40,6 +46,11 @@ def run_role(work: Work) -> int:
         return error.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
         return ExitCode.INTERRUPTED
+    except Exception:  # noqa: BLE001 - the one place that logs what ends a process, without secrets
+        logger(f"quilate.{name}").error("the process ended by a fault", exc_info=True)
+        return ExitCode.INTERNAL
+    finally:
+        shut_down_tracing()
     return 0
 
 

@@ -1,6 +1,7 @@
 """The life of ``quilate up``: database, schema, processes; what dies is started again; a stop leaves nothing behind."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -60,6 +61,19 @@ class Parts:
     api: bool
     workers: int
     logs: Path | None
+
+
+def last_words(log: str) -> str:
+    """Return why a process ended, from the end of its log: a plain line, or the last line of a logged exception."""
+    lines = [line for line in log.splitlines() if line.strip() and not line.startswith("  ")]
+    if not lines:
+        return ""
+    try:
+        entry = json.loads(lines[-1])
+    except ValueError:
+        return lines[-1]
+    said = str(entry.get("exception") or entry.get("event") or "") if isinstance(entry, dict) else lines[-1]
+    return said.strip().splitlines()[-1] if said.strip() else ""
 
 
 class Supervisor:
@@ -217,8 +231,7 @@ class Supervisor:
             await self._pause()
 
     def _failed_start(self, process: ServiceProcess, status: int) -> ConfigurationError:
-        said = log_end(process.log).splitlines() if process.log else []
-        why = next((line for line in reversed(said) if line.strip() and not line.startswith("  ")), "")
+        why = last_words(log_end(process.log, most=1 << 16)) if process.log else ""
         text = f"{process.name} {status_text(status)} at its start"
         return ConfigurationError(f"{text}: {why}" if why else text, next_step=self._where(process.name))
 

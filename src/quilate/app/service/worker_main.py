@@ -15,4 +15,4 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_role(work))
+    sys.exit(run_role("worker", work))
