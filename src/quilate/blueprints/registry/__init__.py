@@ -1,1 +1,1 @@
-"""Blueprints of a project in the service: draft, published, compared, replayed."""
+"""The blueprints of a project in the service: drafts, immutable published versions, comparison and what-if."""

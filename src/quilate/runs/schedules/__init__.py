@@ -1,1 +1,1 @@
-"""Schedules: runs by the clock."""
+"""Runs that begin by the clock: cron expressions with a time zone, each firing exactly once."""

@@ -1,1 +1,1 @@
-"""Waivers as a workflow: requested by one person, approved by another."""
+"""Waivers as records of the service: requested by one person, approved or rejected by another."""
