@@ -45,6 +45,9 @@ class Settings:
     database_connections: int = 16
     request_bytes: int = 10 * _MIB
     upload_bytes: int = 1024 * _MIB
+    requests_per_second: int = 500
+    concurrent_requests: int = 2000
+    metrics_token: str = field(default="", repr=False)
     stop_seconds: float = 20.0
     log_level: str = "info"
     trace_endpoint: str = ""
@@ -276,6 +279,12 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Longest request body in bytes, uploads apart."),
         ("QUILATE_UPLOAD_BYTES", "upload_bytes", _number(1024, 1 << 40), "`1073741824`",
          "Longest uploaded archive or data file in bytes."),
+        ("QUILATE_REQUESTS_PER_SECOND", "requests_per_second", _number(0, 1_000_000), "`500`",
+         "Requests a second of one address or login in the long run, twice as many at once; 0 for any number."),
+        ("QUILATE_CONCURRENT_REQUESTS", "concurrent_requests", _number(10, 100_000), "`2000`",
+         "Requests at a time, open streams included; further ones are told to come back."),
+        ("QUILATE_METRICS_TOKEN", "metrics_token", _text, "none",
+         "What a scraper of `/metrics` sends as `Authorization: Bearer`; without it anybody may scrape."),
         ("QUILATE_STOP_SECONDS", "stop_seconds", _seconds(1, 600), "`20`",
          "A process that was asked to stop is ended after this long."),
         ("QUILATE_LOG_LEVEL", "log_level", _level, "`info`",

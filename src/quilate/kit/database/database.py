@@ -56,6 +56,15 @@ class Database:
         Raises:
             psycopg_pool.PoolTimeout: No connection came about within the patience.
         """
+        database = cls.prepared(url, name=name, min_size=min_size, max_size=max_size, patience_seconds=patience_seconds)
+        async with database.opened(patience_seconds=patience_seconds):
+            yield database
+
+    @classmethod
+    def prepared(
+        cls, url: str, *, name: str = "quilate", min_size: int = 1, max_size: int = 8, patience_seconds: float = 30.0
+    ) -> "Database":
+        """Return a pool that ``opened`` opens, for parts that are put together before there is an event loop."""
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             "",
             kwargs={
@@ -69,11 +78,20 @@ class Database:
             timeout=patience_seconds,
             open=False,
         )
-        await pool.open(wait=True, timeout=patience_seconds)
+        return cls(pool, url)
+
+    @asynccontextmanager
+    async def opened(self, *, patience_seconds: float = 30.0) -> AsyncIterator[None]:
+        """Keep the pool open for the time of the ``async with`` block; once.
+
+        Raises:
+            psycopg_pool.PoolTimeout: No connection came about within the patience.
+        """
         try:
-            yield cls(pool, url)
+            await self._pool.open(wait=True, timeout=patience_seconds)
+            yield
         finally:
-            await pool.close()
+            await self._pool.close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
