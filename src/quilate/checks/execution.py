@@ -3,13 +3,14 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from quilate.checks.api import Check
 from quilate.checks.context import ContextSpec, LocalContext
 from quilate.checks.registry import load_check
 from quilate.checks.validation import merged_parameters, validated
@@ -25,18 +26,46 @@ def execute(spec: ContextSpec) -> Evidence:
     Raises:
         QuilateError: The check could not get its evidence.
     """
+    return execute_prepared(prepare(spec))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCheck:
+    """A check with the context that it will be given."""
+
+    check: Check
+    context: LocalContext
+
+
+def prepare(spec: ContextSpec) -> PreparedCheck:
+    """Return the check and the context that ``spec`` describes.
+
+    Raises:
+        QuilateError: Type, parameters or binding are not known.
+    """
     check = load_check(spec.check_type)
     parameters = validated(check.parameters, spec.parameters, "unknown parameter")
     binding = validated(check.binding, spec.binding, "unknown binding")
-    context = LocalContext(spec, parameters=parameters, binding=binding)
+    return PreparedCheck(check=check, context=LocalContext(spec, parameters=parameters, binding=binding))
+
+
+def execute_prepared(prepared: PreparedCheck) -> Evidence:
+    """Run a check in this process.
+
+    Raises:
+        QuilateError: The check could not get its evidence.
+    """
+    context = prepared.context
     try:
-        evidence = check.run(context)
+        evidence = prepared.check.run(context)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "quilate":
             raise
         raise ToolMissingError(
             f"{error.name} is not installed", next_step="install it: pip install 'quilate[all]'"
         ) from error
+    if not evidence.findings:
+        return evidence
     return replace(evidence, findings=assign_fingerprints(evidence.findings, context.workspace.source_line))
 
 
@@ -83,8 +112,13 @@ def execute_document(payload: bytes) -> bytes:
     fault of ours and goes up with its traceback.
     """
     spec = decode_spec(payload)
+    return answer_of(lambda: execute(spec))
+
+
+def answer_of(run: Callable[[], Evidence]) -> bytes:
+    """Return the serialised ``ExecutionAnswer`` of what ``run`` finds; an error of the check is part of it."""
     try:
-        answer = ExecutionAnswer(evidence=execute(spec))
+        answer = ExecutionAnswer(evidence=run())
     except QuilateError as error:
         timed_out = isinstance(error, EvidenceTimeoutError)
         answer = ExecutionAnswer(error=str(error), next_step=error.next_step, timed_out=timed_out)

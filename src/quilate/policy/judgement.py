@@ -52,7 +52,8 @@ def judge(
     Without a baseline every finding counts, whatever ``binds_on`` says. Before the check's ``enforce_from`` neither
     findings nor open questions can make more than a warning; a check that could not run stays what it is.
     """
-    return _judged(check, WaiverIndex(waivers, evaluated_on), _known_under(baseline, binds_on), evaluated_on)
+    known = _known_under(baseline, binds_on)
+    return _judged(check, WaiverIndex(waivers if check.findings else (), evaluated_on), known, evaluated_on)
 
 
 def judge_all(
@@ -82,6 +83,8 @@ def _judged(check: JudgedCheck, index: WaiverIndex, known_prints: frozenset[str]
     if not _completed(check):
         result = CheckResult(check.completion.value)
         return Judgement(decision=_decision(check, result, reason=check.reason, next_step=check.next_step))
+    if not check.findings:
+        return _judged_clean(check, evaluated_on)
     left, waived, match = index.split(check.findings)
     known = tuple(finding for finding in left if finding.fingerprint and finding.fingerprint in known_prints)
     counted = [finding for finding in left if not finding.fingerprint or finding.fingerprint not in known_prints]
@@ -106,6 +109,13 @@ def _judged(check: JudgedCheck, index: WaiverIndex, known_prints: frozenset[str]
         known=known,
         match=match,
     )
+
+
+def _judged_clean(check: JudgedCheck, evaluated_on: date) -> Judgement:
+    """Judge a completed check that found nothing: no waiver and no baseline has anything to say about it."""
+    result, reason = _result(check, 0, 0, evaluated_on)
+    next_step = check.undecided[0].next_step if result is CheckResult.UNDECIDED else ""
+    return Judgement(decision=_decision(check, result, reason=reason, next_step=next_step))
 
 
 def _result(check: JudgedCheck, blocking: int, below: int, evaluated_on: date) -> tuple[CheckResult, str]:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from quilate import __version__
 from quilate.domain.errors import InternalError
 from quilate.domain.ids import Digest
@@ -11,7 +13,6 @@ from quilate.kit.canonical import sha256_of
 from quilate.seals.dsse import PAYLOAD_TYPE, Envelope, Signature
 from quilate.seals.keys import SigningKey, local_key
 from quilate.seals.statement import FAILED, PASSED, Environment, SealStatement, statement_bytes
-from quilate.seals.strict_json import parse_object
 
 
 def seal_decision(
@@ -45,7 +46,8 @@ def seal_decision(
 def statement_of(decision_bytes: bytes, *, sealed_at: datetime, environment: Environment) -> SealStatement:
     """Return the statement that a decision leads to."""
     try:
-        decision: dict[str, Any] = parse_object(decision_bytes)
+        # Our own bytes: they need not be read as strictly as what comes from elsewhere.
+        decision: dict[str, Any] = msgspec.json.decode(decision_bytes)
         subject, blueprint, profile = decision["subject"], decision["blueprint"], decision["profile"]
         verdict = Verdict(decision["verdict"])
         return SealStatement(

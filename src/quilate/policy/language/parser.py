@@ -5,6 +5,7 @@ bounded, so that no rule can exhaust the stack or the memory.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 
 from quilate.domain.errors import SourcePosition
 from quilate.domain.nearest import nearest
@@ -39,7 +40,13 @@ def parse(source: str, *, position: SourcePosition | None = None) -> Expression:
     Raises:
         PolicyError: The text is no rule; carries line, column and what to write instead.
     """
-    return _Parser(source, position).run()
+    return _parsed(source) if position is None else _Parser(source, position).run()
+
+
+@lru_cache(maxsize=512)
+def _parsed(source: str) -> Expression:
+    """Return the tree of a rule without a place: immutable, and read again for every decision."""
+    return _Parser(source, None).run()
 
 
 class _Parser:

@@ -3,20 +3,20 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Isolation
 from quilate.checks.context import ContextSpec
+from quilate.checks.execution import encode_spec
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.canonical import to_document
 from quilate.runs.durable.lanes import Job, JobKey, ProcessLane, WarmLane
 from quilate.runs.durable.live import LiveRun
 from quilate.runs.state import Attempt
 
-_KEPT_DOCUMENTS = 4096
+_KEPT_SPECIFICATIONS = 4096
 
 Ended = Callable[[Job, Attempt], None]
 
@@ -37,7 +37,7 @@ class AttemptRunner:
         self._artifacts = artifacts
         self._processes = ProcessLane(capacity=capacity, preload=plugins, ended=self._process_ended)
         self._warm = WarmLane(preload=plugins, ended=self._warm_ended)
-        self._documents: dict[tuple[str, str], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+        self._specifications: dict[tuple[str, str, str], tuple[ContextSpec, bytes]] = {}
         self._reserved = 0
         self._keeping: set[asyncio.Task[None]] = set()
         self.ended: Ended = _nobody_listens
@@ -64,22 +64,33 @@ class AttemptRunner:
         """Start an attempt; its end is told to ``ended``."""
         key: JobKey = (run.id, check.id, number)
         if check.isolation is Isolation.THREAD:
-            # Trivial checks leave nothing behind: they need no directory of their own.
-            self._warm.start(Job(key=key, check=check, spec=self._spec(run, check, self._shared)))
+            # Trivial checks leave nothing behind: they share one directory, and runs of one plan one specification.
+            spec, payload = self._shared_specification(run, check)
+            self._warm.start(Job(key=key, check=check, spec=spec, payload=payload))
             return
         scratch = f"{self._shared}/{run.id}-{check.id}-{number}"
         os.mkdir(scratch)  # noqa: PTH102 - a string path, on the hot path
-        self._processes.start(Job(key=key, check=check, spec=self._spec(run, check, scratch)))
+        spec = self._spec(run, check, scratch)
+        self._processes.start(Job(key=key, check=check, spec=spec, payload=encode_spec(spec)))
+
+    def _shared_specification(self, run: LiveRun, check: PlannedCheck) -> tuple[ContextSpec, bytes]:
+        key = (run.prepared.plan_digest, run.prepared.tree.root, str(check.id))
+        found = self._specifications.get(key)
+        if found is None:
+            if len(self._specifications) >= _KEPT_SPECIFICATIONS:
+                self._specifications.clear()
+            spec = self._spec(run, check, self._shared)
+            found = self._specifications[key] = (spec, encode_spec(spec))
+        return found
 
     def _spec(self, run: LiveRun, check: PlannedCheck, scratch: str) -> ContextSpec:
         prepared = run.prepared
         project = prepared.plan.project
-        parameters, binding = self._documents_of(prepared.plan_digest + prepared.tree.root, check)
         return ContextSpec(
             check_id=check.id,
             check_type=check.type,
-            parameters=parameters,
-            binding=binding,
+            parameters=to_document(check.parameters),
+            binding=to_document(check.binding),
             severity_threshold=check.severity_threshold,
             workspace_root=prepared.tree.root,
             workspace_paths=prepared.tree.paths,
@@ -89,14 +100,6 @@ class AttemptRunner:
             interpreter=project.interpreter,
             secrets=project.secrets,
         )
-
-    def _documents_of(self, plan: str, check: PlannedCheck) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        key = (plan, str(check.id))
-        if key not in self._documents:
-            if len(self._documents) >= _KEPT_DOCUMENTS:
-                self._documents.clear()
-            self._documents[key] = (to_document(check.parameters), to_document(check.binding))
-        return self._documents[key]
 
     def _warm_ended(self, job: Job, attempt: Attempt) -> None:
         self.ended(job, attempt)

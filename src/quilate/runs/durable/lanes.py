@@ -17,7 +17,6 @@ import msgspec
 from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Isolation
 from quilate.checks.context import ContextSpec
-from quilate.checks.execution import encode_spec
 from quilate.domain.errors import InternalError
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import Completion
@@ -42,6 +41,7 @@ class Job:
     key: JobKey
     check: PlannedCheck
     spec: ContextSpec
+    payload: bytes
 
 
 Ended = Callable[[Job, Attempt], None]
@@ -92,10 +92,10 @@ class ProcessLane:
             job = self._waiting.pop(place)
             wall = job.spec.timeout_seconds + _GRACE_SECONDS
             try:
-                number = self._fork_server().submit(_TARGET, encode_spec(job.spec), wall_seconds=wall)
+                number = self._fork_server().submit(_TARGET, job.payload, wall_seconds=wall)
             except InternalError:
                 self._forget_server()
-                number = self._fork_server().submit(_TARGET, encode_spec(job.spec), wall_seconds=wall)
+                number = self._fork_server().submit(_TARGET, job.payload, wall_seconds=wall)
             self._running[number] = job
             if job.check.isolation is Isolation.EXCLUSIVE:
                 self._exclusive = number
@@ -170,7 +170,7 @@ class WarmLane:
         """Run a job; what is started in one turn of the loop travels together."""
         self._last += 1
         self._under_way[self._last] = (job, 0.0)
-        self._outgoing.append(WarmJob(number=self._last, payload=encode_spec(job.spec)))
+        self._outgoing.append(WarmJob(number=self._last, payload=job.payload))
         if not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -256,7 +256,7 @@ class WarmLane:
             number, (job, _) = unanswered.pop(0)
             del self._under_way[number]
             self._ended(job, Attempt(completion=Completion.ERROR, reason=f"internal error in the check: {why}"))
-        self._outgoing = [WarmJob(number=number, payload=encode_spec(job.spec)) for number, (job, _) in unanswered]
+        self._outgoing = [WarmJob(number=number, payload=job.payload) for number, (job, _) in unanswered]
         if self._outgoing and not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)

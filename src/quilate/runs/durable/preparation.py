@@ -32,7 +32,7 @@ from quilate.runs.baseline import BASELINE_FILE
 from quilate.runs.durable.live import Prepared, Tree
 from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.fingerprint import Fingerprints
-from quilate.runs.state import graph_of
+from quilate.runs.state import Graph, graph_of
 from quilate.runs.subject import tree_digest
 from quilate.runs.workspaces.model import MaterialisedTree, Source, SourceKind
 from quilate.waivers.approval import binding_waivers
@@ -161,7 +161,7 @@ class Preparer:
         self._indexes.mkdir(parents=True, exist_ok=True)
         self._empty = Path(tempfile.mkdtemp(prefix="empty-", dir=state))
         self._listed: _Recent[tuple[str, tuple[str, ...]], _Files] = _Recent(_KEPT_TREES)
-        self._plans: _Recent[tuple[bytes, str], Plan] = _Recent(_KEPT_PLANS)
+        self._plans: _Recent[tuple[bytes, str], tuple[Plan, Graph]] = _Recent(_KEPT_PLANS)
 
     def prepare(self, request: Request) -> Prepared:
         """Return a run's plan, subject and waivers.
@@ -173,7 +173,7 @@ class Preparer:
         trusted = self._trust_trees or (tree is not None and tree.branch == request.protected_branch)
         asked = request.text if trusted else self._with_blueprint_source(request, root)
         text = msgspec.json.encode(asked, order="deterministic")
-        plan = self._plan(text, asked, root, request.project)
+        plan, graph = self._plan(text, asked, root, request.project)
         text = msgspec.json.encode(replace(asked, checks=_outline(plan)), order="deterministic")
         files = self._files(tree, root, plan.project)
         subject = _subject(request, plan.project, files)
@@ -182,7 +182,7 @@ class Preparer:
             plan=plan,
             plan_digest=sha256_of(text),
             plan_document=text,
-            graph=graph_of(plan.checks),
+            graph=graph,
             source=tree.source if tree is not None else request.source,
             subject=subject,
             waivers=waivers,
@@ -209,13 +209,13 @@ class Preparer:
         kept = msgspec.json.decode(document, type=PreparationDocument)
         text = msgspec.json.decode(plan_document, type=PlanText)
         tree, root = self._tree(kept.source, project)
-        plan = self._plan(plan_document, text, root, project)
+        plan, graph = self._plan(plan_document, text, root, project)
         files = self._files(tree, root, plan.project)
         return Prepared(
             plan=plan,
             plan_digest=sha256_of(plan_document),
             plan_document=plan_document,
-            graph=graph_of(plan.checks),
+            graph=graph,
             source=kept.source,
             subject=kept.subject,
             waivers=kept.waivers,
@@ -248,8 +248,8 @@ class Preparer:
         self._trees.release(tree)
         return replace(text, blueprint_source=replace(tree.source, subdirectory=request.source.subdirectory))
 
-    def _plan(self, key: bytes, text: PlanText, root: Path, project: str) -> Plan:
-        def made() -> Plan:
+    def _plan(self, key: bytes, text: PlanText, root: Path, project: str) -> tuple[Plan, Graph]:
+        def made() -> tuple[Plan, Graph]:
             if text.blueprint_source is None:
                 return _make_plan(text, root, root)
             tree = self._trees.materialise(text.blueprint_source, project=project)
@@ -312,11 +312,11 @@ def _project_file(text: PlanText, root: Path) -> ProjectFile:
     return load_project(root)
 
 
-def _make_plan(text: PlanText, root: Path, blueprint_root: Path) -> Plan:
+def _make_plan(text: PlanText, root: Path, blueprint_root: Path) -> tuple[Plan, Graph]:
     project = _project_file(text, root)
-    return make_plan(
-        project, _blueprint(text, project, blueprint_root), only=text.only, from_stage=text.from_stage or None
-    )
+    blueprint = _blueprint(text, project, blueprint_root)
+    plan = make_plan(project, blueprint, only=text.only, from_stage=text.from_stage or None)
+    return plan, graph_of(plan.checks)
 
 
 def _blueprint(text: PlanText, project: ProjectFile, root: Path) -> Blueprint:

@@ -5,10 +5,11 @@ import socket
 import sys
 import time
 import traceback
+from functools import lru_cache
 
 import msgspec
 
-from quilate.checks.execution import execute_document
+from quilate.checks.execution import PreparedCheck, answer_of, decode_spec, execute_prepared, prepare
 from quilate.kit.process.forkserver_protocol import FrameReader, frame
 
 _FLUSH_BYTES = 32 << 10
@@ -38,11 +39,17 @@ class WarmAnswer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-def answer_of(job: WarmJob) -> WarmAnswer:
+@lru_cache(maxsize=4096)
+def _prepared(payload: bytes) -> PreparedCheck:
+    """Return a check with its context: runs of one plan over one tree share the specification."""
+    return prepare(decode_spec(payload))
+
+
+def run_job(job: WarmJob) -> WarmAnswer:
     """Run one check; whatever it throws is its answer."""
     begin = time.perf_counter()
     try:
-        answer = execute_document(job.payload)
+        answer = answer_of(lambda: execute_prepared(_prepared(job.payload)))
     except BaseException as error:  # noqa: BLE001 - one check's fault must not be its neighbours'
         return WarmAnswer(
             number=job.number,
@@ -62,7 +69,7 @@ def serve(connection: socket.socket) -> None:
             pending = bytearray()
             flushed = time.monotonic()
             for job in batch.jobs:
-                pending += frame(answer_of(job))
+                pending += frame(run_job(job))
                 if len(pending) >= _FLUSH_BYTES or time.monotonic() - flushed > _FLUSH_SECONDS:
                     connection.sendall(pending)
                     pending.clear()
