@@ -8,7 +8,13 @@ from typing import Annotated, Protocol
 
 from fastapi import Path, Request
 
-from quilate.accounts.model import Permission, Principal, ProjectAccess, ProjectReference
+from quilate.accounts.model import (
+    PERMISSIONS_WHEN_ARCHIVED,
+    Permission,
+    Principal,
+    ProjectAccess,
+    ProjectReference,
+)
 from quilate.kit.web.problems import Problem
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
@@ -57,7 +63,8 @@ class Access:
         """Return the access to a project that a body or query names.
 
         Raises:
-            Problem: 401 without a login, 404 where the caller may not know of the project, 403 without the permission.
+            Problem: 401 without a login, 404 where the caller may not know of the project, 403 without the permission,
+                409 for a change in an archived project.
         """
         principal = await self.principal(request)
         reference = await self._authenticator.project(slug)
@@ -66,6 +73,13 @@ class Access:
             raise Problem(status=404, type="not-found", detail=f"there is no project {slug!r}")
         if permission not in granted:
             raise Problem(status=403, type="forbidden", detail=f"this needs the permission {permission.value}")
+        if reference.archived and permission not in PERMISSIONS_WHEN_ARCHIVED:
+            raise Problem(
+                status=409,
+                type="project-archived",
+                detail=f"the project {slug!r} is archived and changes no more",
+                next_step="ask one of its administrators to take it out of the archive",
+            )
         return ProjectAccess(principal=principal, project=reference)
 
     def instance(self, permission: Permission) -> Callable[..., Awaitable[Principal]]:

@@ -60,6 +60,9 @@ PERMISSIONS_OF_ROLE: Mapping[Role, frozenset[Permission]] = MappingProxyType(
 PERMISSIONS_OF_AUDITOR = _READING | {Permission.AUDIT_READ}
 """An auditor reads every project and changes nothing."""
 
+PERMISSIONS_WHEN_ARCHIVED = PERMISSIONS_OF_AUDITOR | {Permission.PROJECT_ADMIN}
+"""What is left in an archived project: reading it, and taking it out of the archive."""
+
 
 class ActorKind(StrEnum):
     """What kind of thing acted, as the audit log names it."""
@@ -87,11 +90,12 @@ SYSTEM = Actor(kind=ActorKind.SYSTEM, id="quilate")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectReference:
-    """A project as every slice needs it; ``slug`` is its name in addresses."""
+    """A project as every slice needs it; ``slug`` is its name in addresses, an archived one changes no more."""
 
     id: UUID
     slug: str
     name: str
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ class Principal:
         auditor: Reads everything, changes nothing.
         scopes: What a token is limited to; ``None`` for everything that its owner may.
         project_scope: The one project that a token is limited to, if any.
+        session_id: The login behind it; ``None`` for a token and in the single-user mode.
     """
 
     actor: Actor
@@ -115,6 +120,12 @@ class Principal:
     auditor: bool = False
     scopes: frozenset[Permission] | None = None
     project_scope: UUID | None = None
+    session_id: UUID | None = None
+
+    @property
+    def person(self) -> str:
+        """Who answers for it, whichever token they used: what "another person" is measured by (four eyes)."""
+        return f"user:{self.user_id}" if self.user_id is not None else str(self.actor)
 
     def permissions_in(self, project_id: UUID) -> frozenset[Permission]:
         """Return what this principal may do in a project; empty where it must not even know of it."""

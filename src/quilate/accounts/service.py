@@ -1,0 +1,78 @@
+"""Everything that this slice decides, put together."""
+
+from collections.abc import Callable
+
+from quilate.accounts import store
+from quilate.accounts.members import Members
+from quilate.accounts.passwords import Passwords
+from quilate.accounts.personal_data import PersonalData
+from quilate.accounts.projects import Projects
+from quilate.accounts.sessions import Sessions
+from quilate.accounts.setup import Setup
+from quilate.accounts.signing import AccessTokens
+from quilate.accounts.throttle import LoginThrottle
+from quilate.accounts.tokens import ApiTokens
+from quilate.accounts.users import Users
+from quilate.kit.database.database import Connection, Database
+
+
+def _nothing_remembered() -> None:
+    """Stand for an authenticator that remembers nothing."""
+
+
+class AccountsService:
+    """Users, logins, tokens, projects and members.
+
+    Args:
+        database: Where they are.
+        base_url: Where people reach the service; one-time links begin with it.
+        forget: The authenticator's ``forget``, called after each change so that it binds at once in this process.
+        passwords: Hashes and verifies; one for each process.
+
+    Attributes:
+        database: Where everything is.
+        passwords: Hashes and verifies passwords.
+        sessions: Login, refresh, logout, change of password.
+        setup: One-time links.
+        tokens: API tokens.
+        users: Users of the installation.
+        personal_data: Export and erasure.
+        projects: Projects.
+        members: Members of projects.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        base_url: str,
+        forget: Callable[[], None] = _nothing_remembered,
+        passwords: Passwords | None = None,
+    ) -> None:
+        self.database = database
+        self._throttle = LoginThrottle(database)
+        self.passwords = passwords or Passwords()
+        self.sessions = Sessions(
+            database,
+            passwords=self.passwords,
+            tokens=AccessTokens(database),
+            throttle=self._throttle,
+            forget=forget,
+        )
+        self.setup = Setup(
+            database, passwords=self.passwords, sessions=self.sessions, throttle=self._throttle, forget=forget
+        )
+        self.tokens = ApiTokens(database, forget=forget)
+        self.users = Users(database, base_url=base_url, forget=forget)
+        self.personal_data = PersonalData(database, passwords=self.passwords, forget=forget)
+        self.projects = Projects(database, forget=forget)
+        self.members = Members(database, forget=forget)
+
+    async def tidy(self) -> None:
+        """Remove what has expired and tell the audit log of failed logins held back; once a minute by any process."""
+        await self._throttle.report_rest()
+
+        async def work(connection: Connection) -> None:
+            await store.execute(connection, "tidy")
+
+        await self.database.run(work)
