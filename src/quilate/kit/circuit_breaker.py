@@ -8,7 +8,7 @@ neither opens nor closes anything.
 Source: M. Nygard, "Release It!", 2nd edition, 2018, chapter 5.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -35,7 +35,7 @@ class BreakerPolicy:
     """
 
     failures: int = 5
-    pause: Backoff = Backoff(first_seconds=30.0, longest_seconds=900.0)
+    pause: Backoff = field(default_factory=lambda: Backoff(first_seconds=30.0, longest_seconds=900.0))
     probe_seconds: float = 60.0
 
 

@@ -67,3 +67,5 @@ def make_router(service: BreakerService, access: Access) -> APIRouter:
             for row in page.items
         ]
         return BreakerPage(items=items, next_cursor=page.cursor)
+
+    return router
