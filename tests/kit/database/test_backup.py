@@ -1,7 +1,6 @@
 """A backup before the schema changes (A14)."""
 
 import stat
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -11,17 +10,12 @@ import psycopg
 import pytest
 
 from quilate.domain.errors import ConfigurationError
-from quilate.kit.database.backup import back_up
-from quilate.kit.database.embedded import program_directory
+from quilate.kit.database.backup import back_up, restore
 from quilate.kit.database.migrations import Migration, migrate
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 FIRST = Migration(version=1, name="first", sql="CREATE TABLE things (name text)")
 SECOND = Migration(version=2, name="second", sql="DROP TABLE things")
-
-
-def restore(file: Path, target: str) -> None:
-    subprocess.run([program_directory() / "pg_restore", "--no-owner", "-d", target, file], check=True)
 
 
 def names(directory: Path) -> list[str]:
@@ -48,7 +42,7 @@ async def test_a_backup_can_be_restored_and_only_its_owner_may_read_it(postgres:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert names(file.parent) == [file.name]
-    restore(file, target)
+    await restore(target, file)
     with psycopg.connect(target) as connection:
         assert connection.execute("SELECT name FROM things").fetchall() == [("kept",)]
 
@@ -92,3 +86,18 @@ async def test_a_database_that_is_away_is_named_without_its_password(tmp_path: P
     with pytest.raises(ConfigurationError, match="cannot be reached") as caught:
         await back_up("postgresql://me:secret@127.0.0.1:1/none", tmp_path, schema_version=1, now=NOON)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.asyncio
+async def test_a_restore_never_overwrites_and_takes_backups_only(postgres: str, tmp_path: Path) -> None:
+    used, empty = made_database(postgres), made_database(postgres)
+    await migrate(used, (FIRST,))
+    file = await back_up(used, tmp_path / "backups", schema_version=1, now=NOON)
+    with pytest.raises(ConfigurationError, match="is not empty"):
+        await restore(used, file)
+    other = tmp_path / "other.dump"
+    other.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(ConfigurationError, match=r"other.dump cannot be restored"):
+        await restore(empty, other)
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT to_regclass('things')").fetchall() == [(None,)]

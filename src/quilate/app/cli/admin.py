@@ -1,4 +1,4 @@
-"""``quilate admin``: what needs the database itself: a lost administrator, an upgrade, a backup."""
+"""``quilate admin``: what needs the database itself: a lost administrator, an upgrade, a backup and its way back."""
 
 from pathlib import Path
 
@@ -78,4 +78,25 @@ def backup(directory: Path | None) -> int:
     with some_database(settings) as url:
         file = asyncio.run(back_up_now(url, (directory or settings.backup_directory).absolute()))
     current_terminal().line(str(file))
+    return 0
+
+
+@command.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(file: Path) -> int:
+    """Read a backup into an empty database; nothing is ever overwritten.
+
+    Give QUILATE_STATE a new directory, or QUILATE_DATABASE_URL a new database, then start the service on it.
+    """
+    import asyncio  # noqa: PLC0415 - keeps `quilate --help` fast
+
+    from quilate.app.cli.terminal import current_terminal  # noqa: PLC0415 - as above
+    from quilate.app.service.service_database import some_database  # noqa: PLC0415 - as above
+    from quilate.app.service.settings import load_settings  # noqa: PLC0415 - as above
+    from quilate.kit.database.backup import restore as restore_backup  # noqa: PLC0415 - as above
+
+    settings = load_settings()
+    with some_database(settings, make=True) as url:
+        asyncio.run(restore_backup(url, file.absolute()))
+    current_terminal().line(f"restored {file}; `quilate up` goes on from it")
     return 0

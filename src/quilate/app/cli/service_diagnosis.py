@@ -10,6 +10,7 @@ from pathlib import Path
 from quilate.app.cli.diagnosis import Diagnosis, Health
 from quilate.app.service.settings import Settings, load_settings
 from quilate.domain.errors import ConfigurationErrors, QuilateError
+from quilate.kit.database.embedded_place import has_data
 from quilate.kit.words import counted
 
 _SKEW_SECONDS = 1.0
@@ -31,7 +32,7 @@ def diagnose_service(path: Path) -> Iterator[Diagnosis]:
         for each in error.errors if isinstance(error, ConfigurationErrors) else (error,):
             yield Diagnosis(health=Health.PROBLEM, text=str(each), fix=each.next_step)
         return
-    if not settings.database_url and not settings.postgres_directory.exists():
+    if not settings.database_url and not has_data(settings.postgres_directory):
         return
     yield from _secrets(settings)
     if settings.state.exists():

@@ -11,6 +11,7 @@ from quilate.domain.errors import ConfigurationError
 from quilate.kit.database.backup import back_up
 from quilate.kit.database.embedded import EmbeddedPostgres
 from quilate.kit.database.embedded_files import running_address
+from quilate.kit.database.embedded_place import has_data
 from quilate.kit.database.inspection import inspect_server, refuse_old_server
 from quilate.kit.database.migrations import MigrationReport, migrate
 
@@ -45,8 +46,12 @@ def links_base(settings: Settings) -> str:
 
 
 @contextmanager
-def some_database(settings: Settings) -> Iterator[str]:
+def some_database(settings: Settings, *, make: bool = False) -> Iterator[str]:
     """Give the address of the service's database; an embedded one that does not run is started for the time.
+
+    Args:
+        settings: The service's settings.
+        make: Make an embedded database where there is none.
 
     Raises:
         ConfigurationError: There is no database yet.
@@ -55,7 +60,7 @@ def some_database(settings: Settings) -> Iterator[str]:
     if url:
         yield url
         return
-    if not settings.postgres_directory.exists():
+    if not make and not has_data(settings.postgres_directory):
         raise ConfigurationError(
             f"there is no database in {settings.state}", next_step="set QUILATE_STATE or QUILATE_DATABASE_URL"
         )

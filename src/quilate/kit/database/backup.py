@@ -1,4 +1,4 @@
-"""A backup of one database by ``pg_dump``: taken before every change of an existing schema."""
+"""A backup of one database by ``pg_dump``, taken before every change of an existing schema, and its way back."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ async def back_up(url: str, directory: Path, *, schema_version: int, now: dateti
         ConfigurationError: There is no pg_dump as new as the server, or it failed; then no file is left.
     """
     arguments = connection_arguments(url)
-    program = await _program(url)
+    program = await _program(url, "pg_dump")
     name = f"quilate-schema-{schema_version:04d}-{now:%Y%m%dT%H%M%S%fZ}.dump"
     try:
         partial = _new_file(directory, f"{name}.partial")
@@ -56,13 +56,52 @@ def _new_file(directory: Path, name: str) -> Path:
     return path
 
 
+async def restore(url: str, file: Path) -> None:
+    """Read a backup into an empty database: whole, or not at all.
+
+    Args:
+        url: The database.
+        file: What ``back_up`` wrote.
+
+    Raises:
+        ConfigurationError: The database is not empty, the file is no backup, or its reading failed.
+    """
+    if (await inspect_server(url)).schema_version:
+        raise ConfigurationError(
+            f"the database {shown_address(url)} is not empty",
+            next_step="restore into a new one: set QUILATE_STATE or QUILATE_DATABASE_URL",
+        )
+    arguments = connection_arguments(url)
+    said = await _run(
+        await _program(url, "pg_restore"), arguments, "--exit-on-error", "--single-transaction", "--no-owner", str(file)
+    )
+    if said is not None:
+        raise ConfigurationError(
+            f"{file} cannot be restored: {said}", next_step="give a file that `quilate admin backup` wrote"
+        )
+
+
 async def _dump(program: str, arguments: dict[str, Any], target: Path, url: str) -> None:
+    said = await _run(
+        program, arguments, "--format=custom", "--no-owner", f"--lock-wait-timeout={LOCK_WAIT}", f"--file={target}"
+    )
+    if said is not None:
+        raise _failed(url, said)
+    # What is not on disk is no backup.
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        await asyncio.to_thread(os.fsync, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _run(program: str, arguments: dict[str, Any], *options: str) -> str | None:
+    """Run a program of PostgreSQL on a database; return what it says where it fails, else ``None``."""
     # The password goes by the environment: everybody on the machine can read a command line.
     password = str(arguments.pop("password", "") or "")
     environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     process = await asyncio.create_subprocess_exec(
-        program, "--format=custom", "--no-password", "--no-owner", f"--lock-wait-timeout={LOCK_WAIT}",
-        f"--file={target}", f"--dbname={make_conninfo(**arguments)}",
+        program, "--no-password", f"--dbname={make_conninfo(**arguments)}", *options,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         env=environment, start_new_session=True,
     )  # fmt: skip
@@ -72,14 +111,7 @@ async def _dump(program: str, arguments: dict[str, Any], target: Path, url: str)
         process.kill()
         await process.wait()
         raise
-    if process.returncode:
-        raise _failed(url, said.decode(errors="replace").strip()[-400:])
-    # What is not on disk is no backup.
-    descriptor = os.open(target, os.O_RDONLY)
-    try:
-        await asyncio.to_thread(os.fsync, descriptor)
-    finally:
-        os.close(descriptor)
+    return said.decode(errors="replace").strip()[-400:] if process.returncode else None
 
 
 def _failed(url: str, why: str) -> ConfigurationError:
@@ -89,20 +121,20 @@ def _failed(url: str, why: str) -> ConfigurationError:
     )
 
 
-async def _program(url: str) -> str:
-    """Return a ``pg_dump`` at least as new as the server: the embedded one, else one on the path."""
+async def _program(url: str, name: str) -> str:
+    """Return a ``pg_dump`` or ``pg_restore`` at least as new as the server: the embedded one, else one on the path."""
     server = (await inspect_server(url)).major_version
     if server <= int(MAJOR_VERSION):
         try:
-            embedded = program_directory() / "pg_dump"
+            embedded = program_directory() / name
         except ConfigurationError:
             embedded = None
         if embedded is not None and embedded.is_file():
             return str(embedded)
-    installed = shutil.which("pg_dump")
+    installed = shutil.which(name)
     if installed is None:
         raise ConfigurationError(
-            f"there is no pg_dump for the PostgreSQL {server} at {shown_address(url)}",
+            f"there is no {name} for the PostgreSQL {server} at {shown_address(url)}",
             next_step=f"install the client programs of PostgreSQL {server} or newer",
         )
     return installed

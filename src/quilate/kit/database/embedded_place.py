@@ -85,6 +85,11 @@ def candidates_of(directory: Path) -> tuple[Path, ...]:
     return (directory, *(base / name for base in ELSEWHERE))
 
 
+def has_data(directory: Path) -> bool:
+    """Return whether there are data of a server asked for at ``directory``."""
+    return any((each / "data" / "PG_VERSION").exists() for each in candidates_of(directory.resolve()))
+
+
 def find_place(directory: Path, *, identity: Identity | None = None) -> Place:
     """Return the place of a server, its directory made and owned by the one who uses it.
 
