@@ -97,5 +97,18 @@ class Security(Work):
     queue: ClassVar[Queue] = Queue.SECURITY
 
 
-for name, kind in (("TEST_WORK", "Work"), ("TEST_TRIVIAL", "Trivial"), ("TEST_SECURITY", "Security")):
-    register_check(name, f"{__name__}:{kind}")
+class Effect(Work):
+    """Takes effect once for each attempt: leaves run, check and attempt in a ledger outside the database."""
+
+    type: ClassVar[str] = "TEST_EFFECT"
+
+    def run(self, context: Context) -> Evidence:
+        parameters: WorkParameters = context.parameters
+        with Path(parameters.ledger).open("a") as ledger:
+            ledger.write(f"{context.scratch.name}\n")
+        time.sleep(float(parameters.seconds))
+        return Evidence(summary="42", facts=(number_fact("answer", 42, unit="count"),))
+
+
+for kind in (Work, Trivial, Security, Effect):
+    register_check(kind.type, f"{__name__}:{kind.__name__}")
