@@ -414,6 +414,9 @@ SELECT DISTINCT worker FROM (
 ) AS claimed
 WHERE NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = claimed.worker);
 
+-- name: make_partitions
+SELECT make_month_partitions(3) AS made;
+
 -- A run is held for another of its key; should the word that lets it go on be lost, this finds it.
 -- name: forgotten_held
 SELECT DISTINCT project_id, concurrency_key AS key FROM runs AS r

@@ -1,6 +1,7 @@
 """Giving back the work of workers that died. Any process may do it, any number at once."""
 
 import asyncio
+import time
 from uuid import UUID
 
 import psycopg
@@ -15,19 +16,29 @@ from quilate.runs.durable.wakeups import CONTROL, Wakeups
 
 _LOG = structlog.get_logger("quilate.recovery")
 _LOOK_SECONDS = 0.5
+_PARTITION_SECONDS = 3600.0
 
 
 async def run_recovery(database: Database, stop: asyncio.Event) -> None:
     """Look for dead workers until ``stop`` is set: their claims are given back within a second of their lease's end."""
     wakeups = Wakeups(database)
+    partitions_due = 0.0
     while not stop.is_set():
         try:
+            if time.monotonic() >= partitions_due:
+                await database.run(_make_partitions)
+                partitions_due = time.monotonic() + _PARTITION_SECONDS
             queues = await database.run(recover)
             for queue in queues:
                 wakeups.work_is_there(queue)
         except (psycopg.Error, OSError) as error:
             _LOG.warning("recovery could not look", error=str(error))
         await happened(stop, _LOOK_SECONDS)
+
+
+async def _make_partitions(connection: Connection) -> None:
+    """Make the months ahead their partitions, long before they begin."""
+    await connection.execute(QUERIES["make_partitions"])
 
 
 async def recover(connection: Connection) -> set[str]:
