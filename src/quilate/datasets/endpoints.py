@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
@@ -15,18 +15,16 @@ from quilate.datasets.schemas import (
     EntryView,
     archive_view,
     entry_view,
-    meaning,
-    problems,
 )
 from quilate.datasets.service import CatalogueService
 from quilate.datasets.versions.endpoints import add_versions
-from quilate.datasets.wire import address_of, entry_tag, is_known, next_page, place_of, refusals, revision_of
+from quilate.datasets.wire import address_of, refusals
+from quilate.kit.web.answers import json_answer, problem_responses
+from quilate.kit.web.conditional import IfMatch, IfNoneMatch, etag_of, is_known, matched_version
+from quilate.kit.web.idempotency import IdempotencyKey, KeyClaim, idempotent
+from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, cut_page, decode_cursor, next_link
 
 Name = Annotated[str, Path(pattern=NAME_PATTERN, max_length=128, description="The dataset's or model's name.")]
-Cursor = Annotated[str, Query(max_length=2048, description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Entries of a page at most.")]
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=256, description="The ETag that was read.")]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1024, description="ETags known already.")]
 _ARCHIVE_BODY = {
     "requestBody": {
         "required": True,
@@ -56,27 +54,31 @@ def _add_entries(router: APIRouter, service: CatalogueService, access: Access, k
         status_code=201,
         operation_id=f"create_{word}",
         summary=f"Create a {word}",
+        response_model=EntryView,
         tags=[f"{word}s"],
-        responses=problems(409),
+        responses=problem_responses(401, 403, 404, 409, 422),
     )
     async def create(
         granted: writer,
+        request: Request,
         body: EntryRequest,
-        response: Response,
-    ) -> EntryView:
+        idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - documents the header
+    ) -> Response:
         """Create a name that versions are registered under."""
-        with refusals():
+
+        async def handle(_: KeyClaim | None) -> Response:
             entry = await service.create(granted, kind, body.name, body.description)
-        response.headers["Location"] = address_of(granted, kind, entry.name)
-        response.headers["ETag"] = entry_tag(entry)
-        return entry_view(entry)
+            headers = {"Location": address_of(granted, kind, entry.name), "ETag": etag_of(entry.revision)}
+            return json_answer(entry_view(entry), status=201, headers=headers)
+
+        return await idempotent(request, service.database, str(granted.actor), handle)
 
     @router.get(
         base,
         operation_id=f"list_{word}s",
         summary=f"List {word}s",
         tags=[f"{word}s"],
-        responses=problems(),
+        responses=problem_responses(401, 403, 404, 422),
     )
     async def list_entries(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: reader,
@@ -84,17 +86,16 @@ def _add_entries(router: APIRouter, service: CatalogueService, access: Access, k
         response: Response,
         archived: Annotated[bool, Query(description="Those that are archived too.")] = False,  # noqa: FBT002 - a query
         cursor: Cursor = "",
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_PAGE,
     ) -> EntryPage:
         """In the order of their names."""
+        place = decode_cursor(cursor, tuple[str])
         entries = await service.list_entries(
-            granted.project, kind, after=place_of(cursor), limit=limit + 1, archived=archived
+            granted.project, kind, after=place[0] if place else "", limit=limit + 1, archived=archived
         )
-        last = entries[limit - 1].name if len(entries) > limit else ""
-        page = EntryPage(items=[entry_view(entry) for entry in entries[:limit]])
-        page.next_cursor, link = next_page(request.url.path, request.query_params.multi_items(), last)
-        response.headers.update(link)
-        return page
+        page = cut_page(entries, limit, lambda entry: (entry.name,))
+        response.headers.update(next_link(request, page.cursor))
+        return EntryPage(items=[entry_view(entry) for entry in page.items], next_cursor=page.cursor)
 
     @router.get(
         f"{base}/{{name}}",
@@ -102,7 +103,7 @@ def _add_entries(router: APIRouter, service: CatalogueService, access: Access, k
         summary=f"Get a {word}",
         tags=[f"{word}s"],
         response_model=EntryView,
-        responses={304: meaning(304), **problems()},
+        responses={304: {"description": "It is as the caller has it."}, **problem_responses(401, 403, 404, 422)},
     )
     async def get_entry(
         granted: reader,
@@ -112,9 +113,9 @@ def _add_entries(router: APIRouter, service: CatalogueService, access: Access, k
     ) -> EntryView | Response:
         """One name with the number of its newest version."""
         entry = await service.get(granted.project, kind, name)
-        if is_known(if_none_match, entry_tag(entry)):
-            return Response(status_code=304, headers={"ETag": entry_tag(entry)})
-        response.headers["ETag"] = entry_tag(entry)
+        if is_known(if_none_match, etag_of(entry.revision)):
+            return Response(status_code=304, headers={"ETag": etag_of(entry.revision)})
+        response.headers["ETag"] = etag_of(entry.revision)
         return entry_view(entry)
 
     @router.patch(
@@ -122,7 +123,7 @@ def _add_entries(router: APIRouter, service: CatalogueService, access: Access, k
         operation_id=f"change_{word}",
         summary=f"Change a {word}'s description, or archive it",
         tags=[f"{word}s"],
-        responses=problems(412),
+        responses=problem_responses(401, 403, 404, 409, 412, 422, 428),
     )
     async def change(
         granted: writer,
@@ -138,9 +139,9 @@ def _add_entries(router: APIRouter, service: CatalogueService, access: Access, k
             name,
             description=body.description,
             archived=body.archived,
-            revision=revision_of(if_match),
+            revision=matched_version(if_match),
         )
-        response.headers["ETag"] = entry_tag(entry)
+        response.headers["ETag"] = etag_of(entry.revision)
         return entry_view(entry)
 
 
@@ -153,7 +154,7 @@ def _add_archives(router: APIRouter, service: CatalogueService, access: Access) 
         operation_id="upload_source_archive",
         summary="Upload an archive of files to be judged",
         tags=["runs"],
-        responses=problems(413),
+        responses=problem_responses(401, 403, 404, 409, 413, 422),
         openapi_extra=_ARCHIVE_BODY,
     )
     async def upload_archive(

@@ -23,7 +23,7 @@ WHERE id = %(id)s AND revision = %(revision)s
 RETURNING *;
 
 -- name: advance_entry
-UPDATE catalogue_entries SET latest = %(number)s WHERE id = %(id)s;
+UPDATE catalogue_entries SET latest = %(number)s, revision = revision + 1 WHERE id = %(id)s;
 
 -- name: version_of_digest
 SELECT * FROM catalogue_versions WHERE entry_id = %(entry)s AND digest = %(digest)s;

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,43 +16,6 @@ from quilate.datasets.model import (
 )
 
 NO_NUL = r"^[^\x00]*$"
-_MEANING = {
-    200: "It was there already.",
-    304: "It is as the caller has it.",
-    401: "Nobody is logged in.",
-    403: "The permission is missing.",
-    404: "There is no such thing, or the caller may not know of it.",
-    409: "It contradicts what is there.",
-    410: "Its content is no longer kept.",
-    412: "It was changed since it was read.",
-    413: "It is longer than allowed.",
-    422: "The request is not valid, or the file is not taken.",
-    429: "Too much at once; `Retry-After` says when to come back.",
-    500: "A fault of the service, or of its storage.",
-    503: "Overloaded, or without its database or room on its disk; `Retry-After` says when to come back.",
-}
-
-
-class ProblemDocument(BaseModel):
-    """An error (RFC 9457)."""
-
-    type: str = Field(description="Address of the documentation of this kind of error.")
-    title: str = Field(description="The kind of error in words.")
-    status: int = Field(description="The HTTP status.")
-    detail: str = Field(default="", description="What is wrong with this request.")
-    next_step: str = Field(default="", description="What the caller can do.")
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the documented problem answers of a route; those that every route may give belong to each."""
-    content = {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}}
-    described = sorted({401, 403, 404, 422, 429, 500, 503, *statuses})
-    return {status: {"description": _MEANING[status], "content": content} for status in described}
-
-
-def meaning(status: int) -> dict[str, Any]:
-    """Return the description of an answer that is no problem."""
-    return {"description": _MEANING[status]}
 
 
 class EntryRequest(BaseModel):

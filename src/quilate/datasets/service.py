@@ -62,7 +62,7 @@ class CatalogueService:
             allowed_data_roots: Directories of the server below which files may be registered by path; ``{project}``
                 stands for the slug of the project that asks.
         """
-        self._database = database
+        self.database = database
         self._artifacts = artifacts
         self._roots = tuple(allowed_data_roots)
         self._inspections = asyncio.Semaphore(2)
@@ -89,7 +89,7 @@ class CatalogueService:
                 await _audit(connection, access, f"{kind.value}.created", entry, {})
             return entry
 
-        created = await self._database.run(work)
+        created = await self.database.run(work)
         if created is None:
             raise Problem(
                 status=409,
@@ -105,7 +105,7 @@ class CatalogueService:
         Raises:
             Problem: 404.
         """
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             entry = await store.find_entry(connection, project.id, kind, name)
         return _required(entry, kind)
 
@@ -113,7 +113,7 @@ class CatalogueService:
         self, project: ProjectReference, kind: EntryKind, *, after: str, limit: int, archived: bool
     ) -> list[CatalogueEntry]:
         """Return datasets or models by name, those that are archived too if asked for."""
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await store.list_entries(connection, project.id, kind, after=after, limit=limit, archived=archived)
 
     async def change(  # noqa: PLR0913 - what may change, and under which condition
@@ -146,7 +146,7 @@ class CatalogueService:
                 await _audit(connection, access, f"{kind.value}.changed", entry, {"archived": changed.archived})
             return changed
 
-        changed = await self._database.run(work)
+        changed = await self.database.run(work)
         if changed is None:
             raise Problem(
                 status=412,
@@ -211,7 +211,7 @@ class CatalogueService:
             await _tell(connection, access, entry, inserted)
             return inserted, True
 
-        return await self._database.run(work)
+        return await self.database.run(work)
 
     async def find_version(
         self, project: ProjectReference, kind: EntryKind, name: str, number: int | None
@@ -219,7 +219,7 @@ class CatalogueService:
         """Return a version, the newest without a number; for runs."""
         if not NAME.match(name) or (number is not None and not 0 < number <= LARGEST_VERSION):
             return None
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await store.find_version(connection, project.id, kind, name, number)
 
     async def version(self, project: ProjectReference, kind: EntryKind, name: str, number: int) -> Version:
@@ -242,12 +242,12 @@ class CatalogueService:
             Problem: 404, no such entry.
         """
         entry = await self.get(project, kind, name)
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await store.list_versions(connection, entry.id, before=before, limit=limit)
 
     async def files(self, version: Version, *, after: str, limit: int) -> list[VersionFile]:
         """Return a version's files by path."""
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await store.list_files(connection, version.id, after=after, limit=limit)
 
     async def file(self, version: Version, path: str) -> VersionFile:
@@ -256,7 +256,7 @@ class CatalogueService:
         Raises:
             Problem: 404.
         """
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             file = await store.find_file(connection, version.id, path)
         if file is None:
             raise Problem(status=404, type="not-found", detail="the version has no such file")
@@ -273,11 +273,11 @@ class CatalogueService:
 
     async def is_referenced(self, digest: str) -> bool:
         """Tell whether the catalogue or an archive refers to an artifact; for retention."""
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await store.is_referenced(connection, digest)
 
     async def _find(self, access: ProjectAccess, kind: EntryKind, name: str) -> CatalogueEntry | None:
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await store.find_entry(connection, access.project.id, kind, name)
 
     async def _inspected(self, file: StoredFile, kind: EntryKind) -> VersionFile:

@@ -192,7 +192,8 @@ def _entry(row: dict[str, Any]) -> CatalogueEntry:
 
 def _version(row: dict[str, Any]) -> Version:
     values = dict(row)
-    return Version(**{**values, "rows": values.pop("row_count"), "columns": _columns(values.pop("columns"))})
+    rows, columns = values.pop("row_count"), _columns(values.pop("columns"))
+    return Version(**values, rows=rows, columns=columns)
 
 
 def _file(row: dict[str, Any]) -> VersionFile:

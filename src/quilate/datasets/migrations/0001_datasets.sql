@@ -7,7 +7,7 @@ CREATE TABLE catalogue_entries (
     description text NOT NULL DEFAULT '',
     archived boolean NOT NULL DEFAULT false,
     latest integer NOT NULL DEFAULT 0,
-    -- Counts the changes of description and archived, for If-Match.
+    -- Counts the changes of this row, for If-Match.
     revision integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by text NOT NULL,

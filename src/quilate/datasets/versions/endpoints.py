@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from quilate.accounts.access import Access
@@ -17,19 +18,19 @@ from quilate.datasets.schemas import (
     VersionPage,
     VersionView,
     file_view,
-    meaning,
-    problems,
     version_view,
 )
 from quilate.datasets.service import CatalogueService, Registration
 from quilate.datasets.uploads import received_files
-from quilate.datasets.wire import address_of, bad_cursor, is_known, next_page, place_of, refusals
+from quilate.datasets.wire import address_of, refusals
+from quilate.kit.web.answers import problem_responses
+from quilate.kit.web.conditional import IfNoneMatch, etag_of, is_known
+from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, cut_page, decode_cursor, next_link
 
 _PIECE = 1 << 18
+_PlaceNumber = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_VERSION)]
 Name = Annotated[str, Path(pattern=NAME_PATTERN, max_length=128, description="The dataset's or model's name.")]
 Number = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version's number.")]
-Cursor = Annotated[str, Query(max_length=2048, description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Entries of a page at most.")]
 Parent = Annotated[
     int | None, Query(ge=1, le=LARGEST_VERSION, description="The version it was made from; the newest if left out.")
 ]
@@ -37,7 +38,6 @@ Comment = Annotated[str, Query(max_length=4000, pattern=NO_NUL, description="Wha
 FileName = Annotated[
     str, Query(max_length=512, pattern=NO_NUL, description="The file's name, where the body is the file itself.")
 ]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1024, description="ETags known already.")]
 _BINARY = {"type": "string", "format": "binary"}
 _UPLOAD_BODY = {
     "requestBody": {
@@ -63,7 +63,10 @@ def add_versions(router: APIRouter, service: CatalogueService, access: Access, k
 def _add_registration(router: APIRouter, service: CatalogueService, access: Access, kind: EntryKind) -> None:
     word, base = kind.value, f"/projects/{{project}}/{kind.value}s/{{name}}/versions"
     writer = Annotated[ProjectAccess, Depends(access.project(Permission.DATASET_WRITE))]
-    answers: dict[int | str, dict[str, Any]] = {200: meaning(200), **problems(409, 413)}
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {"description": "It was there already.", "model": VersionView},
+        **problem_responses(401, 403, 404, 409, 413, 422),
+    }
 
     async def registered(
         granted: ProjectAccess, name: str, registration: Registration, response: Response
@@ -71,7 +74,7 @@ def _add_registration(router: APIRouter, service: CatalogueService, access: Acce
         version, new = await service.register(granted, kind, name, registration)
         response.status_code = 201 if new else 200
         response.headers["Location"] = f"{address_of(granted, kind, name)}/versions/{version.number}"
-        response.headers["ETag"] = f'"{version.digest}"'
+        response.headers["ETag"] = etag_of(version.digest)
         return version_view(version)
 
     @router.post(
@@ -131,7 +134,7 @@ def _add_versions(router: APIRouter, service: CatalogueService, access: Access, 
         operation_id=f"list_{word}_versions",
         summary=f"List a {word}'s versions",
         tags=[f"{word}s"],
-        responses=problems(),
+        responses=problem_responses(401, 403, 404, 422),
     )
     async def list_versions(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: reader,
@@ -139,18 +142,15 @@ def _add_versions(router: APIRouter, service: CatalogueService, access: Access, 
         request: Request,
         response: Response,
         cursor: Cursor = "",
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_PAGE,
     ) -> VersionPage:
         """The newest first."""
-        place = place_of(cursor) or str(LARGEST_VERSION)
-        if not place.isascii() or not place.isdigit() or int(place) > LARGEST_VERSION:
-            raise bad_cursor()
-        versions = await service.versions(granted.project, kind, name, before=int(place), limit=limit + 1)
-        page = VersionPage(items=[version_view(version) for version in versions[:limit]])
-        last = str(versions[limit - 1].number) if len(versions) > limit else ""
-        page.next_cursor, link = next_page(request.url.path, request.query_params.multi_items(), last)
-        response.headers.update(link)
-        return page
+        place = decode_cursor(cursor, tuple[_PlaceNumber])
+        before = place[0] if place else LARGEST_VERSION
+        versions = await service.versions(granted.project, kind, name, before=before, limit=limit + 1)
+        page = cut_page(versions, limit, lambda version: (version.number,))
+        response.headers.update(next_link(request, page.cursor))
+        return VersionPage(items=[version_view(version) for version in page.items], next_cursor=page.cursor)
 
     @router.get(
         f"{base}/{{number}}",
@@ -158,7 +158,7 @@ def _add_versions(router: APIRouter, service: CatalogueService, access: Access, 
         summary=f"Get a version of a {word}",
         tags=[f"{word}s"],
         response_model=VersionView,
-        responses={304: meaning(304), **problems()},
+        responses={304: {"description": "It is as the caller has it."}, **problem_responses(401, 403, 404, 422)},
     )
     async def get_version(
         granted: reader,
@@ -169,7 +169,7 @@ def _add_versions(router: APIRouter, service: CatalogueService, access: Access, 
     ) -> VersionView | Response:
         """A version never changes."""
         version = await service.version(granted.project, kind, name, number)
-        tag = f'"{version.digest}"'
+        tag = etag_of(version.digest)
         if is_known(if_none_match, tag):
             return Response(status_code=304, headers={"ETag": tag})
         response.headers["ETag"] = tag
@@ -185,7 +185,7 @@ def _add_content(router: APIRouter, service: CatalogueService, access: Access, k
         operation_id=f"list_{word}_files",
         summary=f"List the files of a version of a {word}",
         tags=[f"{word}s"],
-        responses=problems(),
+        responses=problem_responses(401, 403, 404, 422),
     )
     async def list_files(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: reader,
@@ -194,16 +194,15 @@ def _add_content(router: APIRouter, service: CatalogueService, access: Access, k
         request: Request,
         response: Response,
         cursor: Cursor = "",
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_PAGE,
     ) -> FilePage:
         """In the order of their paths."""
         version = await service.version(granted.project, kind, name, number)
-        files = await service.files(version, after=place_of(cursor), limit=limit + 1)
-        page = FilePage(items=[file_view(file) for file in files[:limit]])
-        last = files[limit - 1].path if len(files) > limit else ""
-        page.next_cursor, link = next_page(request.url.path, request.query_params.multi_items(), last)
-        response.headers.update(link)
-        return page
+        place = decode_cursor(cursor, tuple[str])
+        files = await service.files(version, after=place[0] if place else "", limit=limit + 1)
+        page = cut_page(files, limit, lambda file: (file.path,))
+        response.headers.update(next_link(request, page.cursor))
+        return FilePage(items=[file_view(file) for file in page.items], next_cursor=page.cursor)
 
     @router.get(
         f"{base}/content",
@@ -213,8 +212,8 @@ def _add_content(router: APIRouter, service: CatalogueService, access: Access, k
         response_class=StreamingResponse,
         responses={
             200: {"description": "The file.", "content": {"application/octet-stream": {"schema": _BINARY}}},
-            304: meaning(304),
-            **problems(410),
+            304: {"description": "It is as the caller has it."},
+            **problem_responses(401, 403, 404, 410, 422),
         },
     )
     async def download(
@@ -227,7 +226,7 @@ def _add_content(router: APIRouter, service: CatalogueService, access: Access, k
         """The content, verified against its digest before its first byte is sent."""
         version = await service.version(granted.project, kind, name, number)
         file = await service.file(version, path)
-        tag = f'"{file.digest}"'
+        tag = etag_of(file.digest)
         if is_known(if_none_match, tag):
             return Response(status_code=304, headers={"ETag": tag})
         with refusals():

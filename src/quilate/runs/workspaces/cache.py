@@ -71,7 +71,8 @@ class DirectoryCache:
             path = self.root / TREES / key
             with self._held(f"{TREES}.{key}.make"):
                 entry = self._entry(TREES, key)
-                if entry is None or not path.is_dir() or entry.state != state_of(path):
+                made = entry is None or not path.is_dir() or entry.state != state_of(path)
+                if entry is None or made:
                     self._throw_away(TREES, key)
                     entry = self._make(key, path, make)
             os.utime(descriptor)
@@ -80,7 +81,8 @@ class DirectoryCache:
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
-        self.prune()
+        if made:
+            self.prune()
         return lease
 
     @contextlib.contextmanager

@@ -47,7 +47,10 @@ _CREDENTIAL_HELPER = (
 _BLOCK = 512
 """What POSIX counts ``ulimit -f`` in, in bytes."""
 
-_TOO_LARGE = (b"File too large", f"signal {int(signal.SIGXFSZ)}".encode())
+_TOO_LARGE = (b"File too large", f"signal {int(signal.SIGXFSZ)}".encode(), b"invalid index-pack output")
+"""The last is what git says where the program that writes the pack was ended by the limit of a file's length."""
+
+_DISK_FULL = b"No space left on device"
 _NO_ACCESS = (b"Authentication failed", b"could not read Username", b"could not read Password", b"error: 403")
 _NOT_THERE = (b"not found", b"does not appear to be a git repository", b"does not exist")
 
@@ -107,6 +110,8 @@ class Git:
                 f"the repository did not arrive within {self.limits.seconds:g} seconds",
                 next_step="run again later, or have the limit raised",
             )
+        if _DISK_FULL in result.stderr:
+            raise SourceUnavailableError("the worker's disk is full", next_step="free space, or lower the cache's size")
         too_large = any(sign in result.stderr for sign in _TOO_LARGE) or result.returncode == -signal.SIGXFSZ
         if result.outcome is ProcessOutcome.MEMORY_EXCEEDED or (result.returncode and too_large):
             raise SourceRefusedError(

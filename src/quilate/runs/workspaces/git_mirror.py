@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from quilate.kit.process.model import ProcessResult
 from quilate.runs.workspaces.errors import SourceRefusedError, SourceUnavailableError
 from quilate.runs.workspaces.git_commands import Git, RemoteAccess, output_lines, remote_error
 
@@ -84,13 +85,20 @@ class Mirror:
     def _fetch(self, *arguments: str) -> SourceRefusedError | SourceUnavailableError | None:
         options = [argument for argument in arguments if argument.startswith("--")]
         references = [argument for argument in arguments if not argument.startswith("--")]
-        result = self._git.run(
+        try:
+            result = self._run_fetch(options, references)
+        finally:
+            for left in self.directory.glob("objects/pack/tmp_*"):
+                left.unlink(missing_ok=True)
+        return remote_error(result) if result.returncode != 0 else None
+
+    def _run_fetch(self, options: Sequence[str], references: Sequence[str]) -> ProcessResult:
+        return self._git.run(
             *(f"--git-dir={self.directory}", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"),
             *("--no-recurse-submodules", "--no-auto-maintenance", "--no-write-commit-graph", *options),
             *("--", self._access.repository.address, *references),
             access=self._access,
         )
-        return remote_error(result) if result.returncode != 0 else None
 
     def _local(self, *arguments: str) -> bytes:
         return self._git.run(f"--git-dir={self.directory}", *arguments).stdout
