@@ -127,14 +127,15 @@ WHERE entry_index >= %(first)s AND entry_index < %(end)s ORDER BY entry_index;
 
 -- name: entries_beyond
 SELECT count(*) AS entries, min(entry_index) AS first FROM audit_entries
-WHERE entry_index < 0 OR entry_index >= %(size)s;
+WHERE entry_index < 0 OR entry_index >= coalesce((SELECT size FROM audit_tree), 0);
 
 -- name: entry_at
 SELECT entry_index, id, project_id, appended_at, leaf, leaf_hash FROM audit_entries WHERE entry_index = %(index)s;
 
 -- name: find_by_subject
 SELECT entry_index, leaf FROM audit_entries
-WHERE subject = %(subject)s AND action = %(action)s ORDER BY entry_index DESC LIMIT 8;
+WHERE subject = %(subject)s AND action = %(action)s AND project_id = %(project)s
+ORDER BY entry_index DESC LIMIT 1;
 
 -- name: list_entries
 SELECT entry_index, id, project_id, appended_at, leaf, leaf_hash FROM audit_entries

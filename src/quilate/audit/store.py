@@ -252,15 +252,16 @@ async def leaves_between(connection: Connection, first: int, end: int) -> list[M
     return list(await cursor.fetchall())
 
 
-async def find_leaves(connection: Connection, subject: str, action: str) -> list[tuple[int, bytes]]:
-    """Return the newest entries about a subject, with their indexes."""
-    cursor = await connection.execute(QUERIES["find_by_subject"], {"subject": subject, "action": action})
+async def find_leaves(connection: Connection, subject: str, action: str, project_id: UUID) -> list[tuple[int, bytes]]:
+    """Return the newest entries about a subject of a project, with their indexes."""
+    arguments = {"subject": subject, "action": action, "project": project_id}
+    cursor = await connection.execute(QUERIES["find_by_subject"], arguments)
     return [(row["entry_index"], row["leaf"]) for row in await cursor.fetchall()]
 
 
-async def entries_beyond(connection: Connection, size: int) -> tuple[int, int]:
-    """Return how many entries lie outside the log of this size, and the first of them."""
-    row = await _one(connection, "entries_beyond", size=size)
+async def entries_beyond(connection: Connection) -> tuple[int, int]:
+    """Return how many entries lie outside the log's size, and the first of them."""
+    row = await _one(connection, "entries_beyond")
     return (row["entries"], row["first"] or 0) if row else (0, 0)
 
 
