@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Actor, ActorKind, Principal, ProjectReference, Role
+from quilate.datasets.service import CatalogueService
 from quilate.evidence.artifacts import DirectoryArtifactStore
 from quilate.kit.database.database import Database
 from quilate.kit.web.documents import ProblemWriter
@@ -19,6 +20,8 @@ from quilate.runs.api.endpoints import make_router
 from quilate.runs.api.pipelines.endpoints import make_pipelines_router
 from quilate.runs.api.service import RunService, RunServiceParts
 from quilate.runs.durable.intake import Intake
+from quilate.runs.workspaces.limits import WorkspaceSettings
+from quilate.runs.workspaces.resolver import SourceResolver
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +63,10 @@ class RunsApi:
 async def runs_api(database: Database, directory: Path, callers: Callers) -> AsyncIterator[RunsApi]:
     """Give the routes over a database; requests go in the name of ``dev`` unless they say otherwise."""
     artifacts = DirectoryArtifactStore(directory / "artifacts")
-    service = RunService(RunServiceParts(database=database, intake=Intake(database), artifacts=artifacts))
+    catalogue = CatalogueService(database, artifacts)
+    sources = SourceResolver(WorkspaceSettings(root=directory / "workspaces"), catalogue, catalogue.archives)
+    parts = RunServiceParts(database=database, intake=Intake(database), sources=sources, artifacts=artifacts)
+    service = RunService(parts)
     access = Access(callers)
     app = FastAPI()
     app.include_router(make_router(service, access), prefix="/api/v1")

@@ -1,10 +1,13 @@
-"""The repository of each project, known for a moment: intake asks for it with every request."""
+"""What intake asks with every request, known for a moment: a project's repository, and that it may be cloned."""
 
 import time
+from typing import Protocol
 from uuid import UUID
 
+from quilate.accounts.model import ProjectReference
 from quilate.kit.database.database import Database
 from quilate.runs.api.sql import QUERIES
+from quilate.runs.workspaces.model import Source, SourceKind
 
 _KEPT_SECONDS = 2.0
 _MOST_KEPT = 10_000
@@ -30,3 +33,43 @@ class Repositories:
             self._known.clear()
         self._known[project_id] = (time.monotonic() + _KEPT_SECONDS, repository)
         return repository
+
+
+class Sources(Protocol):
+    """Judges sources; ``runs.workspaces.resolver.SourceResolver`` does."""
+
+    async def resolve(self, project: ProjectReference, source: Source) -> Source:
+        """Return the source as this project may use it.
+
+        Raises:
+            SourceRefusedError: The project may not have it, or it is not there.
+        """
+        ...
+
+
+class JudgedSources:
+    """Judges sources; that a repository may be cloned is known for two seconds, everything else is asked each time.
+
+    Workers judge a repository once more when they fetch from it.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._known: dict[tuple[UUID, Source], tuple[float, Source]] = {}
+
+    async def resolve(self, project: ProjectReference, source: Source) -> Source:
+        """Return the source as this project may use it.
+
+        Raises:
+            SourceRefusedError: The project may not have it, or it is not there.
+        """
+        if source.kind is not SourceKind.GIT:
+            return await self._sources.resolve(project, source)
+        known = self._known.get((project.id, source))
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        judged = await self._sources.resolve(project, source)
+        if len(self._known) >= _MOST_KEPT:
+            self._known.clear()
+        self._known[project.id, source] = (time.monotonic() + _KEPT_SECONDS, judged)
+        return judged

@@ -15,7 +15,7 @@ from quilate.kit.web.paging import Page
 from quilate.kit.web.problems import Problem
 from quilate.runs.api.evidence_reader import EvidenceReader
 from quilate.runs.api.model import FindingFilter, RunDetail, RunFilter, RunRow
-from quilate.runs.api.repositories import Repositories
+from quilate.runs.api.repositories import JudgedSources, Repositories, Sources
 from quilate.runs.api.schemas import (
     ArchiveSource,
     DatasetSource,
@@ -31,6 +31,7 @@ from quilate.runs.durable.commands import cancel_run, replay_dead_letter
 from quilate.runs.durable.intake import Intake, Wakeup
 from quilate.runs.durable.model import Idempotency, Refusal, Submission, Submitted
 from quilate.runs.durable.wakeups import CANCELLED, CONTROL
+from quilate.runs.workspaces.errors import SourceRefusedError
 from quilate.runs.workspaces.model import Source, SourceKind
 
 RETRY_SECONDS = 30
@@ -51,12 +52,14 @@ class RunServiceParts:
 
     Attributes:
         intake: Makes submissions durable.
+        sources: Judges where a run's files may come from.
         wakeup: Tells workers of cancellations and replays; ``None`` where they look by themselves only.
         proofs: Inclusion proofs for the deploy gate; ``None`` where there is no audit log to ask.
     """
 
     database: Database
     intake: Intake
+    sources: Sources
     artifacts: ArtifactStore
     wakeup: Wakeup | None = None
     proofs: InclusionProofs | None = None
@@ -69,6 +72,7 @@ class RunService:
         self._database = parts.database
         self._intake = parts.intake
         self._wakeup = parts.wakeup
+        self._sources = JudgedSources(parts.sources)
         self.artifacts = parts.artifacts
         self.proofs = parts.proofs
         self.store = RunStore(parts.database)
@@ -95,7 +99,7 @@ class RunService:
         submission = Submission(
             project_id=access.project.id,
             project=access.project.slug,
-            source=await self._source(access, body),
+            source=await self.permitted(access, await self._source(access, body)),
             actor=access.actor,
             event=body.event,
             parameters=checked_parameters(body.parameters),
@@ -136,6 +140,17 @@ class RunService:
                 extensions={"run": str(submitted.run_id)},
             )
         return submitted
+
+    async def permitted(self, access: ProjectAccess, source: Source) -> Source:
+        """Return a source as the project may use it.
+
+        Raises:
+            Problem: 422, it may not, or the source is not there.
+        """
+        try:
+            return await self._sources.resolve(access.project, source)
+        except SourceRefusedError as error:
+            raise Problem(status=422, type="source-refused", detail=error.message, next_step=error.next_step) from error
 
     async def _source(self, access: ProjectAccess, body: RunRequest) -> Source:
         match body.source:
@@ -193,6 +208,7 @@ class RunService:
             },
             type=Submission,
         )
+        submission = replace(submission, source=await self.permitted(access, submission.source))
         name = idempotency_of(access.principal, key)
         # The same key for another run, or asked for otherwise, is another request: its name says which.
         named = Idempotency(source=f"{name.source}:rerun:{run_id}:{failed_only}", id=name.id) if name else None

@@ -1,11 +1,14 @@
 """The source document's routes as they stand (C03, C06: sections 3.1 and 9.2)."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from quilate.accounts.model import Actor, ActorKind, Principal, ProjectAccess
+from quilate.datasets.service import CatalogueService
 from quilate.domain.verdict import CheckResult
 from quilate.evidence.model import Evidence
 from quilate.kit.database.database import Database
@@ -53,21 +56,39 @@ async def test_the_documents_own_request_is_taken_as_it_stands(api: RunsApi, dat
     assert (shown["project_id"], shown["status"], shown["stages"]) == ("fraud", "QUEUED", [])
 
 
-@pytest.mark.parametrize(
-    ("parameters", "source"),
-    [
+async def upload(api: RunsApi, database: Database, slug: str, content: bytes) -> str:
+    """Upload an archive to a project and return its digest."""
+    principal = Principal(actor=Actor(kind=ActorKind.USER, id="1"), user_id=None)
+    access = ProjectAccess(principal=principal, project=api.callers.projects[slug])
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    archives = CatalogueService(database, api.artifacts).archives
+    return (await archives.keep(access, pieces())).digest
+
+
+async def test_parameters_name_the_source(api: RunsApi, database: Database) -> None:
+    digest = await upload(api, database, "fraud", b"archive")
+    for parameters, source in (
         ({"commit": "c0ffee"}, {"kind": "git", "revision": "c0ffee"}),
-        ({"archive": "sha256:" + "a" * 64}, {"kind": "archive", "digest": "sha256:" + "a" * 64}),
-        ({"dataset": "loans", "dataset_version": "3"}, {"kind": "dataset", "location": "loans", "revision": "3"}),
-        ({"model": "scores"}, {"kind": "model", "location": "scores", "revision": ""}),
-    ],
-)
-async def test_parameters_name_the_source(
-    api: RunsApi, database: Database, parameters: dict[str, Any], source: dict[str, Any]
-) -> None:
-    answer = await api.client.post("/pipelines/run", json={"project_id": "fraud", "parameters": parameters})
-    row = await stored(database, answer.json()["pipeline_run_id"])
-    assert row["document"]["source"].items() >= source.items()
+        ({"archive": digest}, {"kind": "archive", "digest": digest}),
+    ):
+        answer = await api.client.post("/pipelines/run", json={"project_id": "fraud", "parameters": parameters})
+        row = await stored(database, answer.json()["pipeline_run_id"])
+        assert row["document"]["source"].items() >= source.items()
+
+
+async def test_a_digest_is_no_permission(api: RunsApi, database: Database) -> None:
+    digest = await upload(api, database, "other", b"of others")
+    for parameters in ({"archive": digest}, {"dataset": "loans"}, {"model": "scores", "model_version": "1"}):
+        answer = await api.client.post("/pipelines/run", json={"project_id": "fraud", "parameters": parameters})
+        assert answer.status_code == 422
+        assert answer.json()["type"].endswith("source-refused")
+    own = {"source": {"kind": "archive", "digest": digest}}
+    assert (await api.client.post("/api/v1/projects/fraud/runs", json=own)).status_code == 422
+    local = {"source": {"kind": "git", "repository": "/etc"}}
+    assert (await api.client.post("/api/v1/projects/fraud/runs", json=local)).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,11 @@ class _Pipelines:
         """Take a run in: no query but the group commit, whose project and caller are known."""
         asked = decode_request(await request.body())
         granted = await self.access.project_by_slug(request, asked.project_id, Permission.RUN_SUBMIT)
+        source = source_of(asked.parameters, await self.service.repositories.of(granted.project.id))
         submission = Submission(
             project_id=granted.project.id,
             project=granted.project.slug,
-            source=source_of(asked.parameters, await self.service.repositories.of(granted.project.id)),
+            source=await self.service.permitted(granted, source),
             actor=granted.actor,
             event=asked.event_type,
             parameters=asked.parameters,

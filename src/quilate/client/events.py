@@ -1,0 +1,87 @@
+"""Server-sent events as they come, over as many connections as it takes."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from quilate.client.errors import (
+    ClientError,
+    ConnectionFailedError,
+    NotAuthenticatedError,
+    ServiceFaultError,
+    TooManyRequestsError,
+)
+from quilate.client.model import RunEvent
+from quilate.client.transport import Transport
+
+_NO_CONTENT = 204
+
+
+def follow(transport: Transport, path: str, last_event_id: str = "") -> Iterator[RunEvent]:
+    """Yield events until the service says that there are no more; a broken stream is resumed where it broke.
+
+    Raises:
+        ServiceError: The service refused the stream.
+        ConnectionFailedError: It could not be resumed within the patience.
+    """
+    end = time.monotonic() + transport.patience_seconds
+    number = 0
+    while True:
+        used = transport.access_token
+        try:
+            for event in _one_connection(transport, path, last_event_id):
+                if event is None:
+                    return
+                last_event_id = event.id or last_event_id
+                end, number = time.monotonic() + transport.patience_seconds, 0
+                yield event
+        except (ConnectionFailedError, ServiceFaultError, TooManyRequestsError):
+            if time.monotonic() >= end:
+                raise
+        except NotAuthenticatedError:
+            if not transport.renew(used):
+                raise
+        transport.pause(number)
+        number += 1
+
+
+def _one_connection(transport: Transport, path: str, last_event_id: str) -> Iterator[RunEvent | None]:
+    """Yield the events of one connection, and ``None`` where the service says that all has been read."""
+    headers = {"Accept": "text/event-stream"}
+    if last_event_id:
+        headers["Last-Event-ID"] = last_event_id
+    with transport.stream(path, headers) as answer:
+        if answer.status_code == _NO_CONTENT:
+            yield None
+            return
+        yield from parse_events(answer.iter_lines())
+
+
+def parse_events(lines: Iterator[str]) -> Iterator[RunEvent]:
+    """Yield the events of a stream's lines; what was not finished by an empty line is left out.
+
+    Raises:
+        ClientError: The data of an event is no JSON object.
+    """
+    fields: dict[str, list[str]] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            fields.setdefault(name, []).append(value.removeprefix(" "))
+        elif fields:
+            if "data" in fields:
+                yield RunEvent(
+                    name=fields.get("event", ["message"])[-1],
+                    id=fields.get("id", [""])[-1],
+                    data=_data("\n".join(fields["data"])),
+                )
+            fields = {}
+
+
+def _data(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ClientError("an event of the stream is not understood", next_step="update quilate") from error
