@@ -38,6 +38,7 @@ class Settings:
     checks_per_worker: int = field(default_factory=lambda: min(os.cpu_count() or 1, 8))
     plugins: tuple[str, ...] = ()
     repository_roots: tuple[str, ...] = ()
+    data_roots: tuple[str, ...] = ()
     repository_hosts: tuple[str, ...] = ()
     private_repositories: bool = False
     lease_seconds: float = 15.0
@@ -265,6 +266,8 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Python modules, with commas, that workers and the processes of their checks load first."),
         ("QUILATE_REPOSITORY_ROOTS", "repository_roots", _roots, "none; in the single-user mode `/`",
          "Directories, with commas, below which repositories may be cloned by path; `{project}` stands for the slug."),
+        ("QUILATE_DATA_ROOTS", "data_roots", _roots, "none; in the single-user mode `/`",
+         "Directories, with commas, below which data and models may be registered by path, `{project}` as above."),
         ("QUILATE_REPOSITORY_HOSTS", "repository_hosts", _names, "any",
          "The only hosts, with commas, from which repositories may be cloned."),
         ("QUILATE_PRIVATE_REPOSITORIES", "private_repositories", _flag, "`0`",
@@ -328,6 +331,8 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     if settings.local and not settings.repository_roots:
         # Who works alone may judge whatever lies on the own machine.
         settings = replace(settings, repository_roots=("/",))
+    if settings.local and not settings.data_roots:
+        settings = replace(settings, data_roots=("/",))
     _check_together(settings)
     return settings
 

@@ -66,6 +66,8 @@ _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": 
 _ALWAYS = (400, 421, 429, 500, 503)
 """What any route may answer, whatever it does: limits, a fault, a database that is away."""
 _WITH_BODY = (413, 415, 422)
+_CHANGING = (409,)
+"""What a change may meet: something archived, the same request under way."""
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -88,15 +90,15 @@ def complete_description(document: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(replaced, None)
     schemas["Problem"] = dict(PROBLEM_SCHEMA)
     for path in document.get("paths", {}).values():
-        for operation in path.values():
+        for method, operation in path.items():
             if isinstance(operation, dict) and "responses" in operation:
-                _complete_operation(operation)
+                _complete_operation(operation, changes=method not in {"get", "head", "options"})
     return document
 
 
-def _complete_operation(operation: dict[str, Any]) -> None:
+def _complete_operation(operation: dict[str, Any], *, changes: bool) -> None:
     responses = operation["responses"]
-    added = (*_ALWAYS, *(_WITH_BODY if "requestBody" in operation else ()))
+    added = (*_ALWAYS, *(_WITH_BODY if "requestBody" in operation else ()), *(_CHANGING if changes else ()))
     for status in added:
         responses.setdefault(str(status), problem_answer(status))
     for status, answer in responses.items():

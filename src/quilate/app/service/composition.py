@@ -1,0 +1,150 @@
+"""How each slice is put together from what all of them stand on. A new slice is one function and one line."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+
+from quilate.accounts.access import Access
+from quilate.accounts.authentication import DatabaseAuthenticator, LocalAuthenticator
+from quilate.app.service.settings import Settings
+from quilate.evidence.artifacts import ArtifactStore, DirectoryArtifactStore
+from quilate.kit.database.database import Database
+from quilate.kit.metrics import Metrics
+from quilate.runs.durable.wakeups import Wakeups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What slices are made of.
+
+    Attributes:
+        settings: Of this process.
+        database: Open while the application lives.
+        artifacts: Content-addressed store.
+        metrics: Of this process.
+        authenticator: Finds out who asks; ``forget`` after each change of accounts.
+        access: Dependencies of the routes.
+        wakeups: Tells workers of work.
+    """
+
+    settings: Settings
+    database: Database
+    artifacts: ArtifactStore
+    metrics: Metrics
+    authenticator: DatabaseAuthenticator | LocalAuthenticator
+    access: Access
+    wakeups: Wakeups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounted:
+    """What a slice gives.
+
+    Attributes:
+        routers: To be mounted below ``/api/v1``.
+        root_routers: To be mounted at the root.
+        close: Ends what the slice has running.
+        tidy: Forgets what has expired; called once a minute.
+    """
+
+    routers: tuple[APIRouter, ...] = ()
+    root_routers: tuple[APIRouter, ...] = ()
+    close: Callable[[], Awaitable[None]] | None = None
+    tidy: Callable[[], Awaitable[Any]] | None = None
+
+
+def ground_of(settings: Settings, database: Database, metrics: Metrics) -> Ground:
+    """Return what the slices of an application stand on."""
+    authenticator = LocalAuthenticator(database) if settings.local else DatabaseAuthenticator(database)
+    return Ground(
+        settings=settings,
+        database=database,
+        artifacts=DirectoryArtifactStore(settings.artifact_directory),
+        metrics=metrics,
+        authenticator=authenticator,
+        access=Access(authenticator),
+        wakeups=Wakeups(database),
+    )
+
+
+# A slice's own modules are imported by the function that puts it together: so each function holds everything of it.
+
+
+def _accounts(ground: Ground) -> Mounted:
+    from quilate.accounts.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.accounts.service import AccountsService  # noqa: PLC0415 - as said above
+    from quilate.accounts.welcome_endpoints import make_welcome_router  # noqa: PLC0415 - as said above
+
+    service = AccountsService(ground.database, base_url=ground.settings.base_url, forget=ground.authenticator.forget)
+    return Mounted(
+        routers=(make_router(service, ground.access),),
+        root_routers=(make_welcome_router(service),),
+        tidy=service.tidy,
+    )
+
+
+def _blueprints(ground: Ground) -> Mounted:
+    from quilate.app.service.stored_decisions import DecisionsOfRuns  # noqa: PLC0415 - as said above
+    from quilate.blueprints.registry.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.blueprints.registry.service import BlueprintService  # noqa: PLC0415 - as said above
+
+    service = BlueprintService(ground.database, DecisionsOfRuns(ground.artifacts))
+    return Mounted(routers=(make_router(service, ground.access),))
+
+
+def _datasets(ground: Ground) -> Mounted:
+    from quilate.datasets.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.datasets.model import CatalogueLimits  # noqa: PLC0415 - as said above
+    from quilate.datasets.service import CatalogueService  # noqa: PLC0415 - as said above
+
+    settings = ground.settings
+    limits = CatalogueLimits(upload_bytes=settings.upload_bytes, archive_bytes=settings.upload_bytes)
+    service = CatalogueService(ground.database, ground.artifacts, limits=limits, allowed_data_roots=settings.data_roots)
+    return Mounted(routers=(make_router(service, ground.access),))
+
+
+def _runs(ground: Ground) -> Mounted:
+    from quilate.runs.api.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.runs.api.pipelines.endpoints import make_pipelines_router  # noqa: PLC0415 - as said above
+    from quilate.runs.api.service import RunService, RunServiceParts  # noqa: PLC0415 - as said above
+    from quilate.app.service.worker import workspace_settings  # noqa: PLC0415 - as said above
+    from quilate.datasets.service import CatalogueService  # noqa: PLC0415 - as said above
+    from quilate.runs.durable.intake import Intake  # noqa: PLC0415 - as said above
+    from quilate.runs.workspaces.resolver import SourceResolver  # noqa: PLC0415 - as said above
+
+    catalogue = CatalogueService(ground.database, ground.artifacts)
+    sources = SourceResolver(workspace_settings(ground.settings), catalogue, catalogue.archives)
+    intake = Intake(ground.database, ground.wakeups, observe=ground.metrics.observe_group("intake"))
+    parts = RunServiceParts(
+        database=ground.database,
+        intake=intake,
+        sources=sources,
+        artifacts=ground.artifacts,
+        wakeup=ground.wakeups,
+    )
+    service = RunService(parts)
+    return Mounted(
+        routers=(make_router(service, ground.access),),
+        root_routers=(make_pipelines_router(service, ground.access, root=True),),
+        close=service.close,
+    )
+
+
+def _schedules(ground: Ground) -> Mounted:
+    from quilate.runs.schedules.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.runs.schedules.service import ScheduleService  # noqa: PLC0415 - as said above
+
+    return Mounted(routers=(make_router(ScheduleService(ground.database), ground.access),))
+
+
+def _waivers(ground: Ground) -> Mounted:
+    from quilate.waivers.requests.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.waivers.requests.service import WaiverService  # noqa: PLC0415 - as said above
+
+    return Mounted(routers=(make_router(WaiverService(ground.database), ground.access),))
+
+
+SLICES: tuple[Callable[[Ground], Mounted], ...] = (_accounts, _runs, _blueprints, _waivers, _schedules, _datasets)
+"""Every slice, in the order of the description."""
