@@ -110,5 +110,17 @@ class Effect(Work):
         return Evidence(summary="42", facts=(number_fact("answer", 42, unit="count"),))
 
 
-for kind in (Work, Trivial, Security, Effect):
+class Program(Work):
+    """Runs a program that prints a line and a secret, then takes its time."""
+
+    type: ClassVar[str] = "TEST_PROGRAM"
+
+    def run(self, context: Context) -> Evidence:
+        seconds = float(context.parameters.seconds)
+        script = f"echo begun; echo token=$TOKEN; sleep {seconds}; echo done"
+        context.run(["sh", "-c", script], directory=context.scratch, environment={"TOKEN": context.secret("token")})
+        return Evidence(summary="42", facts=(number_fact("answer", 42, unit="count"),))
+
+
+for kind in (Work, Trivial, Security, Effect, Program):
     register_check(kind.type, f"{__name__}:{kind.__name__}")

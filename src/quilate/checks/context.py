@@ -3,7 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,17 @@ from quilate.kit.process.run import run_process
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
 """Variables of the environment that the programs of a check get, besides ``PATH``."""
 
+LONGEST_LOG_BYTES = 1 << 20
+"""A check's log is kept up to this length."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSpec:
     """Everything from which the child builds the live context; plain data, so that it crosses processes.
 
     ``parameters`` and ``binding`` are the plain documents of the check's dataclasses. ``secrets`` maps the names that
-    the project file allows to environment variables of the runner; only their names travel.
+    the project file allows to environment variables of the runner; only their names travel. ``log`` is a file that the
+    output of the check's programs is added to as it comes, for people who follow it; empty for none.
     """
 
     check_id: str
@@ -43,6 +48,7 @@ class ContextSpec:
     timeout_seconds: float
     interpreter: str = ""
     secrets: Mapping[str, str] | None = None
+    log: str = ""
 
 
 class LocalContext:
@@ -83,7 +89,14 @@ class LocalContext:
         chosen = limits or ProcessLimits(wall_seconds=self.timeout)
         name = Path(argv[0]).name
         try:
-            result = run_process(argv, directory=directory or self.workspace.root, environment=full, limits=chosen)
+            with self._listener(name) as listener:
+                result = run_process(
+                    argv,
+                    directory=directory or self.workspace.root,
+                    environment=full,
+                    limits=chosen,
+                    listener=listener,
+                )
         except OSError as error:
             raise EvidenceError(f"{name} could not be started: {error.strerror}") from error
         if result.outcome is ProcessOutcome.TIMED_OUT:
@@ -97,6 +110,22 @@ class LocalContext:
                 next_step="raise the check's memory limit or make the program smaller",
             )
         return result
+
+    @contextmanager
+    def _listener(self, name: str) -> Iterator[Callable[[bytes], None] | None]:
+        """Give what the output of a program is told to: the log, up to its largest length."""
+        if not self._spec.log:
+            yield None
+            return
+        with open(self._spec.log, "ab", buffering=0) as log:  # noqa: PTH123 - a string path
+
+            def listen(piece: bytes) -> None:
+                room = LONGEST_LOG_BYTES - log.tell()
+                if room > 0:
+                    log.write(piece[:room])
+
+            listen(f"$ {name}\n".encode())
+            yield listen
 
     def writable_copy(self) -> Path:
         """Return a private writable copy of the judged files; made once per check."""

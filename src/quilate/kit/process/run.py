@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -21,13 +21,14 @@ _BEAT_SECONDS = 0.2
 _PIECE = 1 << 18
 
 
-def run_process(
+def run_process(  # noqa: PLR0913 - one argument for each thing that a caller may choose
     argv: Sequence[str],
     *,
     directory: Path,
     environment: Mapping[str, str],
     limits: ProcessLimits,
     stdin: bytes = b"",
+    listener: Callable[[bytes], None] | None = None,
 ) -> ProcessResult:
     """Run ``argv`` to its end and return what it left; every process that it started has ended then.
 
@@ -37,6 +38,14 @@ def run_process(
 
     The program's environment is ``environment`` and one variable more, by which its descendants are known; an empty one
     stays empty.
+
+    Args:
+        argv: Program and arguments, never read by a shell.
+        directory: Where it runs.
+        environment: Its whole environment.
+        limits: What it may use.
+        stdin: What it reads; nothing by default.
+        listener: Is given each piece of output, of both streams, as it comes; it must not block.
 
     Raises:
         OSError: The program cannot be started.
@@ -58,7 +67,7 @@ def run_process(
 
     with claim.start(start) as process:
         try:
-            outcome, streams, ended = _Watch(process, limits, claim, stdin).until_end()
+            outcome, streams, ended = _Watch(process, limits, claim, stdin, listener).until_end()
         except BaseException:
             _end_all(process, claim)
             raise
@@ -90,8 +99,9 @@ def _end_all(process: subprocess.Popen[bytes], claim: Claim) -> int:
 class _Stream:
     """One output stream: its beginning is kept, the rest is read and thrown away."""
 
-    def __init__(self, pipe: IO[bytes], limit: int) -> None:
+    def __init__(self, pipe: IO[bytes], limit: int, listener: Callable[[bytes], None] | None) -> None:
         self.pipe = pipe
+        self._listener = listener
         self.kept = bytearray()
         self.truncated = False
         self._limit = limit
@@ -106,6 +116,8 @@ class _Stream:
         room = self._limit - len(self.kept)
         self.kept += piece[:room]
         self.truncated |= len(piece) > room
+        if piece and self._listener is not None:
+            self._listener(piece)
         return bool(piece)
 
     def drain(self) -> None:
@@ -120,7 +132,14 @@ class _Stream:
 class _Watch:
     """Watches one child: its output, its end, its time and its memory."""
 
-    def __init__(self, process: subprocess.Popen[bytes], limits: ProcessLimits, claim: Claim, stdin: bytes) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        limits: ProcessLimits,
+        claim: Claim,
+        stdin: bytes,
+        listener: Callable[[bytes], None] | None,
+    ) -> None:
         self._process = process
         self._limits = limits
         self._claim = claim
@@ -130,7 +149,10 @@ class _Watch:
         self._selector = selectors.DefaultSelector()
         assert process.stdout is not None  # noqa: S101 - piped above, told to the type checker
         assert process.stderr is not None  # noqa: S101 - as above
-        self._streams = (_Stream(process.stdout, limits.output_bytes), _Stream(process.stderr, limits.output_bytes))
+        self._streams = (
+            _Stream(process.stdout, limits.output_bytes, listener),
+            _Stream(process.stderr, limits.output_bytes, listener),
+        )
         for stream in self._streams:
             self._selector.register(stream.pipe, selectors.EVENT_READ, stream)
         if process.stdin is not None:

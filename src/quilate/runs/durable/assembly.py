@@ -9,6 +9,7 @@ from pathlib import Path
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Database
 from quilate.runs.durable.attempts import AttemptRunner
+from quilate.runs.durable.log_tails import LogTails
 from quilate.runs.durable.planning import Planner, Rules
 from quilate.runs.durable.preparation import Preparer, Trees
 from quilate.runs.durable.wakeups import Wakeups
@@ -34,7 +35,13 @@ async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that 
         import_module(name)
     async with Database.open(url, name="quilate-worker", min_size=2, max_size=6) as database:
         preparer = Preparer(trees, state, trust_trees=trust_trees)
-        runner = AttemptRunner(state=state, artifacts=artifacts, capacity=options.capacity, plugins=options.plugins)
+        runner = AttemptRunner(
+            state=state,
+            artifacts=artifacts,
+            logs=LogTails(database),
+            capacity=options.capacity,
+            plugins=options.plugins,
+        )
         parts = WorkerParts(
             database=database,
             preparer=preparer,

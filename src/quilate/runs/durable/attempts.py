@@ -14,6 +14,7 @@ from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.canonical import to_document
 from quilate.runs.durable.lanes import Job, JobKey, ProcessLane, WarmLane
 from quilate.runs.durable.live import LiveRun
+from quilate.runs.durable.log_tails import LogTails
 from quilate.runs.state import Attempt
 
 _KEPT_SPECIFICATIONS = 4096
@@ -29,7 +30,10 @@ def _nobody_listens(job: Job, attempt: Attempt) -> None:
 class AttemptRunner:
     """Starts attempts in the right lane and keeps the artifacts that they leave."""
 
-    def __init__(self, *, state: Path, artifacts: ArtifactStore, capacity: int, plugins: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, state: Path, artifacts: ArtifactStore, logs: LogTails, capacity: int, plugins: tuple[str, ...]
+    ) -> None:
+        self.logs = logs
         self._scratch = state / "scratch"
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
@@ -71,7 +75,9 @@ class AttemptRunner:
         scratch = f"{self._shared}/{run.id}-{check.id}-{number}"
         os.mkdir(scratch)  # noqa: PTH102 - a string path, on the hot path
         spec = self._spec(run, check, scratch)
-        self._processes.start(Job(key=key, check=check, spec=spec, payload=encode_spec(spec)))
+        job = Job(key=key, check=check, spec=spec, payload=encode_spec(spec))
+        self.logs.follow(job)
+        self._processes.start(job)
 
     def _shared_specification(self, run: LiveRun, check: PlannedCheck) -> tuple[ContextSpec, bytes]:
         key = (run.prepared.plan_digest, run.prepared.tree.root, str(check.id))
@@ -99,6 +105,7 @@ class AttemptRunner:
             timeout_seconds=check.timeout_seconds,
             interpreter=project.interpreter,
             secrets=project.secrets,
+            log="" if scratch == self._shared else f"{scratch}/log",
         )
 
     def _warm_ended(self, job: Job, attempt: Attempt) -> None:
@@ -119,6 +126,7 @@ class AttemptRunner:
                 if path.is_file():
                     await asyncio.to_thread(self._artifacts.put_file, path)
         self.ended(job, attempt)
+        await self.logs.finish(job)
         await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
     def cancel(self, keys: set[JobKey]) -> None:

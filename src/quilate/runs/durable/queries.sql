@@ -328,6 +328,11 @@ UPDATE runs SET
     status = 'failed', step = NULL, worker = NULL, verdict = 'UNKNOWN', version = version + 1, ended_at = now()
 WHERE id = ANY(%(runs)s);
 
+-- name: append_logs
+INSERT INTO check_logs (run_id, check_id, attempt, sequence, text)
+SELECT * FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[], %(sequences)s::int[], %(texts)s::text[])
+ON CONFLICT DO NOTHING;
+
 -- name: keep_answers
 INSERT INTO result_cache (project_id, key, attempts)
 SELECT * FROM unnest(%(projects)s::uuid[], %(keys)s::text[], %(attempts)b::bytea[])

@@ -139,7 +139,13 @@ class Worker:
         self._parts.runner.prepare()
         loops = [
             asyncio.create_task(loop)
-            for loop in (self._claims(), self._writes(), self._presence.beats(), self._notices())
+            for loop in (
+                self._claims(),
+                self._writes(),
+                self._presence.beats(),
+                self._notices(),
+                self._parts.runner.logs.run(),
+            )
         ]
         stopping = asyncio.create_task(stop.wait())
         try:

@@ -1,0 +1,105 @@
+"""Following the logs of running checks: what their programs print reaches the database while they run."""
+
+import asyncio
+import codecs
+import os
+from dataclasses import dataclass, field
+
+import psycopg
+import structlog
+
+from quilate.checks.context import LONGEST_LOG_BYTES
+from quilate.kit.database.arrays import number_array, text_array, uuid_array
+from quilate.kit.database.database import Connection, Database
+from quilate.runs.durable.lanes import Job, JobKey
+from quilate.runs.durable.sql import QUERIES
+
+_LOG = structlog.get_logger("quilate.worker")
+_LOOK_SECONDS = 0.5
+_PIECE = 64 << 10
+_HIDDEN = "[secret]"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tail:
+    """How far one log has been read. A line that has not ended is held back: a secret may be half of it."""
+
+    path: str
+    secrets: tuple[str, ...]
+    offset: int = 0
+    sequence: int = 0
+    held: str = ""
+    decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+
+    def read(self, *, last: bool) -> str:
+        """Return the whole lines that are new; with ``last`` the rest as well."""
+        try:
+            with open(self.path, "rb") as log:  # noqa: PTH123 - a string path
+                log.seek(self.offset)
+                content = log.read(_PIECE)
+        except FileNotFoundError:
+            return ""
+        self.offset += len(content)
+        text = self.held + self.decoder.decode(content, final=last)
+        cut = len(text) if last else text.rfind("\n") + 1
+        if not cut and len(text) > _PIECE:
+            cut = len(text)
+        shown, self.held = text[:cut], text[cut:]
+        for secret in self.secrets:
+            shown = shown.replace(secret, _HIDDEN)
+        return shown.replace("\0", "\ufffd")
+
+
+class LogTails:
+    """The logs of every attempt that runs here."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tails: dict[JobKey, _Tail] = {}
+
+    def follow(self, job: Job) -> None:
+        """Follow the log of an attempt from its beginning."""
+        names = (job.spec.secrets or {}).values()
+        secrets = tuple(sorted({os.environ[name] for name in names if os.environ.get(name)}, key=len, reverse=True))
+        self._tails[job.key] = _Tail(path=job.spec.log, secrets=secrets)
+
+    async def finish(self, job: Job) -> None:
+        """Keep what is left of the log of an attempt that has ended."""
+        tail = self._tails.pop(job.key, None)
+        while tail is not None and tail.offset < LONGEST_LOG_BYTES:
+            before = tail.offset
+            await self._append({job.key: tail}, last=False)
+            if tail.offset == before:
+                await self._append({job.key: tail}, last=True)
+                return
+
+    async def run(self) -> None:
+        """Look at the logs for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._tails:
+                await self._append(dict(self._tails), last=False)
+
+    async def _append(self, tails: dict[JobKey, _Tail], *, last: bool) -> None:
+        texts = {key: tail.read(last=last) for key, tail in tails.items()}
+        pieces = [(key, text) for key, text in texts.items() if text]
+        if not pieces:
+            return
+        arguments = {
+            "runs": uuid_array(key[0] for key, _ in pieces),
+            "checks": text_array(key[1] for key, _ in pieces),
+            "attempts": number_array(key[2] for key, _ in pieces),
+            "sequences": number_array(tails[key].sequence for key, _ in pieces),
+            "texts": text_array(text for _, text in pieces),
+        }
+        for key, _ in pieces:
+            tails[key].sequence += 1
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(QUERIES["append_logs"], arguments)
+
+        try:
+            await self._database.run(work, patience_seconds=5.0)
+        except (psycopg.Error, OSError) as error:
+            # A log is a convenience: a run must not fail for it.
+            _LOG.warning("a log could not be kept", error=str(error))

@@ -1,0 +1,30 @@
+"""What a check's programs print is there while they run, without secrets (C06, C08)."""
+
+from pathlib import Path
+
+import pytest
+
+import tests.support.durable_checks  # noqa: F401 - makes its check types known
+from quilate.kit.database.database import Database
+from tests.support.durable import PROJECT_FILE, blueprint, ended, rows, running_worker, submission, submit, until
+
+pytestmark = pytest.mark.asyncio
+
+SECRET = "correct horse battery staple"  # noqa: S105 - a test's own
+
+
+async def test_the_log_comes_while_the_program_runs_and_holds_no_secret(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUILATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TEST_TOKEN", SECRET)
+    text = blueprint("{id: a_STAGE, type: TEST_PROGRAM, required: true, seconds: 2}")
+    project = PROJECT_FILE + "secrets: {token: TEST_TOKEN}\n"
+    async with running_worker(database_url, tmp_path, blueprint_text=text):
+        (run,) = await submit(database, submission(project_file=project))
+        await until(lambda: rows(database, "SELECT text FROM check_logs"))
+        assert (await rows(database, "SELECT step FROM runs"))[0]["step"] == "checks"
+        await ended(database, run.run_id)
+        await until(lambda: rows(database, "SELECT 1 FROM check_logs WHERE text LIKE '%%done%%'"))
+    pieces = await rows(database, "SELECT text FROM check_logs ORDER BY sequence")
+    assert "".join(piece["text"] for piece in pieces) == "$ sh\nbegun\ntoken=[secret]\ndone\n"
