@@ -23,6 +23,8 @@ from quilate.kit.database.embedded_files import running_address
 from quilate.kit.database.migrations import migrate
 from quilate.kit.process.tree import children_of, descendants_of, has_ended
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_SECONDS = 90
 QUILATE = (sys.executable, "-c", "from quilate.app.cli import main; main()")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ def run_role(name: str, work: Work) -> int:
         work: What it does, with its settings and the event that asks it to stop. When it has not ended a while after
             the event it is cancelled.
     """
+    # As for the command line: loading modules makes many objects that stay.
+    gc.set_threshold(100_000, 20, 100)
     try:
         settings = load_settings()
         for variable in _SECRET_VARIABLES:
