@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from quilate.domain.subject import SubjectKind
-from quilate.runs.files import list_workspace
-from quilate.runs.subject import git_state
+from quilate.runs.files import FileIndex, list_workspace
+from quilate.runs.subject import git_state, tree_digest
 from quilate.runs.workspaces.errors import SourceRefusedError, SourceUnavailableError
 from quilate.runs.workspaces.limits import TransferLimits, TreeLimits
 from quilate.runs.workspaces.model import Source, SourceKind
@@ -290,6 +290,19 @@ def test_a_tree_belongs_to_no_repository_around_it(
     tree = make_provider().materialise(source(repository), project="shop")
     assert list_workspace(tree.root, ()).paths == ("run.sh", "src/main.py")
     assert git_state(tree.root) == ("", "", False)
+
+
+def test_laptop_and_service_judge_the_same_files(provider: WorkspaceProvider, repository: Path, tmp_path: Path) -> None:
+    (repository / "inside").symlink_to("src/main.py")
+    (repository / "outside").symlink_to("/etc/passwd")
+    commit_all(repository, "links")
+    tree = provider.materialise(source(repository), project="shop")
+    digests = []
+    for root in (repository, tree.root):
+        index = FileIndex(root, tmp_path / "index")
+        paths = list_workspace(root, ()).paths
+        digests.append(tree_digest({path: index.record(path).digest for path in paths}))
+    assert digests[0] == digests[1]
 
 
 def entry(mode: str, name: str, oid: str) -> bytes:

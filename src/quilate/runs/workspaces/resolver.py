@@ -1,5 +1,6 @@
 """Judge the source that somebody submits: may this project have it, and which content is it?"""
 
+import asyncio
 from dataclasses import replace
 from typing import Protocol
 
@@ -50,7 +51,10 @@ class SourceResolver:
             SourceRefusedError: The project may not have it, or it is not there.
         """
         if source.kind is SourceKind.GIT:
-            return self._git(project, source)
+            # A path is looked at on the disk, which may be slow; an address is only read.
+            if source.location.lower().startswith("https:"):
+                return self._git(project, source)
+            return await asyncio.to_thread(self._git, project, source)
         if source.kind is SourceKind.ARCHIVE:
             if not await self._archives.is_kept(project, source.digest):
                 raise SourceRefusedError(
