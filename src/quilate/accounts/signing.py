@@ -141,5 +141,7 @@ class AccessTokens:
 
 
 def _claims(claims: dict[str, Any]) -> Claims:
-    UUID(claims["jti"])
-    return Claims(user_id=UUID(claims["sub"]), session_id=UUID(claims["sid"]), expires_at=float(claims["exp"]))
+    UUID(str(claims["jti"]))
+    return Claims(
+        user_id=UUID(str(claims["sub"])), session_id=UUID(str(claims["sid"])), expires_at=float(claims["exp"])
+    )
