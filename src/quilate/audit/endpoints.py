@@ -1,7 +1,5 @@
 """Routes of the audit log; the C2SP prefix of the log is ``/api/v1/audit``."""
 
-# ruff: noqa: FAST003 - the access dependency reads {project}
-
 import base64
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -13,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from quilate.audit.export import MEDIA_TYPE
+from quilate.audit.export_format import MEDIA_TYPE
 from quilate.audit.schemas import (
     LARGEST,
     AuditEntryDetail,
@@ -235,7 +233,9 @@ def _add_public(router: APIRouter, service: AuditService) -> None:
 
 
 def _add_tiles(router: APIRouter, service: AuditService, reading: Dependency) -> None:
-    described = {200: {"content": {_BINARY: {"schema": {"type": "string", "format": "binary"}}}}}
+    described: dict[int | str, dict[str, Any]] = {
+        200: {"content": {_BINARY: {"schema": {"type": "string", "format": "binary"}}}}
+    }
     tile_path = Annotated[str, Path(max_length=64, description="C2SP tile index: `x001/x234/067`, `000.p/17`.")]
 
     @router.get(

@@ -6,15 +6,18 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from quilate.audit.sql import QUERIES
 from quilate.audit.tiles import LARGEST_LEAF
 from quilate.kit.canonical import canonical_json, sha256_of
 from quilate.kit.database.arrays import bytes_array, text_array, uuid_array
-from quilate.kit.database.database import Connection
 from quilate.kit.ids import uuid7
+
+if TYPE_CHECKING:
+    # Exports are verified where no database's library is installed.
+    from quilate.kit.database.database import Connection
 
 _SALT_BYTES = 16
 
@@ -48,7 +51,7 @@ def salted_hash(salt: bytes, value: str) -> str:
     return "hmac-sha256:" + hmac.new(salt, value.encode(), hashlib.sha256).hexdigest()
 
 
-async def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> None:
+async def append_entries(connection: "Connection", entries: Sequence[AuditEntry]) -> None:
     """Add entries within the caller's transaction; the sequencer gives them their places in the log.
 
     Details that would make an entry longer than the log's formats allow (64 KiB) are replaced by their digest.
@@ -102,7 +105,7 @@ def leaf_of(entry_id: UUID, at: str, entry: AuditEntry, salts: Mapping[str, byte
 
 
 async def _keep_personal(
-    connection: Connection, appended: Iterable[tuple[UUID, AuditEntry, Mapping[str, bytes]]]
+    connection: "Connection", appended: Iterable[tuple[UUID, AuditEntry, Mapping[str, bytes]]]
 ) -> None:
     rows = [
         (entry_id, name, entry.person or entry.actor, salt, entry.personal[name])
@@ -114,7 +117,7 @@ async def _keep_personal(
     await connection.execute(QUERIES["keep_personal"], dict(zip(names, map(list, columns), strict=True)))
 
 
-async def erase_person(connection: Connection, person: str) -> int:
+async def erase_person(connection: "Connection", person: str) -> int:
     """Delete what the log keeps about a person beside its hashes, and return how many values that were.
 
     No entry changes, so every proof stays valid; without its salt a hash tells nothing about the value.

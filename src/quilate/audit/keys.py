@@ -188,7 +188,7 @@ def _read_private(path: Path) -> bytes | None:
                 f"others may read the audit log's key {path}",
                 next_step=f"chmod 600 {path}, and rotate it if somebody may have read it: quilate audit rotate-key",
             )
-        if status.st_uid not in {os.geteuid(), 0}:
+        if os.geteuid() and status.st_uid not in {os.geteuid(), 0}:
             raise ConfigurationError(
                 f"the audit log's key {path} belongs to another user", next_step="run as that user"
             )
@@ -202,6 +202,10 @@ def _write_new(path: Path, content: bytes) -> None:
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            if os.geteuid() == 0:
+                # An administrator makes it for the service's own user, to whom the directory belongs.
+                owner = path.parent.stat()
+                os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

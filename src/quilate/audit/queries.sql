@@ -84,6 +84,9 @@ INSERT INTO audit_keys (first_size, verifiers) VALUES (%(first_size)s, %(verifie
 -- name: read_keys
 SELECT first_size, verifiers, added_at FROM audit_keys ORDER BY first_size;
 
+-- name: key_entry_pending
+SELECT EXISTS (SELECT FROM audit_pending WHERE action LIKE 'audit.key-%') AS pending;
+
 -- name: put_checkpoint
 INSERT INTO audit_checkpoints (size, root, note) VALUES (%(size)s, %(root)s, %(note)s) ON CONFLICT (size) DO NOTHING;
 

@@ -149,6 +149,12 @@ async def read_keys(connection: Connection) -> list[tuple[int, tuple[VerifierKey
     return [(row["first_size"], tuple(map(parse_verifier_key, row["verifiers"]))) for row in await cursor.fetchall()]
 
 
+async def key_entry_pending(connection: Connection) -> bool:
+    """Tell whether an entry about a key waits for its place."""
+    row = await _one(connection, "key_entry_pending")
+    return bool(row and row["pending"])
+
+
 async def put_checkpoint(connection: Connection, head: Head) -> None:
     """Publish a checkpoint."""
     await connection.execute(QUERIES["put_checkpoint"], {"size": head.size, "root": head.root, "note": head.note})

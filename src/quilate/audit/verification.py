@@ -12,7 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from quilate.audit.checkpoints import SignedCheckpoint, is_signed_by, parse_checkpoint, verify_signature
-from quilate.audit.export import FORMAT, CheckpointLine, Damaged, End, Header
+from quilate.audit.export_format import FORMAT, CheckpointLine, Damaged, End, Header
 from quilate.audit.findings import (
     MOST_FINDINGS,
     Anchor,

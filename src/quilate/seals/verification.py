@@ -33,6 +33,7 @@ class RefusalCode(StrEnum):
     NOT_REPLAYABLE = "not_replayable"
     IN_THE_FUTURE = "in_the_future"
     EXPIRED = "expired"
+    NOT_LOGGED = "not_logged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What ``quilate verify`` is to verify: the seal, what it should be about, and the records beside it."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from quilate.runs.session import RunOptions, plan_of
 from quilate.runs.store import RunDirectory
 from quilate.runs.subject import subject_of_workspace
 from quilate.seals import strict_json
+from quilate.seals.log_proof import SealBundle
 from quilate.seals.sealing import digest_of_subject
 
 _MAX_RECORD_BYTES = 512 << 20
@@ -20,12 +22,16 @@ _MAX_RECORD_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A seal with the digest of what it should be about; decision and its input where they lie beside it."""
+    """A seal with the digest of what it should be about.
+
+    Decision and its input are there where they lie beside it, ``bundle`` where it came as one.
+    """
 
     seal: bytes
     subject_digest: str
     decision: bytes | None
     decision_input: bytes | None
+    bundle: SealBundle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,31 @@ def find_target(subject: str, project: Path, seal: Path | None) -> Target:
     if seal is None:
         raise ConfigurationError("a single file's seal is not kept beside it", next_step="give it with --seal")
     return _target(seal, file_digest(path), seal.parent)
+
+
+def digest_of(subject: str, project: Path) -> str:
+    """Return the digest of a subject whose seal lies elsewhere.
+
+    Args:
+        subject: A digest (``sha256:`` and 64 hexadecimal digits), a run's number or ``last``, or a path.
+        project: The project's directory, whose ``.quilate`` keeps the runs.
+
+    Raises:
+        ConfigurationError: There is no such run or path.
+    """
+    path = Path(subject)
+    if re.fullmatch(r"sha256:[0-9a-f]{64}", subject):
+        return subject
+    if subject == "last" or subject.isdecimal():
+        decision = _optional(RunDirectory(project).run_path(subject) / DECISION_FILE)
+        return _sealed_subject(decision or b"")
+    if path.is_dir():
+        return tree_digest_at(path)
+    if path.is_file():
+        return file_digest(path)
+    raise ConfigurationError(
+        f"there is no run and no path {subject!r}", next_step="give a digest, a run's number, `last`, or a path"
+    )
 
 
 def tree_digest_at(path: Path) -> str:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 @click.option("--profile-digest", default="", help="The profile's digest that is expected.")
 @click.option("--allow-local", is_flag=True, help="Accept a seal that was made on a laptop.")
 @click.option("--max-age", type=click.FloatRange(min=0, min_open=True, max=36500), help="Refuse an older one; in days.")
+@click.option("--bundle", type=click.Path(dir_okay=False, path_type=Path), help="A seal's bundle, judged offline.")
+@click.option("--server", default="", help="The service whose newest seal about SUBJECT is judged.")
+@click.option("--project", "slug", default="", help="With --server: the project's slug there.")
+@click.option("--token-file", type=click.Path(dir_okay=False, path_type=Path), help="With --server: a token.")
+@click.option("--log-key", "log_keys", multiple=True, help="A key of the audit log, which must then hold the seal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def command(  # noqa: PLR0913, PLR0917 - one argument per option, which click passes by name
     subject: str,
@@ -31,19 +36,26 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option, which click pa
     *,
     allow_local: bool,
     max_age: float | None,
+    bundle: Path | None,
+    server: str,
+    slug: str,
+    token_file: Path | None,
+    log_keys: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Accept or refuse SUBJECT (a run's number, `last`, or a path) from its seal.
+    """Accept or refuse SUBJECT (a run's number, `last`, a path, or a digest) from its seal.
 
     A path is read again in full: what is at hand must be what was judged. A run is checked as it was kept. Trusted is
-    this machine's own key, or only the keys given with --key. Exit 0: accepted, 1: refused, 2: usage.
+    this machine's own key, or only the keys given with --key. With --bundle or --server the seal comes from there, and
+    --log-key demands the proof that the service's audit log holds it. Exit 0: accepted, 1: refused, 2: usage.
     """
     from datetime import timedelta  # noqa: PLC0415 - keeps `quilate --help` fast
 
-    from quilate.app.cli.verification_target import find_target  # noqa: PLC0415 - as above
+    from quilate.app.cli.seal_source import SealSource, about_log, find_sealed  # noqa: PLC0415 - as above
     from quilate.seals.verification import Expectations  # noqa: PLC0415 - as above
 
-    target = find_target(subject, path, seal)
+    source = SealSource(seal=seal, bundle=bundle, server=server, project=slug, token_file=token_file)
+    target = find_sealed(subject, path, source)
     given = Path(subject)
     home = given if given.is_dir() and not (subject == "last" or subject.isdecimal()) else path
     policy, profile = _expected(home, policy_digest, profile_digest)
@@ -54,7 +66,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option, which click pa
         allow_local=allow_local,
         max_age=None if max_age is None else timedelta(days=max_age),
     )
-    result = _verified(target, _trusted(key_files), expected)
+    result = about_log(_verified(target, _trusted(key_files), expected), target, log_keys)
     for line in _as_json(result, target) if as_json else _as_text(result, target):
         click.echo(line)
     return 0 if result.accepted else 1
