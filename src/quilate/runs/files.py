@@ -25,6 +25,8 @@ WAIVER_MARKER = b"quilate: waive"
 UNREADABLE = "unreadable"
 """Stands for the digest of a file that is there but cannot be read."""
 
+_SHOWN_PATHS = 3
+
 _CHECKSUM_BYTES = hashlib.sha256().digest_size
 _RACY_SECONDS = 2
 """A file changed this shortly before it was digested may change again within the same time stamp."""
@@ -217,3 +219,9 @@ class FileIndex:
         content = msgspec.msgpack.encode(kept)
         partial.write_bytes(hashlib.sha256(content).digest() + content)
         partial.replace(self._store)
+
+
+def some_paths(paths: tuple[str, ...]) -> str:
+    """Return the first few of many paths, for a message."""
+    more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
+    return ", ".join(paths[:_SHOWN_PATHS]) + more

@@ -20,7 +20,7 @@ from quilate.policy.decision import decide
 from quilate.policy.model import Baseline, CheckDecision, PolicyRule
 from quilate.runs.cache import ResultCache
 from quilate.runs.executor import Executor, LocalExecutor
-from quilate.runs.files import FileIndex, list_workspace
+from quilate.runs.files import FileIndex, list_workspace, some_paths
 from quilate.runs.fingerprint import Fingerprints
 from quilate.runs.judging import RunJudge
 from quilate.runs.report import RunReport
@@ -28,8 +28,6 @@ from quilate.runs.state import Attempt, CheckRun, Snapshot, advance, cancel, gra
 from quilate.runs.store import RunDirectory
 from quilate.runs.subject import subject_of_workspace
 from quilate.runs.waivers import collect_waivers
-
-_SHOWN_PATHS = 3
 
 Progress = Callable[[PlannedCheck, CheckRun, CheckDecision | None], None]
 """Called when a check starts (without a decision) and when it has ended (with what became of it)."""
@@ -198,7 +196,7 @@ class _LocalRun:
             return snapshot
         attempt = Attempt(
             completion=Completion.ERROR,
-            reason=f"files changed while the run was under way: {_some(changed)}",
+            reason=f"files changed while the run was under way: {some_paths(changed)}",
             next_step="run again while nothing writes to the project; let commands work in a copy (`in_place: false`)",
         )
         return {
@@ -239,13 +237,8 @@ class _LocalRun:
 def _notes(workspace: Workspace, changed: tuple[str, ...]) -> Iterator[str]:
     links, repositories = workspace.escaping_links, workspace.repositories
     if links:
-        yield f"not judged: {len(links)} symbolic links that lead out of the project ({_some(links)})"
+        yield f"not judged: {len(links)} symbolic links that lead out of the project ({some_paths(links)})"
     if repositories:
-        yield f"not judged: {len(repositories)} git repositories within the project ({_some(repositories)})"
+        yield f"not judged: {len(repositories)} git repositories within the project ({some_paths(repositories)})"
     if changed:
-        yield f"changed while the run was under way: {_some(changed)}"
-
-
-def _some(paths: tuple[str, ...]) -> str:
-    more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
-    return ", ".join(paths[:_SHOWN_PATHS]) + more
+        yield f"changed while the run was under way: {some_paths(changed)}"

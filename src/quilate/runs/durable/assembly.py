@@ -1,7 +1,7 @@
 """A worker put together from its parts."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +10,7 @@ from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Database
 from quilate.runs.durable.attempts import AttemptRunner
 from quilate.runs.durable.log_tails import LogTails
-from quilate.runs.durable.planning import Planner, Rules
+from quilate.runs.durable.planning import Planner, Rules, Sources
 from quilate.runs.durable.preparation import Preparer, Trees
 from quilate.runs.durable.wakeups import Wakeups
 from quilate.runs.durable.worker import Worker, WorkerOptions, WorkerParts
@@ -27,9 +27,13 @@ async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that 
     artifacts: ArtifactStore,
     key: SigningKey,
     options: WorkerOptions,
+    sources: Callable[[Database], Sources] | None = None,
     trust_trees: bool = False,
 ) -> AsyncIterator[Worker]:
-    """Give a worker over a database; ``state`` is a directory of its own on this machine."""
+    """Give a worker over a database; ``state`` is a directory of its own on this machine.
+
+    Without ``sources`` nobody is asked whether a project may have its files, as for tests.
+    """
     os.makedirs(state, exist_ok=True)  # noqa: PTH103 - once, at the start
     for name in options.plugins:
         import_module(name)
@@ -45,7 +49,7 @@ async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that 
         parts = WorkerParts(
             database=database,
             preparer=preparer,
-            planner=Planner(database, preparer, rules, artifacts),
+            planner=Planner(database, preparer, rules, sources(database) if sources else None, artifacts),
             artifacts=artifacts,
             runner=runner,
             wakeups=Wakeups(database),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from quilate.accounts.model import ProjectReference
 from quilate.blueprints.model import PlannedCheck
 from quilate.domain.errors import QuilateError
 from quilate.domain.ids import CheckId, Digest
@@ -60,6 +61,18 @@ class Rules(Protocol):
         ...
 
 
+class Sources(Protocol):
+    """Judges where a run's files may come from; ``runs.workspaces.resolver`` implements it."""
+
+    async def resolve(self, project: ProjectReference, source: Source) -> Source:
+        """Return the source as this project may use it.
+
+        Raises:
+            QuilateError: The project may not have it, or it is not there.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedDocument:
     """What of a submission the plan needs."""
@@ -81,10 +94,13 @@ _DOCUMENT = msgspec.json.Decoder(SubmittedDocument)
 class Planner:
     """Plans claimed runs, several at once."""
 
-    def __init__(self, database: Database, preparer: Preparer, rules: Rules, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self, database: Database, preparer: Preparer, rules: Rules, sources: Sources | None, artifacts: ArtifactStore
+    ) -> None:
         self._database = database
         self._preparer = preparer
         self._rules = rules
+        self._sources = sources
         self._artifacts = artifacts
         self._fetching = asyncio.Semaphore(_AT_ONCE)
 
@@ -115,12 +131,20 @@ class Planner:
             protected_branch=chosen.protected_branch,
         )
         try:
+            # Whoever submitted it (a person, a schedule, a replay), the project's right to its files is asked here.
+            request = replace(request, source=await self._resolved(claim, submitted))
             prepared = await self._prepared(request)
         except QuilateError as error:
             return Unplannable(claim=claim, failure={"error": str(error), "next_step": error.next_step})
         answers = await self._answers(claim, prepared) if submitted.use_cache else {}
         supersede = submitted.supersede or prepared.plan.blueprint.supersede
         return Planned(claim=claim, prepared=replace(prepared, answers=answers), supersede=supersede)
+
+    async def _resolved(self, claim: ClaimedStep, submitted: SubmittedDocument) -> Source:
+        if self._sources is None or submitted.source.kind is SourceKind.NONE:
+            return submitted.source
+        project = ProjectReference(id=claim.project_id, slug=submitted.project, name=submitted.project)
+        return await self._sources.resolve(project, submitted.source)
 
     async def _prepared(self, request: Request) -> Prepared:
         if request.source.kind is SourceKind.NONE:

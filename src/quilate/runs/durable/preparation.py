@@ -7,7 +7,7 @@ blueprint and the project file, so that another worker that prepares the same ru
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -30,7 +30,7 @@ from quilate.kit.canonical import sha256_of
 from quilate.policy.model import Waiver
 from quilate.runs.baseline import BASELINE_FILE
 from quilate.runs.durable.live import Prepared, Tree
-from quilate.runs.files import FileIndex, list_workspace
+from quilate.runs.files import FileIndex, list_workspace, some_paths
 from quilate.runs.fingerprint import Fingerprints
 from quilate.runs.state import Graph, graph_of
 from quilate.runs.subject import tree_digest
@@ -191,7 +191,7 @@ class Preparer:
             event=request.event,
             tree=Tree(root=str(root), paths=files.workspace.paths),
             lease=tree,
-            notes=notes,
+            notes=(*notes, *_left_out(tree)),
         )
         return replace(prepared, keys=self._keys(plan, files))
 
@@ -369,6 +369,15 @@ def _waivers(
         branch=request.protected_branch,
     )
     return (*request.approved_waivers, *bound), tuple(notes)
+
+
+def _left_out(tree: MaterialisedTree | None) -> Iterator[str]:
+    """Say what of the source is not judged."""
+    links, repositories = (tree.escaping_links, tree.repositories) if tree is not None else ((), ())
+    if links:
+        yield f"not judged: {len(links)} symbolic links that lead out of the project ({some_paths(links)})"
+    if repositories:
+        yield f"not judged: {len(repositories)} git repositories within the project ({some_paths(repositories)})"
 
 
 def _baseline(plan: Plan, root: Path, *, trusted: bool) -> Baseline | None:

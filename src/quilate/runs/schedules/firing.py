@@ -73,7 +73,9 @@ async def _firings(
 
 
 async def _submitted(connection: Connection, claimed: ClaimedSchedule, moments: list[datetime]) -> list[Firing]:
-    outcomes = await insert_runs(connection, [_submission(claimed, fire_at) for fire_at in moments])
+    project_id = claimed.schedule.project_id
+    full = frozenset({project_id}) if await store.queue_is_full(connection, project_id) else frozenset[UUID]()
+    outcomes = await insert_runs(connection, [_submission(claimed, fire_at) for fire_at in moments], full=full)
     return [
         Firing(fire_at=fire_at, outcome=FiringOutcome.SUBMITTED, run_id=outcome.run_id)
         if outcome.refusal is None

@@ -78,6 +78,8 @@ class Scheduler:
         try:
             runs = await self._database.run(work)
         except Exception as error:
+            if isinstance(error, store.UnreadableScheduleError):
+                self._current = error.schedule_id
             if self._current is None or is_passing(error):
                 raise
             # One schedule's fault must not stop the others.

@@ -9,6 +9,8 @@ import msgspec
 
 from quilate.kit.database.database import Connection
 from quilate.kit.database.queries import load_queries
+from quilate.runs.durable.intake import LONGEST_QUEUE
+from quilate.runs.durable.sql import QUERIES as RUN_QUERIES
 from quilate.runs.schedules.model import (
     ClaimedSchedule,
     Firing,
@@ -20,6 +22,14 @@ from quilate.runs.schedules.model import (
 )
 
 _QUERIES = load_queries("quilate.runs.schedules")
+
+
+class UnreadableScheduleError(Exception):
+    """A schedule's row does not hold a schedule, for example one that a newer version wrote."""
+
+    def __init__(self, schedule_id: UUID) -> None:
+        super().__init__(f"the schedule {schedule_id} cannot be read")
+        self.schedule_id = schedule_id
 
 
 async def database_time(connection: Connection) -> datetime:
@@ -104,7 +114,11 @@ async def list_firings(
 
 
 async def claim_due(connection: Connection, excluded: Sequence[UUID]) -> ClaimedSchedule | None:
-    """Lock a schedule that is due and that no other scheduler holds."""
+    """Lock a schedule that is due and that no other scheduler holds.
+
+    Raises:
+        UnreadableScheduleError: Its row does not hold a schedule.
+    """
     return await _claimed(connection, "claim_due", excluded)
 
 
@@ -118,8 +132,18 @@ async def _claimed(connection: Connection, query: str, excluded: Sequence[UUID])
     row = await cursor.fetchone()
     if row is None:
         return None
+    try:
+        schedule = _schedule(row)
+    except ValueError as error:
+        raise UnreadableScheduleError(row["id"]) from error
     repository = row["repository_url"] or ""
-    return ClaimedSchedule(schedule=_schedule(row), project=row["slug"], repository=repository, now=row["now"])
+    return ClaimedSchedule(schedule=schedule, project=row["slug"], repository=repository, now=row["now"])
+
+
+async def queue_is_full(connection: Connection, project_id: UUID) -> bool:
+    """Tell whether a project has as many runs waiting as it may have."""
+    cursor = await connection.execute(RUN_QUERIES["waiting_runs"], {"projects": [project_id], "most": LONGEST_QUEUE})
+    return any(row["waiting"] >= row["most"] for row in await cursor.fetchall())
 
 
 async def known_firings(connection: Connection, schedule_id: UUID, moments: Sequence[datetime]) -> frozenset[datetime]:
