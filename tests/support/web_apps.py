@@ -10,12 +10,16 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from quilate.accounts.authentication import DatabaseAuthenticator
+from quilate.accounts.service import AccountsService
 from quilate.app.service.http import create_app
 from quilate.app.service.settings import Settings
+from quilate.kit.database.database import Database
 from quilate.kit.metrics import Metrics
 from quilate.kit.web.documents import ProblemWriter
 from quilate.kit.web.handlers import install_handlers
 from quilate.kit.web.observed import Observed
+from tests.support.accounts import BASE_URL, AccountsSite
 
 BASE = "http://127.0.0.1:8080"
 WRITER = ProblemWriter("https://quilate.example")
@@ -45,3 +49,13 @@ async def service_client(database_url: str, state: Path, **settings: Any) -> Asy
     app = create_app(Settings(database_url=database_url, state=state, **settings))
     async with LifespanManager(app) as running, client_of(running.app) as client:
         yield client
+
+
+@asynccontextmanager
+async def whole_site(database: Database, state: Path, **settings: Any) -> AsyncIterator[AccountsSite]:
+    """Run the whole application and give it as a site of people who log in."""
+    app = create_app(Settings(database_url=database.url, state=state, public_url=BASE_URL, **settings))
+    async with LifespanManager(app):
+        authenticator = DatabaseAuthenticator(database)
+        service = AccountsService(database, base_url=BASE_URL)
+        yield AccountsSite(database=database, service=service, authenticator=authenticator, app=app)

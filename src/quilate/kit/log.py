@@ -3,6 +3,7 @@
 On a terminal the lines are for people. The standard library's loggers (uvicorn, psycopg, asyncio) go the same way.
 """
 
+import io
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -16,6 +17,9 @@ from quilate.kit.masking import mask_text, mask_value
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _OWN_NAMES = frozenset({"event", "level", "timestamp", "logger", "_record", "_from_structlog"})
 
+_TALKATIVE = ("httpx", "httpcore")
+"""Libraries that tell the address of each request, which may hold anything."""
+
 EventDict = MutableMapping[str, Any]
 
 
@@ -27,7 +31,7 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None, huma
         stream: Where to, standard error by default.
         human: Lines for people; by default where the stream is a terminal.
     """
-    target = stream if stream is not None else sys.stderr
+    target = stream if stream is not None else _StandardError()
     number = _LEVELS[level]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -56,6 +60,8 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None, huma
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
 
 def logger(name: str) -> Any:
@@ -63,10 +69,26 @@ def logger(name: str) -> Any:
     return structlog.get_logger(name)
 
 
+class _StandardError(io.TextIOBase):
+    """Whatever standard error is at the time of the line."""
+
+    def write(self, text: str) -> int:
+        """Write to it."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+        return sys.stderr.isatty()
+
+
 class _Factory:
     """Makes loggers that know their name and write whole lines."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def __call__(self, *names: Any) -> "_Writer":
@@ -76,7 +98,7 @@ class _Factory:
 class _Writer(structlog.WriteLogger):
     """Writes a line at once, so that lines of several tasks do not mix."""
 
-    def __init__(self, stream: TextIO, name: str) -> None:
+    def __init__(self, stream: Any, name: str) -> None:
         super().__init__(stream)
         self.name = name
 

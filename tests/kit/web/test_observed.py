@@ -1,5 +1,7 @@
 """Each request has an id, a line, a count, a span and safe headers (A12, A13)."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -31,7 +33,7 @@ def _routes(app: FastAPI) -> None:
 
     @app.get("/cut")
     async def cut() -> StreamingResponse:
-        async def pieces():  # type: ignore[no-untyped-def] # noqa: ANN202 - a generator of bytes
+        async def pieces() -> AsyncIterator[bytes]:
             yield b"a"
             raise RuntimeError("in the middle")
 

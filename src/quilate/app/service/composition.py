@@ -9,6 +9,10 @@ from fastapi import APIRouter
 from quilate.accounts.access import Access
 from quilate.accounts.authentication import DatabaseAuthenticator, LocalAuthenticator
 from quilate.app.service.settings import Settings
+from quilate.audit.notes import parse_verifier_key
+from quilate.audit.service import AuditService
+from quilate.datasets.model import CatalogueLimits
+from quilate.datasets.service import CatalogueService
 from quilate.evidence.artifacts import ArtifactStore, DirectoryArtifactStore
 from quilate.kit.database.database import Database
 from quilate.kit.metrics import Metrics
@@ -96,33 +100,55 @@ def _blueprints(ground: Ground) -> Mounted:
 
 def _datasets(ground: Ground) -> Mounted:
     from quilate.datasets.endpoints import make_router  # noqa: PLC0415 - as said above
-    from quilate.datasets.model import CatalogueLimits  # noqa: PLC0415 - as said above
-    from quilate.datasets.service import CatalogueService  # noqa: PLC0415 - as said above
 
+    return Mounted(routers=(make_router(_catalogue(ground), ground.access),))
+
+
+def _catalogue(ground: Ground) -> CatalogueService:
     settings = ground.settings
     limits = CatalogueLimits(upload_bytes=settings.upload_bytes, archive_bytes=settings.upload_bytes)
-    service = CatalogueService(ground.database, ground.artifacts, limits=limits, allowed_data_roots=settings.data_roots)
-    return Mounted(routers=(make_router(service, ground.access),))
+    return CatalogueService(ground.database, ground.artifacts, limits=limits, allowed_data_roots=settings.data_roots)
+
+
+def _audit(ground: Ground) -> Mounted:
+    from quilate.audit.endpoints import make_router  # noqa: PLC0415 - as said above
+
+    return Mounted(routers=(make_router(_audit_service(ground), ground.access),))
+
+
+def _audit_service(ground: Ground) -> AuditService:
+    return AuditService(ground.database, witnesses=[parse_verifier_key(text) for text in ground.settings.witnesses])
+
+
+def _operations(ground: Ground) -> Mounted:
+    from quilate.ops import breaker_endpoints, kpi_endpoints  # noqa: PLC0415 - as said above
+    from quilate.ops.breakers import BreakerService  # noqa: PLC0415 - as said above
+    from quilate.ops.kpis import KpiService  # noqa: PLC0415 - as said above
+
+    return Mounted(
+        routers=(
+            kpi_endpoints.make_router(KpiService(ground.database), ground.access),
+            breaker_endpoints.make_router(BreakerService(ground.database), ground.access),
+        )
+    )
 
 
 def _runs(ground: Ground) -> Mounted:
+    from quilate.app.service.worker import workspace_settings  # noqa: PLC0415 - as said above
     from quilate.runs.api.endpoints import make_router  # noqa: PLC0415 - as said above
     from quilate.runs.api.pipelines.endpoints import make_pipelines_router  # noqa: PLC0415 - as said above
     from quilate.runs.api.service import RunService, RunServiceParts  # noqa: PLC0415 - as said above
-    from quilate.app.service.worker import workspace_settings  # noqa: PLC0415 - as said above
-    from quilate.datasets.service import CatalogueService  # noqa: PLC0415 - as said above
     from quilate.runs.durable.intake import Intake  # noqa: PLC0415 - as said above
     from quilate.runs.workspaces.resolver import SourceResolver  # noqa: PLC0415 - as said above
 
-    catalogue = CatalogueService(ground.database, ground.artifacts)
-    sources = SourceResolver(workspace_settings(ground.settings), catalogue, catalogue.archives)
-    intake = Intake(ground.database, ground.wakeups, observe=ground.metrics.observe_group("intake"))
+    catalogue = _catalogue(ground)
     parts = RunServiceParts(
         database=ground.database,
-        intake=intake,
-        sources=sources,
+        intake=Intake(ground.database, ground.wakeups, observe=ground.metrics.observe_group("intake")),
+        sources=SourceResolver(workspace_settings(ground.settings), catalogue, catalogue.archives),
         artifacts=ground.artifacts,
         wakeup=ground.wakeups,
+        proofs=_audit_service(ground),
     )
     service = RunService(parts)
     return Mounted(
@@ -146,5 +172,14 @@ def _waivers(ground: Ground) -> Mounted:
     return Mounted(routers=(make_router(WaiverService(ground.database), ground.access),))
 
 
-SLICES: tuple[Callable[[Ground], Mounted], ...] = (_accounts, _runs, _blueprints, _waivers, _schedules, _datasets)
+SLICES: tuple[Callable[[Ground], Mounted], ...] = (
+    _accounts,
+    _runs,
+    _blueprints,
+    _waivers,
+    _schedules,
+    _datasets,
+    _audit,
+    _operations,
+)
 """Every slice, in the order of the description."""

@@ -35,6 +35,8 @@ UPLOADS = (
 """Routes whose bodies may be as long as an upload."""
 
 _TIDY_SECONDS = 60.0
+_PATIENCE_SECONDS = 10.0
+"""So long a request waits for a connection before it is told to come back."""
 _DESCRIPTION = (
     "One versioned blueprint, one verdict with evidence and an explanation, one signed record. "
     "Errors are problem details (RFC 9457); their types are explained at `/problems`."
@@ -45,7 +47,12 @@ def create_app(settings: Settings) -> FastAPI:
     """Return the application; its database opens with its life, so that it can be described without one."""
     configure_logging(settings.log_level)
     metrics = Metrics()
-    database = Database.prepared(settings.database_url, name="quilate-api", max_size=settings.database_connections)
+    database = Database.prepared(
+        settings.database_url,
+        name="quilate-api",
+        max_size=settings.database_connections,
+        patience_seconds=_PATIENCE_SECONDS,
+    )
     ground = ground_of(settings, database, metrics)
     mounted = [make(ground) for make in SLICES]
     writer = ProblemWriter(settings.base_url)
@@ -53,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         configure_tracing("quilate-api", endpoint=settings.trace_endpoint, version=__version__)
-        async with database.opened():
+        async with database.opened(patience_seconds=_PATIENCE_SECONDS):
             tidying = asyncio.create_task(_tidy(ground, mounted))
             try:
                 yield

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from quilate.audit.notes import parse_verifier_key
 from quilate.domain.errors import ConfigurationError, ConfigurationErrors
 from quilate.kit.database.addresses import SCHEMES
 
@@ -49,6 +50,7 @@ class Settings:
     requests_per_second: int = 500
     concurrent_requests: int = 2000
     metrics_token: str = field(default="", repr=False)
+    witnesses: tuple[str, ...] = ()
     stop_seconds: float = 20.0
     log_level: str = "info"
     trace_endpoint: str = ""
@@ -218,6 +220,16 @@ def _proxies(value: str) -> tuple[str, ...]:
     return names
 
 
+def _keys(value: str) -> tuple[str, ...]:
+    keys = tuple(dict.fromkeys(key.strip() for key in value.split(",") if key.strip()))
+    for key in keys:
+        try:
+            parse_verifier_key(key)
+        except ValueError as error:
+            raise ValueError("expects keys as name+id+base64, with commas between them") from error
+    return keys
+
+
 def _web_address(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -288,6 +300,8 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Requests at a time, open streams included; further ones are told to come back."),
         ("QUILATE_METRICS_TOKEN", "metrics_token", _text, "none",
          "What a scraper of `/metrics` sends as `Authorization: Bearer`; without it anybody may scrape."),
+        ("QUILATE_WITNESSES", "witnesses", _keys, "none",
+         "Keys, with commas, as `name+id+base64`, whose cosignatures the audit log's checkpoints take."),
         ("QUILATE_STOP_SECONDS", "stop_seconds", _seconds(1, 600), "`20`",
          "A process that was asked to stop is ended after this long."),
         ("QUILATE_LOG_LEVEL", "log_level", _level, "`info`",
