@@ -59,9 +59,11 @@ RETURNING *;
 -- name: names
 -- The project's own blueprints by name, each with its newest version that counts and its draft.
 WITH named AS (
-    SELECT name FROM blueprint_drafts WHERE project_id = %(project)s AND name COLLATE "C" > %(after)s
-    UNION
-    SELECT name FROM blueprint_versions WHERE project_id = %(project)s AND name COLLATE "C" > %(after)s
+    SELECT name FROM (
+        SELECT name FROM blueprint_drafts WHERE project_id = %(project)s AND name COLLATE "C" > %(after)s
+        UNION
+        SELECT name FROM blueprint_versions WHERE project_id = %(project)s AND name COLLATE "C" > %(after)s
+    ) AS either
     ORDER BY name COLLATE "C" LIMIT %(limit)s
 )
 SELECT named.name, newest.version, newest.digest, newest.published_at, draft.version AS draft_version,
