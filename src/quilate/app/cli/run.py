@@ -20,6 +20,14 @@ from quilate.domain.errors import ConfigurationError, ExitCode
 @click.option("--junit", "output_format", flag_value="junit", help="Print the checks as JUnit XML.")
 @click.option("--output", type=click.Path(dir_okay=False), help="Write that format to a file and print for people.")
 @click.option("--no-cache", is_flag=True, help="Run every check again, whatever is known.")
+@click.option("--server", default="", metavar="URL", help="Let a Quilate service judge, and follow it from here.")
+@click.option("--project", default="", metavar="SLUG", help="The project at that service; by default the file's name.")
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False),
+    default="",
+    help="File with an API token for that service; QUILATE_TOKEN otherwise.",
+)
 @click.pass_context
 def command(  # noqa: PLR0913, PLR0917 - one argument per option
     context: click.Context,
@@ -33,6 +41,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
     output_format: str | None,
     output: str | None,
     no_cache: bool,
+    server: str,
+    project: str,
+    token_file: str,
 ) -> int:
     """Judge the project at PATH: plan its blueprint, run the checks, decide by policy, explain.
 
@@ -58,6 +69,15 @@ def command(  # noqa: PLR0913, PLR0917 - one argument per option
     target = Path(output) if output else None
     if target and not target.parent.is_dir():
         raise ConfigurationError(f"{target.parent} is not a directory", next_step="make it, or write elsewhere")
+    if not server and (project or token_file):
+        raise ConfigurationError(
+            "--project and --token-file say where a service finds it", next_step="add --server URL"
+        )
     silent = output_format is not None and target is None
     terminal = Terminal(colour=False, live=False) if silent else current_terminal()
+    if server:
+        from quilate.app.cli.run_remote import Server, judge_remotely  # noqa: PLC0415 - loads an HTTP client
+
+        at = Server(url=server, token_file=token_file, project=project)
+        return int(judge_remotely(Path(path), options, at, terminal, output_format, target))
     return int(judge_projects(Path(path), options, terminal, output_format, target) or ExitCode.APPROVED)

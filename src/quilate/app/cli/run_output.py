@@ -183,8 +183,8 @@ def _waiver_text(use: WaiverUse) -> str:
     return visible_text(f"{what}: does not count, {use.not_effective_reason}")
 
 
-def summary_line(terminal: Terminal, report: RunReport) -> str:
-    """Return the verdict with the tally, the run's number and the time it took."""
+def summary_line(terminal: Terminal, report: RunReport, name: str = "") -> str:
+    """Return the verdict with the tally, the run's number (or ``name``) and the time it took."""
     results = list(report.results.values())
     failed = sum(result is CheckResult.FAIL for result in results)
     parts = [
@@ -202,12 +202,19 @@ def summary_line(terminal: Terminal, report: RunReport) -> str:
     tally = f"{counted(len(results), 'check')}: {', '.join(parts)}"
     verdict = report.decision.verdict if report.decision else None
     word = terminal.styled(verdict.value, VERDICT_COLOURS[verdict], bold=True) if verdict else "PARTIAL, no verdict"
-    return f"{word}  {tally}   run {report.number}   {duration_text(report.duration_seconds)}"
+    return f"{word}  {tally}   run {name or report.number}   {duration_text(report.duration_seconds)}"
 
 
-def closing_lines(terminal: Terminal, report: RunReport) -> list[str]:
-    """Return the verdict, what it rests on, and the reason for the exit code, which comes last."""
-    lines = ["", summary_line(terminal, report)]
+def closing_lines(terminal: Terminal, report: RunReport, *, name: str = "", reasons: str = "") -> list[str]:
+    """Return the verdict, what it rests on, and the reason for the exit code, which comes last.
+
+    Args:
+        terminal: Where it is printed.
+        report: What came of the run.
+        name: What the run is called where it is not known by its number.
+        reasons: Where all reasons are to be had, where ``quilate explain`` does not know them.
+    """
+    lines = ["", summary_line(terminal, report, name)]
     if report.comparison is not None:
         compared = report.comparison
         reference = compared.reference[:12] if len(compared.reference) >= 40 else compared.reference  # noqa: PLR2004 - a git hash
@@ -217,7 +224,7 @@ def closing_lines(terminal: Terminal, report: RunReport) -> list[str]:
     lines += [f"  note: {visible_text(note)}" for note in report.notes]
     if report.seal_digest:
         lines.append(f"  evidence in {report.directory}, signed {report.seal_digest[:19]}…")
-    lines += why_lines(report)
+    lines += why_lines(report, reasons)
     lines.append(_REASONS[report.exit_code] if report.decision else _partial_reason(report))
     return lines
 
@@ -227,15 +234,16 @@ def _partial_reason(report: RunReport) -> str:
     return f"exit {int(report.exit_code)}: {answer}; a partial run has no verdict and no seal"
 
 
-def why_lines(report: RunReport) -> list[str]:
+def why_lines(report: RunReport, reasons: str = "") -> list[str]:
     """Return the clauses that decided, one line each, with a pointer to the whole explanation."""
     decision = report.decision
     if decision is None or decision.verdict is Verdict.PASS:
         return []
     lines = []
+    reasons = reasons or f"quilate explain {report.number}"
     for policy in decision.policies:
         if policy.verdict is Verdict.PASS:
             continue
         word = "rejected" if policy.verdict is Verdict.FAIL else "left open"
-        lines.append(f"  {word} by policy {policy.name}; all reasons: quilate explain {report.number}")
-    return lines or [f"  no policy asks about a check that completed; see: quilate explain {report.number}"]
+        lines.append(f"  {word} by policy {policy.name}; all reasons: {reasons}")
+    return lines or [f"  no policy asks about a check that completed; see: {reasons}"]

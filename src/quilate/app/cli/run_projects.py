@@ -1,5 +1,6 @@
 """Judge the projects of a directory one after the other and print what came of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from quilate.app.cli.live import ProgressPrinter
@@ -31,6 +32,17 @@ def judge_projects(
     plans = [plan_of(load_project(root), options) for root in roots]
     silent = output_format is not None and target is None
     reports = [judge(plan, options, terminal, silent=silent) for plan in plans]
+    return finish_projects(reports, terminal, output_format, target)
+
+
+def finish_projects(
+    reports: Sequence[RunReport], terminal: Terminal, output_format: str | None, target: Path | None
+) -> ExitCode:
+    """Write the runs in a format, if one was asked for; return the worst exit code.
+
+    Raises:
+        ConfigurationError: ``target`` cannot be written.
+    """
     if output_format is not None:
         from quilate.app.cli.formats import document_of  # noqa: PLC0415 - most runs are for people: saves 50 ms
 
