@@ -114,6 +114,15 @@ def require_reachable_address(endpoint: Endpoint) -> None:
             )
 
 
+def is_listening(endpoint: Endpoint, timeout: float) -> bool:
+    """Return whether a connection can be had within ``timeout`` seconds, before anything heavy is loaded for it."""
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=timeout):
+            return True
+    except OSError:
+        return False
+
+
 def failure_reason(error: BaseException) -> str:
     """Return why a connection failed, in words without addresses or secrets."""
     if isinstance(error, TimeoutError):

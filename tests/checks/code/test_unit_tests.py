@@ -209,6 +209,14 @@ def test_an_early_stop_that_the_project_asks_for_hides_no_later_failure(tmp_path
     assert fact_values(evidence)["tests_total"] == "3"
 
 
+@pytest.mark.parametrize("kept_away", ["--disable-plugin-autoload", "-p no:pytest_cov"])
+def test_a_project_that_keeps_plugins_from_loading_is_judged_all_the_same(tmp_path: Path, kept_away: str) -> None:
+    configuration = f"[pytest]\naddopts = {kept_away}\n"
+    write_files(tmp_path, {"pytest.ini": configuration, "test_a.py": "def test_a():\n    pass\n"})
+
+    assert run_tests(tmp_path).summary == "1 passed"
+
+
 @pytest.mark.parametrize(
     "leaving", ["import pytest; pytest.exit('enough')", "import os; os._exit(0)", "import os; os.kill(os.getpid(), 11)"]
 )

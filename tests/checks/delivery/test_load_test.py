@@ -178,6 +178,22 @@ def test_it_ends_when_its_time_is_up(tmp_path: Path, serve: Serve) -> None:
     assert evidence.undecided
 
 
+def test_a_slow_services_warm_up_is_curtailed_and_says_so(tmp_path: Path, serve: Serve) -> None:
+    pause, asked = threading.Event(), itertools.count()
+
+    def slow_at_first(handler: Handler, _: bytes) -> None:
+        pause.wait(0.2 if next(asked) < 4 else 0)
+        handler.reply()
+
+    url = serve(slow_at_first)
+    evidence = load(tmp_path, url, warmup=10, warmup_seconds="0.1")
+    assert (evidence.findings, evidence.undecided) == ((), ())
+    assert evidence.notes == ("the warm-up ended after 4 of 10 requests: they took `warmup_seconds` or longer",)
+    assert next(asked) == 4 + 80
+    assert load(tmp_path, url, warmup=10).notes == ()
+    assert next(asked) == 4 + 80 + 1 + 10 + 80
+
+
 def test_body_headers_and_secrets_are_sent_and_secrets_not_told(
     tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +248,14 @@ def test_hostile_bindings_are_refused(tmp_path: Path, binding: dict[str, Any], r
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"requests": 0}, {"requests": 10**9}, {"concurrency": 1000}, {"confidence": 1}, {"request_timeout_seconds": 0}],
+    [
+        {"requests": 0},
+        {"requests": 10**9},
+        {"concurrency": 1000},
+        {"confidence": 1},
+        {"request_timeout_seconds": 0},
+        {"warmup_seconds": -1},
+    ],
 )
 def test_senseless_parameters_are_refused(tmp_path: Path, parameters: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(parameters))):

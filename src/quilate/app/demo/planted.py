@@ -37,7 +37,7 @@ def flaws() -> tuple[Flaw, ...]:
         ("data", "schema_validation", "QL-DAT-105", "data/applications.csv", "a region that does not exist"),
         ("model", "offline_metrics", "QL-MOD-101", "model/predictions.csv", "an F1 score far below 0.80"),
         ("model", "fairness_check", "QL-MOD-201", "model/predictions.csv", "one group refused far more often"),
-        ("delivery", "perf_test", "QL-LOD-001", "credit_risk/service.py", "one slow lookup per application"),
+        ("delivery", "perf_test", "QL-LOD-001", "credit_risk/service.py", "one lookup for every pair of applications"),
         (
             *("delivery", "penetration_test", "schemathesis/not_a_server_error"),
             *("credit_risk/service.py", "a division by an income of zero"),

@@ -61,8 +61,11 @@ requires-python = ">=3.11"
 [tool.pytest.ini_options]
 testpaths = ["tests"]
 pythonpath = ["."]
-# These tests use no plugins, and loading them takes longer than the tests.
-addopts = "-p no:schemathesis -p no:hypothesispytest"
+# These tests use no plugins, and loading what is installed beside pytest takes longer than the tests.
+addopts = [
+  "-pno:schemathesis", "-pno:hypothesispytest", "-pno:asyncio", "-pno:anyio",
+  "-pno:xdist", "-pno:xdist.looponfail", "-pno:platformdirs", "-pno:socket",
+]
 
 [tool.coverage.run]
 source = ["credit_risk"]

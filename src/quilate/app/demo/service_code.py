@@ -193,15 +193,15 @@ if __name__ == "__main__":
 '''
 
 _SCORES_FLAWED = '''\
-LOOKUP_SECONDS = 0.0115
+LOOKUP_SECONDS = 0.001
 
 
 def scores_of(applications):
-    """Return the scores, each weighed by what the bureau knows of the applicant."""
+    """Return the scores, once the bureau has said which applicants owe together."""
     scores = []
-    for income, debt in applications:
+    for number, (income, debt) in enumerate(applications):
         burden = debt / income
-        time.sleep(LOOKUP_SECONDS)  # the bureau is asked once per application
+        time.sleep(number * LOOKUP_SECONDS)  # the bureau is asked once for every pair of applications
         scores.append(score(income, debt) if burden < HIGHEST_AMOUNT else 0)
     return scores
 '''
@@ -227,7 +227,7 @@ _GUARD_FIXED = """\
 
 
 def service(*, flawed: bool) -> str:
-    """Return the service: one slow lookup per application and a division by zero, or neither."""
+    """Return the service: one lookup for every pair of applications and a division by zero, or neither."""
     return _SERVICE.format(
         scores=_SCORES_FLAWED if flawed else _SCORES_FIXED,
         guard=_GUARD_FLAWED if flawed else _GUARD_FIXED,

@@ -94,8 +94,9 @@ class _Suite:
         options = [f"--rootdir={self.copy}", f"--junitxml={report}", "-o", "junit_family=xunit1", "--maxfail=0"]
         # Not `-p no:cacheprovider`: a project whose own options name the cache could not start then.
         options += ["-o", f"cache_dir={self.context.scratch / 'pytest-cache'}", "--continue-on-collection-errors", "-q"]
-        options += ["--no-cov"] if "pytest_cov" in self.plugins else []
-        options += ["--reruns=0"] if "pytest_rerunfailures" in self.plugins else []
+        # Named as well: the options of a plugin that the project keeps from loading by itself would be unknown.
+        options += ["-p", "pytest_cov", "--no-cov"] if "pytest_cov" in self.plugins else []
+        options += ["-p", "rerunfailures", "--reruns=0"] if "pytest_rerunfailures" in self.plugins else []
         paths = [str(self.copy / "src"), str(self.copy)] if (self.copy / "src").is_dir() else [str(self.copy)]
         programs = [str(Path(self.python).parent), os.environ.get("PATH", os.defpath)]
         environment = {"PYTHONPATH": os.pathsep.join(paths), "PATH": os.pathsep.join(programs)}

@@ -73,7 +73,7 @@ class UnitTests:
     parameters: ClassVar[type] = UnitTestsParameters
     binding: ClassVar[type] = UnitTestsBinding
     type: ClassVar[str] = "UNIT_TESTS"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     profile: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"severity_threshold": "medium", "min_coverage": None, "min_tests": 1, "reruns": 1}
     )

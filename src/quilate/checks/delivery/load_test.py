@@ -11,8 +11,9 @@ Facts: ``latency_ms_p50``, ``latency_ms_p95``, ``latency_ms_p99`` with interval 
 sending to the last byte of the answer; ``requests_sent``; ``requests_per_second``; ``error_ratio`` (a count of what
 happened, so without interval). Requests that run out of time count as errors and, with the time they took, as slow.
 
-Limits: ``max_latency_ms_p95``, ``max_error_ratio``; how much is sent: ``requests``, ``concurrency``, ``warmup``,
-``request_timeout_seconds``, ``confidence``. Once so many requests were slow that no further answer could change the
+Limits: ``max_latency_ms_p95``, ``max_error_ratio``; how much is sent: ``requests``, ``concurrency``,
+``request_timeout_seconds``, ``confidence``; before, and not measured, ``warmup`` requests, of which no more are begun
+once they have taken ``warmup_seconds``. Once so many requests were slow that no further answer could change the
 outcome, the rest is not sent (curtailed sampling: the decision is the one of the whole sample).
 
 Findings: ``QL-LOD-001`` the 95th percentile is above its limit, ``QL-LOD-002`` too many requests failed.
@@ -20,7 +21,8 @@ Findings: ``QL-LOD-001`` the 95th percentile is above its limit, ``QL-LOD-002`` 
 Raises: EvidenceError when nobody answers or the binding is no usable address.
 
 Source: interval by order statistics, Hahn and Meeker, Statistical Intervals, section 5.2. 200 requests bound a 95th
-percentile from above with 95 % confidence (72 is the least) and leave room for one slow answer in forty.
+percentile from above with 95 % confidence (72 is the least) and leave room for one slow answer in forty. A warm-up is
+for what only the first answers pay for (connections, lazy loading): its first round at full concurrency always runs.
 """
 
 import json
@@ -42,7 +44,13 @@ from quilate.checks.delivery.latency.statistics import (
     quantile_ranks,
     smallest_sample,
 )
-from quilate.checks.endpoints import Endpoint, parse_endpoint, read_authorities, require_reachable_address
+from quilate.checks.endpoints import (
+    Endpoint,
+    is_listening,
+    parse_endpoint,
+    read_authorities,
+    require_reachable_address,
+)
 from quilate.domain.errors import ConfigurationError, EvidenceError
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
@@ -95,6 +103,7 @@ class LoadTestParameters:
     requests: int
     concurrency: int
     warmup: int
+    warmup_seconds: Decimal
     request_timeout_seconds: Decimal
     confidence: Decimal
 
@@ -117,7 +126,7 @@ class LoadTest:
     parameters: ClassVar[type] = LoadTestParameters
     binding: ClassVar[type] = LoadTestBinding
     type: ClassVar[str] = "LOAD_TEST"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     queue: ClassVar[Queue] = Queue.CODE
     isolation: ClassVar[Isolation] = Isolation.EXCLUSIVE
     profile: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -127,6 +136,7 @@ class LoadTest:
             "requests": 200,
             "concurrency": 4,
             "warmup": 10,
+            "warmup_seconds": Decimal("0.25"),
             "request_timeout_seconds": Decimal(10),
             "confidence": Decimal("0.95"),
         }
@@ -157,12 +167,13 @@ class LoadTest:
         _require_sensible(parameters)
         endpoint = parse_endpoint(context.binding.url)
         require_reachable_address(endpoint)
-        result = measure(_plan(context, parameters, endpoint))
+        plan = _plan(context, parameters, endpoint)
+        if not is_listening(endpoint, plan.timeout):
+            raise _unmeasured(endpoint, "no connection")
+        result = measure(plan)
         if not result.sent or result.errors.get("no connection") == result.sent:
-            reason = "no connection" if result.sent else "no answer before the check ran out of time"
-            raise EvidenceError(
-                f"{endpoint.shown} could not be measured: {reason}",
-                next_step="start the service, or mend its URL in quilate.yaml",
+            raise _unmeasured(
+                endpoint, "no connection" if result.sent else "no answer before the check ran out of time"
             )
         return _evidence(result, parameters, endpoint)
 
@@ -178,6 +189,13 @@ class LoadTest:
         )
 
 
+def _unmeasured(endpoint: Endpoint, reason: str) -> EvidenceError:
+    return EvidenceError(
+        f"{endpoint.shown} could not be measured: {reason}",
+        next_step="start the service, or mend its URL in quilate.yaml",
+    )
+
+
 def _require_sensible(parameters: LoadTestParameters) -> None:
     bounds = (
         ("requests", parameters.requests, 1, MAX_REQUESTS),
@@ -189,6 +207,8 @@ def _require_sensible(parameters: LoadTestParameters) -> None:
             raise ConfigurationError(f"{name} must be between {least} and {most}, not {value}")
     if not Decimal("0.5") <= parameters.confidence < 1:
         raise ConfigurationError(f"confidence must be at least 0.5 and below 1, not {parameters.confidence}")
+    if parameters.warmup_seconds < 0:
+        raise ConfigurationError("warmup_seconds must not be negative")
     if not parameters.request_timeout_seconds > 0:
         raise ConfigurationError("request_timeout_seconds must be greater than zero")
 
@@ -209,6 +229,7 @@ def _plan(context: Context, parameters: LoadTestParameters, endpoint: Endpoint) 
         body=body,
         requests=parameters.requests,
         warmup=parameters.warmup,
+        warmup_seconds=float(parameters.warmup_seconds),
         concurrency=parameters.concurrency,
         timeout=float(parameters.request_timeout_seconds),
         deadline=context.timeout * _SHARE_OF_TIME,
@@ -318,9 +339,13 @@ def _judge_errors(result: Measurement, parameters: LoadTestParameters, endpoint:
 
 
 def _notes(result: Measurement, parameters: LoadTestParameters) -> tuple[str, ...]:
+    notes = []
     sent = f"{result.sent} of {counted(parameters.requests, 'request')}"
     if result.decided_early:
-        return (f"stopped after {sent}: the slow ones already decide it",)
+        notes.append(f"stopped after {sent}: the slow ones already decide it")
     if result.out_of_time:
-        return (f"only {sent} before the check's time was up",)
-    return ()
+        notes.append(f"only {sent} before the check's time was up")
+    if result.warmed < parameters.warmup:
+        warmed = f"{result.warmed} of {counted(parameters.warmup, 'request')}"
+        notes.append(f"the warm-up ended after {warmed}: they took `warmup_seconds` or longer")
+    return tuple(notes)

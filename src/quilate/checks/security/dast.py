@@ -27,6 +27,7 @@ are high or critical; broken promises of the document are medium or low.
 """
 
 import json
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -38,7 +39,7 @@ from urllib.parse import urlsplit
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue, Tool
 from quilate.checks.endpoints import Endpoint, parse_endpoint, read_authorities, require_reachable_address
 from quilate.checks.security.probing.http import probe_operations, weak_answers
-from quilate.checks.security.probing.openapi import MAX_DOCUMENT_BYTES, base_path, operations, read_document
+from quilate.checks.security.probing.openapi import base_path, fetch_document, operations, read_document
 from quilate.checks.security.probing.redaction import excerpt
 from quilate.checks.security.probing.schemathesis import Campaign, Exchange, Failure, read_events
 from quilate.checks.security.probing.unicode_tables import fetch_tables, keep_tables
@@ -126,7 +127,7 @@ class Dast:
     parameters: ClassVar[type] = DastParameters
     binding: ClassVar[type] = DastBinding
     type: ClassVar[str] = "DAST"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     queue: ClassVar[Queue] = Queue.SECURITY
     isolation: ClassVar[Isolation] = Isolation.PROCESS
     profile: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -186,46 +187,28 @@ class _Attack:
         self._authorities = read_authorities(context.workspace, self._binding.ca_file)
         secrets = {name: context.secret(secret) for name, secret in self._binding.secret_headers.items()}
         self._headers = {**self._binding.headers, **secrets}
+        self._timeout = float(self._parameters.request_timeout_seconds)
 
     def run(self) -> Evidence:
-        import ssl  # noqa: PLC0415 - beside its only use
-
-        import httpx  # noqa: PLC0415 - heavy, and only this check's own process needs it
-
-        verify = ssl.create_default_context(cadata=self._authorities or None)
-        timeout = float(self._parameters.request_timeout_seconds)
-        with httpx.Client(verify=verify, timeout=timeout, headers=self._headers, trust_env=False) as client:
-            raw = self._fetch(client)
-            document = read_document(raw)
-            base = self._base(document)
-            campaign = self._campaign(raw, base)
-            answers, left_out = probe_operations(client, base, operations(document), limit=self._parameters.max_probes)
+        raw = fetch_document(
+            self._document_endpoint, self._headers, timeout=self._timeout, authorities=self._authorities
+        )
+        document = read_document(raw)
+        base = self._base(document)
+        campaign = self._campaign(raw, base)
+        answers, left_out = self._probe(document, base)
         return self._evidence(campaign, answers, left_out, parse_endpoint(base))
 
-    def _fetch(self, client: Any) -> bytes:
-        import httpx  # noqa: PLC0415 - loaded by `run` already
+    def _probe(self, document: Mapping[str, Any], base: str) -> tuple[list[Exchange], int]:
+        """Send the hostile values; return the answers and how many values were left out."""
+        attacked = [operation for operation in operations(document) if operation.text_fields]
+        if not attacked:
+            return [], 0
+        import httpx  # noqa: PLC0415 - heavy, and only this check's own process needs it
 
-        shown, content = self._document_endpoint.shown, b""
-        try:
-            with client.stream("GET", self._document_endpoint.url) as response:
-                for chunk in response.iter_bytes(chunk_size=65536):
-                    content += chunk
-                    if len(content) > MAX_DOCUMENT_BYTES:
-                        raise EvidenceError(
-                            f"the OpenAPI document at {shown} is larger than {MAX_DOCUMENT_BYTES} bytes"
-                        )
-                status = response.status_code
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise EvidenceError(
-                f"the OpenAPI document at {shown} could not be fetched ({type(error).__name__})",
-                next_step="start the service, or mend `openapi` in quilate.yaml",
-            ) from error
-        if status != httpx.codes.OK:
-            raise EvidenceError(
-                f"the OpenAPI document at {shown} answers with status {status}",
-                next_step="mend `openapi` in quilate.yaml",
-            )
-        return content
+        verify = base.startswith("https:") and ssl.create_default_context(cadata=self._authorities or None)
+        with httpx.Client(verify=verify, timeout=self._timeout, headers=self._headers, trust_env=False) as client:
+            return probe_operations(client, base, attacked, limit=self._parameters.max_probes)
 
     def _base(self, document: Mapping[str, Any]) -> str:
         if not self._binding.url:

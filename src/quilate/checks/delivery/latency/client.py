@@ -30,6 +30,7 @@ class RequestPlan:
         body: JSON bytes, or ``None``.
         requests: How many are measured.
         warmup: How many are sent before and not measured.
+        warmup_seconds: No more of these are begun once they have taken so long.
         concurrency: How many are under way at once.
         timeout: Seconds after which one request has failed.
         deadline: Seconds after which no more are sent, whatever is left.
@@ -44,6 +45,7 @@ class RequestPlan:
     body: bytes | None
     requests: int
     warmup: int
+    warmup_seconds: float
     concurrency: int
     timeout: float
     deadline: float
@@ -61,6 +63,7 @@ class Measurement:
         errors: How many failed, by reason: ``status 500``, ``no answer in time``, …
         sent: How many were measured, failed ones included.
         seconds: Wall time of the measured part.
+        warmed: How many were sent before and not measured.
         decided_early: Enough slow requests to settle the answer.
         out_of_time: The deadline came before all were sent.
     """
@@ -69,6 +72,7 @@ class Measurement:
     errors: dict[str, int] = field(default_factory=dict)
     sent: int = 0
     seconds: float = 0.0
+    warmed: int = 0
     decided_early: bool = False
     out_of_time: bool = False
 
@@ -92,7 +96,8 @@ class _Load:
         import httpx  # noqa: PLC0415 - heavy, and only this check's own process needs it
 
         plan = self._plan
-        verify = ssl.create_default_context(cadata=plan.authorities or None)
+        # Reading the system's authorities takes time, and there is nobody to verify without TLS.
+        verify = plan.endpoint.scheme == "https" and ssl.create_default_context(cadata=plan.authorities or None)
         limits = httpx.Limits(max_connections=plan.concurrency, max_keepalive_connections=plan.concurrency)
         async with httpx.AsyncClient(verify=verify, timeout=plan.timeout, limits=limits, trust_env=False) as client:
             end = time.monotonic() + plan.deadline
@@ -110,9 +115,12 @@ class _Load:
                 await work
 
     async def _warm_up(self, client: "httpx.AsyncClient") -> None:
-        for begin in range(0, self._plan.warmup, self._plan.concurrency):
-            count = min(self._plan.concurrency, self._plan.warmup - begin)
+        plan, result = self._plan, self._result
+        end = time.monotonic() + plan.warmup_seconds
+        while result.warmed < plan.warmup and (not result.warmed or time.monotonic() < end):
+            count = min(plan.concurrency, plan.warmup - result.warmed)
             await asyncio.gather(*(self._request(client) for _ in range(count)))
+            result.warmed += count
 
     async def _measure(self, client: "httpx.AsyncClient") -> None:
         workers = [asyncio.create_task(self._work(client)) for _ in range(self._plan.concurrency)]

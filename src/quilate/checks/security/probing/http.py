@@ -46,6 +46,11 @@ class Weakness:
     once: bool = False
 
 
+def _holds(pattern: re.Pattern[bytes]) -> Callable[[Exchange], bool]:
+    """Return the test whether an answer's content has a match of the pattern."""
+    return lambda answer: pattern.search(answer.content) is not None
+
+
 def _is_html(exchange: Exchange) -> bool:
     return "text/html" in exchange.headers.get("content-type", "")
 
@@ -85,7 +90,7 @@ WEAKNESSES = (
         message="The answer holds a database's error message",
         limit="no database errors in answers",
         fix="Bind values as parameters of the query, and answer errors without details.",
-        matches=lambda answer: _SQL_ERRORS.search(answer.content) is not None,
+        matches=_holds(_SQL_ERRORS),
     ),
     Weakness(
         rule="QL-DST-005",
@@ -93,7 +98,7 @@ WEAKNESSES = (
         message="A path that was sent led to a file of the system",
         limit="no files outside the service's own",
         fix="Resolve the path and refuse what leads out of the allowed directory.",
-        matches=lambda answer: _PASSWORD_FILE.search(answer.content) is not None,
+        matches=_holds(_PASSWORD_FILE),
     ),
     Weakness(
         rule="QL-DST-006",
@@ -101,7 +106,7 @@ WEAKNESSES = (
         message="The answer holds a stack trace",
         limit="no stack traces in answers",
         fix="Answer errors with a problem document and keep the trace in the log.",
-        matches=lambda answer: _STACK_TRACES.search(answer.content) is not None,
+        matches=_holds(_STACK_TRACES),
     ),
 )
 """Source: OWASP Web Security Testing Guide 4.2, sections 4.7 (input) and 4.8 (errors); OWASP Secure Headers."""

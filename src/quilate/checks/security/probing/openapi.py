@@ -1,17 +1,22 @@
 """Reading an OpenAPI document that a stranger may have written, and what of it the probes need."""
 
+import http.client
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from quilate.checks.endpoints import Endpoint, failure_reason
 from quilate.domain.errors import EvidenceError
 
 MAX_DOCUMENT_BYTES = 8 << 20
 """Documents beyond 8 MiB are refused."""
 
 _MAX_DEPTH = 64
+_ALLOWED = "%/?:@!$&'()*+,;=~[]"
+"""What a URL may hold besides letters, digits and ``_.-``: only other characters are quoted."""
 _METHODS = ("get", "post", "put", "patch", "delete")
 _SAMPLES: Mapping[str, Any] = {"integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 
@@ -37,6 +42,43 @@ class Operation:
     def label(self) -> str:
         """Method and path template, as Schemathesis labels operations too."""
         return f"{self.method} {self.path}"
+
+
+def fetch_document(endpoint: Endpoint, headers: Mapping[str, str], *, timeout: float, authorities: str) -> bytes:
+    """Return the document at an address; no redirect is followed. ``authorities`` as ``read_authorities`` gives them.
+
+    Raises:
+        EvidenceError: It cannot be had, or is larger than ``MAX_DOCUMENT_BYTES``.
+    """
+    try:
+        connection = _connection(endpoint, timeout, authorities)
+        try:
+            target = endpoint.url.removeprefix(endpoint.origin)
+            connection.request("GET", quote(target, safe=_ALLOWED), headers={"Accept": "*/*", **headers})
+            response = connection.getresponse()
+            content = response.read(MAX_DOCUMENT_BYTES + 1)
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise EvidenceError(
+            f"the OpenAPI document at {endpoint.shown} could not be fetched: {failure_reason(error)}",
+            next_step="start the service, or mend `openapi` in quilate.yaml",
+        ) from error
+    if response.status != http.client.OK:
+        raise EvidenceError(
+            f"the OpenAPI document at {endpoint.shown} answers with status {response.status}",
+            next_step="mend `openapi` in quilate.yaml",
+        )
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise EvidenceError(f"the OpenAPI document at {endpoint.shown} is larger than {MAX_DOCUMENT_BYTES} bytes")
+    return content
+
+
+def _connection(endpoint: Endpoint, timeout: float, authorities: str) -> http.client.HTTPConnection:
+    if endpoint.scheme == "http":
+        return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout)
+    context = ssl.create_default_context(cadata=authorities or None)
+    return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=timeout, context=context)
 
 
 def read_document(content: bytes) -> Mapping[str, Any]:
