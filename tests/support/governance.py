@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from quilate.accounts.access import Access
-from quilate.accounts.model import ProjectReference, Role
+from quilate.accounts.model import Principal, ProjectReference, Role
 from quilate.blueprints.registry.endpoints import make_router as blueprint_router
 from quilate.blueprints.registry.model import StoredDecision
 from quilate.blueprints.registry.service import BlueprintService
@@ -28,6 +28,18 @@ from quilate.waivers.requests.endpoints import make_router as waiver_router
 from quilate.waivers.requests.service import WaiverService
 from tests.support.run_rows import add_project
 from tests.support.runs_api import Callers
+
+
+@dataclass(slots=True, kw_only=True)
+class _KnownCallers(Callers):
+    """Callers of projects, and principals that a test names itself."""
+
+    principals: dict[str, Principal] = field(default_factory=dict)
+
+    async def principal(self, request: Request) -> Principal:
+        """Return who asks."""
+        name = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return self.principals.get(name) or await Callers.principal(self, request)
 
 
 class DecisionRows:
@@ -52,6 +64,7 @@ class GovernanceApi:
     app: FastAPI
     database: Database
     project: ProjectReference
+    principals: dict[str, Principal]
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     def as_caller(self, name: str) -> httpx.AsyncClient:
@@ -86,7 +99,7 @@ class GovernanceApi:
 @contextlib.asynccontextmanager
 async def governance_api(database: Database) -> AsyncIterator[GovernanceApi]:
     """Give the routes over a database with a project ``fraud``: ann and ben review, dev develops, eve is elsewhere."""
-    callers = Callers()
+    callers = _KnownCallers()
     callers.projects = {
         "fraud": await add_project(database, "fraud", "https://git.example/fraud.git"),
         "other": await add_project(database, "other"),
@@ -109,7 +122,7 @@ async def governance_api(database: Database) -> AsyncIterator[GovernanceApi]:
     ):
         app.include_router(router, prefix="/api/v1")
     install_handlers(app, ProblemWriter())
-    api = GovernanceApi(app=app, database=database, project=callers.projects["fraud"])
+    api = GovernanceApi(app=app, database=database, project=callers.projects["fraud"], principals=callers.principals)
     try:
         yield api
     finally:

@@ -9,9 +9,9 @@ WITH chosen AS (
 )
 SELECT
     count(*) AS releases,
-    count(*) FILTER (WHERE verdict = 'PASS') AS passed,
-    count(*) FILTER (WHERE verdict = 'FAIL') AS rejected,
-    count(*) FILTER (WHERE verdict = 'UNKNOWN') AS undecided,
+    count(*) FILTER (WHERE chosen.verdict = 'PASS') AS passed,
+    count(*) FILTER (WHERE chosen.verdict = 'FAIL') AS rejected,
+    count(*) FILTER (WHERE chosen.verdict = 'UNKNOWN') AS undecided,
     percentile_disc(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM decided_at - submitted_at))::float8 AS p50,
     percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM decided_at - submitted_at))::float8 AS p95
 FROM chosen LEFT JOIN runs ON runs.id = chosen.run_id;
