@@ -87,6 +87,9 @@ SELECT first_size, verifiers, added_at FROM audit_keys ORDER BY first_size;
 -- name: key_entry_pending
 SELECT EXISTS (SELECT FROM audit_pending WHERE action LIKE 'audit.key-%') AS pending;
 
+-- name: pending_replacement
+SELECT leaf FROM audit_pending WHERE action = 'audit.key-replaced' ORDER BY arrival LIMIT 1;
+
 -- name: put_checkpoint
 INSERT INTO audit_checkpoints (size, root, note) VALUES (%(size)s, %(root)s, %(note)s) ON CONFLICT (size) DO NOTHING;
 

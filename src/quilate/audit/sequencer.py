@@ -22,7 +22,7 @@ from quilate.audit.checkpoints import Checkpoint, is_signed_by, parse_checkpoint
 from quilate.audit.entries import AuditEntry, append_entries, leaf_of
 from quilate.audit.errors import LogMovedError, LogRefusalError
 from quilate.audit.head import Head, HeadFile
-from quilate.audit.key_entries import KeyChain, created_entry
+from quilate.audit.key_entries import KeyChain, created_entry, read_key_entry
 from quilate.audit.keys import FileKeyring, Keyring, LogKey
 from quilate.audit.merkle import EMPTY_ROOT, consistency_ranges, leaf_hash, verify_consistency
 from quilate.audit.notes import VerifierKey
@@ -149,7 +149,7 @@ class Sequencer:
         if row is None:
             raise LogMovedError
         self._chain = KeyChain(origin=row.origin, keys=await _keys(connection))
-        self._key = self._find_key(row.size)
+        self._key = await self._key_at_start(connection, row.size)
         self._tree = await _edge(connection, row)
         self._head = await self._checked_head(connection, head)
         last = await store.last_checkpoint(connection, row.origin)
@@ -174,6 +174,15 @@ class Sequencer:
         tree = GrowingTree()
         await store.advance(connection, 0, tree, tree.append([hashed]))
         await store.put_key(connection, 1, key.verifiers)
+
+    async def _key_at_start(self, connection: Connection, size: int) -> LogKey | None:
+        """Return the log's key; ``None`` where it is lost and the entry of its successor waits to be placed."""
+        leaf = await store.pending_replacement(connection)
+        entry = read_key_entry(leaf, self._chain.origin) if leaf is not None else None
+        replaced = entry is not None and entry.old == self._chain.at(size)
+        if replaced and entry is not None and self._keyring.find(entry.old) is None:
+            return None
+        return self._find_key(size)
 
     def _find_key(self, size: int) -> LogKey:
         verifiers = self._chain.at(size)

@@ -155,6 +155,12 @@ async def key_entry_pending(connection: Connection) -> bool:
     return bool(row and row["pending"])
 
 
+async def pending_replacement(connection: Connection) -> bytes | None:
+    """Return the leaf of an entry that replaces a lost key and waits for its place."""
+    row = await _one(connection, "pending_replacement")
+    return row["leaf"] if row else None
+
+
 async def put_checkpoint(connection: Connection, head: Head) -> None:
     """Publish a checkpoint."""
     await connection.execute(QUERIES["put_checkpoint"], {"size": head.size, "root": head.root, "note": head.note})
