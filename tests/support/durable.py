@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from quilate.accounts.model import SYSTEM
 from quilate.evidence.artifacts import DirectoryArtifactStore
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.metrics import Metrics
 from quilate.runs.durable.assembly import assembled_worker
 from quilate.runs.durable.intake import insert_runs
 from quilate.runs.durable.model import Submission, Submitted
@@ -89,6 +90,7 @@ async def running_worker(  # noqa: PLR0913 - what a test may choose
     trees: Trees | None = None,
     options: WorkerOptions | None = None,
     stop: asyncio.Event | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Worker]:
     """Run a worker for the time of the block; its failure is the test's."""
     stop = stop or asyncio.Event()
@@ -101,6 +103,7 @@ async def running_worker(  # noqa: PLR0913 - what a test may choose
         artifacts=DirectoryArtifactStore(directory / "artifacts"),
         key=local_key(),
         options=chosen,
+        metrics=metrics,
     ) as worker:
         task = asyncio.create_task(worker.run(stop))
         task.add_done_callback(lambda _: stop.set())

@@ -117,7 +117,7 @@ class Program(Work):
 
     def run(self, context: Context) -> Evidence:
         seconds = float(context.parameters.seconds)
-        script = f"echo begun; echo token=$TOKEN; sleep {seconds}; echo done"
+        script = f"echo begun; echo token=$TOKEN; echo trace=$TRACEPARENT; sleep {seconds}; echo done"
         context.run(["sh", "-c", script], directory=context.scratch, environment={"TOKEN": context.secret("token")})
         return Evidence(summary="42", facts=(number_fact("answer", 42, unit="count"),))
 

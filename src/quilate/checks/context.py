@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ class ContextSpec:
 
     ``parameters`` and ``binding`` are the plain documents of the check's dataclasses. ``secrets`` maps the names that
     the project file allows to environment variables of the runner; only their names travel. ``log`` is a file that the
-    output of the check's programs is added to as it comes, for people who follow it; empty for none.
+    output of the check's programs is added to as it comes, for people who follow it; empty for none. ``traceparent`` is
+    the W3C trace that the check is part of; its programs get it as ``TRACEPARENT``.
     """
 
     check_id: str
@@ -49,6 +51,7 @@ class ContextSpec:
     interpreter: str = ""
     secrets: Mapping[str, str] | None = None
     log: str = ""
+    traceparent: str = ""
 
 
 class LocalContext:
@@ -60,9 +63,15 @@ class LocalContext:
         self.binding = binding
         self.severity_threshold = spec.severity_threshold
         self.workspace = Workspace(root=Path(spec.workspace_root), paths=spec.workspace_paths)
-        self.scratch = Path(spec.scratch)
         self.timeout = spec.timeout_seconds
         self._spec = spec
+
+    @cached_property
+    def scratch(self) -> Path:
+        """A directory of this check alone; made when it is first asked for, since most checks need none."""
+        directory = Path(self._spec.scratch)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory
 
     def tool(self, tool: Tool) -> str:
         """Return the absolute path of a tool; see ``Context.tool``."""
@@ -85,6 +94,8 @@ class LocalContext:
         tools = str(Path(sys.executable).parent)
         full |= {"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
         full |= {"HOME": str(home), "TMPDIR": str(temporary), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        if self._spec.traceparent:
+            full["TRACEPARENT"] = self._spec.traceparent
         full |= environment or {}
         chosen = limits or ProcessLimits(wall_seconds=self.timeout)
         name = Path(argv[0]).name

@@ -36,16 +36,21 @@ def canonical_json(value: Any) -> bytes:
 
 def _is_plain(document: Any) -> bool:
     """Tell whether compact JSON with sorted keys is the canonical form of ``document``."""
-    if isinstance(document, dict):
-        return all(key.isascii() and _is_plain(inner) for key, inner in document.items())
-    if isinstance(document, list):
+    kind = type(document)
+    if kind is dict:
+        # Most members are plain text: they are told without a call of their own.
+        return all(
+            key.isascii() and ((type(inner) is str and inner.isascii()) or _is_plain(inner))
+            for key, inner in document.items()
+        )
+    if kind is list or kind is tuple:
         return all(map(_is_plain, document))
-    if isinstance(document, str):
+    if kind is str:
         # What cannot be encoded is left to the library, whose error names it.
         return document.isascii() or not any("\ud800" <= character <= "\udfff" for character in document)
-    if isinstance(document, int):
-        return -_LARGEST_INTEGER <= document <= _LARGEST_INTEGER
-    return document is None
+    if kind is int:
+        return bool(-_LARGEST_INTEGER <= document <= _LARGEST_INTEGER)
+    return document is None or kind is bool
 
 
 def sha256_of(data: bytes) -> str:

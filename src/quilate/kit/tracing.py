@@ -99,6 +99,34 @@ def span(name: str, *, parent: str = "", **attributes: Any) -> AbstractContextMa
     return _recorded(name, parent, attributes)
 
 
+class OpenSpan:
+    """A span that begins in one place and ends in another, as work does that runs elsewhere meanwhile."""
+
+    def __init__(self, recorded: Any, traceparent: str) -> None:
+        self._recorded = recorded
+        self.traceparent = traceparent
+
+    def end(self, **attributes: Any) -> None:
+        """End the span with what is known now; ``None`` is left out."""
+        if self._recorded is None:
+            return
+        for name, value in attributes.items():
+            if value is not None:
+                self._recorded.set_attribute(name, value)
+        self._recorded.end()
+
+
+def begin_span(name: str, *, parent: str = "", **attributes: Any) -> OpenSpan:
+    """Begin a span that the caller ends; where traces are off it only carries ``parent`` on."""
+    known = parent if parent and is_traceparent(parent) else ""
+    if _Tracing.tracer is None:
+        return OpenSpan(None, known)
+    context = _context_of(known) if known else None
+    given = {key: value for key, value in attributes.items() if value is not None}
+    recorded = _Tracing.tracer.start_span(name, context=context, attributes=given)
+    return OpenSpan(recorded, _text_of(recorded))
+
+
 class _NoSpan:
     """Stands for a span that is not recorded."""
 

@@ -145,7 +145,6 @@ class _LocalRun:
                 answered[check_id] = cached
                 continue
             private = scratch / f"{check_id}-{len(snapshot[check_id].attempts) + 1}"
-            private.mkdir()
             executor.start(check, self._spec(check, private))
             if self._request.progress:
                 self._request.progress(check, snapshot[check_id], None)

@@ -27,4 +27,4 @@ async def test_the_log_comes_while_the_program_runs_and_holds_no_secret(
         await ended(database, run.run_id)
         await until(lambda: rows(database, "SELECT 1 FROM check_logs WHERE text LIKE '%%done%%'"))
     pieces = await rows(database, "SELECT text FROM check_logs ORDER BY sequence")
-    assert "".join(piece["text"] for piece in pieces) == "$ sh\nbegun\ntoken=[secret]\ndone\n"
+    assert "".join(piece["text"] for piece in pieces) == "$ sh\nbegun\ntoken=[secret]\ntrace=\ndone\n"

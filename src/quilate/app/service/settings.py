@@ -50,6 +50,7 @@ class Settings:
     requests_per_second: int = 500
     concurrent_requests: int = 2000
     metrics_token: str = field(default="", repr=False)
+    worker_metrics_port: int = 0
     witnesses: tuple[str, ...] = ()
     stop_seconds: float = 20.0
     log_level: str = "info"
@@ -300,6 +301,8 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Requests at a time, open streams included; further ones are told to come back."),
         ("QUILATE_METRICS_TOKEN", "metrics_token", _text, "none",
          "What a scraper of `/metrics` sends as `Authorization: Bearer`; without it anybody may scrape."),
+        ("QUILATE_WORKER_METRICS_PORT", "worker_metrics_port", _number(0, 65535), "`0`",
+         "The first free port from this one on, on which a worker answers `/metrics`; 0 for none."),
         ("QUILATE_WITNESSES", "witnesses", _keys, "none",
          "Keys, with commas, as `name+id+base64`, whose cosignatures the audit log's checkpoints take."),
         ("QUILATE_STOP_SECONDS", "stop_seconds", _seconds(1, 600), "`20`",

@@ -3,10 +3,14 @@
 import asyncio
 import os
 
+from quilate import __version__
+from quilate.app.service.metrics_server import metrics_server
 from quilate.app.service.settings import Settings
 from quilate.datasets.service import CatalogueService
 from quilate.evidence.artifacts import ArtifactStore, DirectoryArtifactStore
 from quilate.kit.database.database import Database
+from quilate.kit.metrics import Metrics
+from quilate.kit.tracing import configure_tracing, shut_down_tracing
 from quilate.runs.durable.assembly import assembled_worker
 from quilate.runs.durable.rules import StoredRules
 from quilate.runs.durable.worker import WorkerOptions
@@ -25,21 +29,28 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """
     artifacts = DirectoryArtifactStore(settings.artifact_directory)
     provider = WorkspaceProvider(workspace_settings(settings), artifacts)
+    metrics = Metrics()
+    configure_tracing("quilate-worker", endpoint=settings.trace_endpoint, version=__version__)
     try:
-        async with assembled_worker(
-            settings.database_url,
-            state=settings.state / "workers" / str(os.getpid()),
-            trees=provider,
-            rules=StoredRules(),
-            artifacts=artifacts,
-            key=service_key(settings),
-            options=worker_options(settings),
-            sources=lambda database: _sources(settings, database, artifacts),
-            trust_trees=settings.local,
-        ) as worker:
+        async with (
+            metrics_server(metrics, settings.host, settings.worker_metrics_port),
+            assembled_worker(
+                settings.database_url,
+                state=settings.state / "workers" / str(os.getpid()),
+                trees=provider,
+                rules=StoredRules(),
+                artifacts=artifacts,
+                key=service_key(settings),
+                options=worker_options(settings),
+                sources=lambda database: _sources(settings, database, artifacts),
+                metrics=metrics,
+                trust_trees=settings.local,
+            ) as worker,
+        ):
             await worker.run(stop)
     finally:
         provider.close()
+        shut_down_tracing()
 
 
 def _sources(settings: Settings, database: Database, artifacts: ArtifactStore) -> SourceResolver:
@@ -64,6 +75,7 @@ def workspace_settings(settings: Settings) -> WorkspaceSettings:
     return WorkspaceSettings(
         root=settings.state / "workspaces",
         allowed_local_roots=settings.repository_roots,
+        allow_private_networks=settings.private_repositories,
     )
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Database
+from quilate.kit.metrics import Metrics
 from quilate.runs.durable.attempts import AttemptRunner
+from quilate.runs.durable.figures import WorkerFigures
 from quilate.runs.durable.log_tails import LogTails
 from quilate.runs.durable.planning import Planner, Rules, Sources
 from quilate.runs.durable.preparation import Preparer, Trees
@@ -28,6 +30,7 @@ async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that 
     key: SigningKey,
     options: WorkerOptions,
     sources: Callable[[Database], Sources] | None = None,
+    metrics: Metrics | None = None,
     trust_trees: bool = False,
 ) -> AsyncIterator[Worker]:
     """Give a worker over a database; ``state`` is a directory of its own on this machine.
@@ -54,5 +57,6 @@ async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that 
             runner=runner,
             wakeups=Wakeups(database),
             key=key,
+            figures=WorkerFigures(metrics or Metrics()),
         )
         yield Worker(parts, options)

@@ -12,6 +12,17 @@ from quilate.checks.context import ContextSpec
 from quilate.checks.execution import encode_spec
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.canonical import to_document
+from quilate.kit.tracing import (
+    PIPELINE_NAME,
+    PIPELINE_RUN_ID,
+    PIPELINE_TASK_NAME,
+    PIPELINE_TASK_RUN_ID,
+    PIPELINE_TASK_RUN_RESULT,
+    PIPELINE_TASK_TYPE,
+    OpenSpan,
+    begin_span,
+    is_tracing,
+)
 from quilate.runs.durable.lanes import Job, JobKey, ProcessLane, WarmLane
 from quilate.runs.durable.live import LiveRun
 from quilate.runs.durable.log_tails import LogTails
@@ -25,6 +36,24 @@ Ended = Callable[[Job, Attempt], None]
 def _nobody_listens(job: Job, attempt: Attempt) -> None:
     """Stand in for the worker until it has said what it wants to be told."""
     del job, attempt
+
+
+def _span(run: LiveRun, check: PlannedCheck, number: int) -> OpenSpan | None:
+    if not is_tracing():
+        return None
+    attributes = {
+        PIPELINE_NAME: run.prepared.plan.blueprint.document.id,
+        PIPELINE_RUN_ID: str(run.id),
+        PIPELINE_TASK_NAME: str(check.id),
+        PIPELINE_TASK_RUN_ID: f"{run.id}/{check.id}/{number}",
+        PIPELINE_TASK_TYPE: str(check.type),
+    }
+    return begin_span("check.run", parent=run.traceparent, **attributes)
+
+
+def _end_span(job: Job, attempt: Attempt) -> None:
+    if job.span is not None:
+        job.span.end(**{PIPELINE_TASK_RUN_RESULT: attempt.completion.value})
 
 
 class AttemptRunner:
@@ -70,12 +99,13 @@ class AttemptRunner:
         if check.isolation is Isolation.THREAD:
             # Trivial checks leave nothing behind: they share one directory, and runs of one plan one specification.
             spec, payload = self._shared_specification(run, check)
-            self._warm.start(Job(key=key, check=check, spec=spec, payload=payload))
+            self._warm.start(Job(key=key, check=check, spec=spec, payload=payload, span=_span(run, check, number)))
             return
         scratch = f"{self._shared}/{run.id}-{check.id}-{number}"
         os.mkdir(scratch)  # noqa: PTH102 - a string path, on the hot path
-        spec = self._spec(run, check, scratch)
-        job = Job(key=key, check=check, spec=spec, payload=encode_spec(spec))
+        span = _span(run, check, number)
+        spec = self._spec(run, check, scratch, span.traceparent if span else run.traceparent)
+        job = Job(key=key, check=check, spec=spec, payload=encode_spec(spec), span=span)
         self.logs.follow(job)
         self._processes.start(job)
 
@@ -85,11 +115,11 @@ class AttemptRunner:
         if found is None:
             if len(self._specifications) >= _KEPT_SPECIFICATIONS:
                 self._specifications.clear()
-            spec = self._spec(run, check, self._shared)
+            spec = self._spec(run, check, self._shared, "")
             found = self._specifications[key] = (spec, encode_spec(spec))
         return found
 
-    def _spec(self, run: LiveRun, check: PlannedCheck, scratch: str) -> ContextSpec:
+    def _spec(self, run: LiveRun, check: PlannedCheck, scratch: str, traceparent: str) -> ContextSpec:
         prepared = run.prepared
         project = prepared.plan.project
         return ContextSpec(
@@ -105,10 +135,12 @@ class AttemptRunner:
             timeout_seconds=check.timeout_seconds,
             interpreter=project.interpreter,
             secrets=project.secrets,
+            traceparent=traceparent,
             log="" if scratch == self._shared else f"{scratch}/log",
         )
 
     def _warm_ended(self, job: Job, attempt: Attempt) -> None:
+        _end_span(job, attempt)
         self.ended(job, attempt)
 
     def _process_ended(self, job: Job, attempt: Attempt) -> None:
@@ -125,6 +157,7 @@ class AttemptRunner:
                 path = Path(job.spec.artifacts) / artifact.digest.removeprefix("sha256:")
                 if path.is_file():
                     await asyncio.to_thread(self._artifacts.put_file, path)
+        _end_span(job, attempt)
         self.ended(job, attempt)
         await self.logs.finish(job)
         await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)

@@ -22,6 +22,7 @@ from quilate.domain.ids import CheckId
 from quilate.domain.verdict import Completion
 from quilate.kit.process.forkserver import ForkServer
 from quilate.kit.process.forkserver_protocol import FrameReader, JobOutcome, frame
+from quilate.kit.tracing import OpenSpan
 from quilate.runs.durable.warm_process import WarmAnswer, WarmBatch, WarmJob
 from quilate.runs.executor import attempt_of_answer, attempt_of_job
 from quilate.runs.state import Attempt
@@ -42,6 +43,7 @@ class Job:
     check: PlannedCheck
     spec: ContextSpec
     payload: bytes
+    span: OpenSpan | None = None
 
 
 Ended = Callable[[Job, Attempt], None]

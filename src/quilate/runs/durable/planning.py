@@ -18,6 +18,7 @@ from quilate.domain.verdict import Completion
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.evidence.model import Evidence
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.tracing import PIPELINE_RUN_ID, span
 from quilate.policy.model import Waiver
 from quilate.runs.durable.items import Planned, Unplannable
 from quilate.runs.durable.live import Prepared
@@ -113,6 +114,12 @@ class Planner:
 
     async def plan(self, claim: ClaimedStep, rules: Mapping[tuple[UUID, str], ProjectRules]) -> Planned | Unplannable:
         """Return the plan of a claimed run, or why there is none."""
+        with span("run.plan", parent=claim.traceparent, **{PIPELINE_RUN_ID: str(claim.run_id)}):
+            return await self._planned(claim, rules)
+
+    async def _planned(
+        self, claim: ClaimedStep, rules: Mapping[tuple[UUID, str], ProjectRules]
+    ) -> Planned | Unplannable:
         submitted = _DOCUMENT.decode(claim.document)
         chosen = rules[claim.project_id, submitted.blueprint]
         request = Request(

@@ -20,9 +20,11 @@ from quilate.domain.verdict import Completion
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.ids import uuid7
+from quilate.kit.tracing import PIPELINE_RESULT, PIPELINE_RUN_ID, span
 from quilate.kit.waiting import end_tasks, happened
 from quilate.runs.durable.attempts import AttemptRunner
 from quilate.runs.durable.deciding import decide_run
+from quilate.runs.durable.figures import WorkerFigures
 from quilate.runs.durable.items import Completed, Decided, Item, Unplannable
 from quilate.runs.durable.lanes import Job, JobKey
 from quilate.runs.durable.live import LiveRun
@@ -91,6 +93,7 @@ class WorkerParts:
     runner: AttemptRunner
     wakeups: Wakeups
     key: SigningKey
+    figures: WorkerFigures
 
 
 class Worker:
@@ -313,6 +316,7 @@ class Worker:
 
         # Without the database nothing can be written: the beats end this worker before its lease runs out.
         written = await self._parts.database.run(work, patience_seconds=self._options.lease_seconds)
+        self._parts.figures.written(batch, written)
         for item in batch:
             if not isinstance(item, Completed):
                 run_id = item.run_id if isinstance(item, Decided) else item.claim.run_id
@@ -353,7 +357,9 @@ class Worker:
 
     async def _decide(self, run: LiveRun, attempt: int) -> None:
         arguments = (run, self._parts.key, self._options.environment)
-        decided = decide_run(*arguments) if run.decides_at_once else await asyncio.to_thread(decide_run, *arguments)
+        with span("run.decide", parent=run.traceparent, **{PIPELINE_RUN_ID: str(run.id)}) as current:
+            decided = decide_run(*arguments) if run.decides_at_once else await asyncio.to_thread(decide_run, *arguments)
+            current.set_attribute(PIPELINE_RESULT, decided.verdict.value if decided.verdict else "partial")
         self._add(Decided(run_id=run.id, project_id=run.project_id, attempt=attempt, decided=decided))
 
     async def _keep_long_documents(self, batch: Sequence[Item]) -> None:

@@ -95,7 +95,8 @@ class Recurrence:
 
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # These two mean whatever the machine says, another thing on each.
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
 def _zone(name: str) -> ZoneInfo:
