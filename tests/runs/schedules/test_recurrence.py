@@ -91,6 +91,8 @@ def test_the_newest_are_the_end_of_all(hours: int, most: int, cron: str) -> None
         ("0 0 * * *", "Europe/Berln", "did you mean 'Europe/Berlin'?"),
         ("0 0 * * *", "../../etc/passwd", "there is no time zone"),
         ("0 0 * * *", "", "there is no time zone"),
+        ("0 0 * * *", "localtime", "there is no time zone"),
+        ("*/99999999999999999999 * * * * *", "UTC", "5 fields"),
     ],
 )
 def test_what_makes_no_sense_is_refused(cron: str, zone: str, words: str) -> None:
