@@ -1,6 +1,7 @@
 """A blueprint's life in the service: draft, four eyes, immutable versions, comparison, what-if (C02, C06, C10, A12)."""
 
 import asyncio
+import base64
 from typing import Any
 
 import httpx
@@ -302,3 +303,11 @@ async def test_changes_need_if_match_and_another_project_sees_nothing(api: Gover
         assert answer.json()["detail"] == "there is no project 'fraud'"
     viewer = await api.as_caller("viewer").post(_BASE, json={"text": _text()})
     assert viewer.status_code == 403
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("place", [b"[9223372036854775808]", b"[-1e400]", b'["x"]', b"[1,2]", b"{}", b"\xff"])
+async def test_a_cursor_that_no_list_gave_out_is_refused(api: GovernanceApi, place: bytes) -> None:
+    cursor = base64.urlsafe_b64encode(place).rstrip(b"=").decode()
+    answer = await api.as_caller("viewer").get(f"{_BASE}/gate/versions", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-cursor")
