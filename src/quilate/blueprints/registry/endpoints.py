@@ -1,7 +1,5 @@
 """Routes of blueprints below ``/projects/{project}/blueprints``."""
 
-
-
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
