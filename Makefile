@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage gate acceptance docs lint types contracts bench clean
+.PHONY: help setup demo test coverage gate acceptance faults fuzz docs lint types contracts bench clean
 
 UV_VERSION := >=0.9,<1
 VENV := .venv
@@ -34,6 +34,12 @@ gate: setup ## Quilate judges itself
 
 acceptance: setup ## Judge well-known packages from PyPI (needs the network)
 	@$(BIN)/python scripts/acceptance.py
+
+faults: setup ## 10,000 checks under 200 kills: nothing lost, nothing twice
+	@$(BIN)/python -m tests.faults.campaign --runs 2500 --kills 200
+
+fuzz: setup ## Every operation of the API under hostile requests, once per role
+	@$(BIN)/python scripts/fuzz_api.py
 
 docs: setup ## Write the pages that come from the code
 	@$(BIN)/python scripts/generate_docs.py

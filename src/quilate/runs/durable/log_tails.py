@@ -5,12 +5,12 @@ import codecs
 import os
 from dataclasses import dataclass, field
 
-import psycopg
 import structlog
 
 from quilate.checks.context import LONGEST_LOG_BYTES
 from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.runs.durable.lanes import Job, JobKey
 from quilate.runs.durable.sql import QUERIES
 
@@ -100,6 +100,6 @@ class LogTails:
 
         try:
             await self._database.run(work, patience_seconds=5.0)
-        except (psycopg.Error, OSError) as error:
+        except (DATABASE_ERROR, OSError) as error:
             # A log is a convenience: a run must not fail for it.
             _LOG.warning("a log could not be kept", error=str(error))

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.waiting import happened
 from quilate.runs.durable.attempts import AttemptRunner
 from quilate.runs.durable.lanes import JobKey
@@ -94,7 +94,7 @@ class Presence:
                     continue
             try:
                 await self._reconcile()
-            except psycopg.Error as error:
+            except DATABASE_ERROR as error:
                 _LOG.warning("held work could not be read", error=str(error))
             self._runner.end_overdue()
 
@@ -107,7 +107,7 @@ class Presence:
             async with asyncio.timeout(left), self._database.connection() as connection:
                 cursor = await connection.execute(QUERIES["renew_lease"], arguments)
                 renewed = await cursor.fetchone() is not None
-        except (psycopg.Error, OSError, TimeoutError):
+        except (DATABASE_ERROR, OSError, TimeoutError):
             if time.monotonic() + self._margin < self._lease_end:
                 return False
             renewed = False

@@ -4,11 +4,11 @@ import asyncio
 import time
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.waiting import happened
 from quilate.runs.durable.cancelling import free_held_runs
 from quilate.runs.durable.sql import QUERIES
@@ -31,7 +31,7 @@ async def run_recovery(database: Database, stop: asyncio.Event) -> None:
             queues = await database.run(recover)
             for queue in queues:
                 wakeups.work_is_there(queue)
-        except (psycopg.Error, OSError) as error:
+        except (DATABASE_ERROR, OSError) as error:
             _LOG.warning("recovery could not look", error=str(error))
         await happened(stop, _LOOK_SECONDS)
 

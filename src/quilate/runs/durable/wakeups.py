@@ -5,12 +5,9 @@ A lost notice costs a second at most: workers look by themselves as well.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
-import psycopg
-
-from quilate.kit.database.addresses import connection_arguments
 from quilate.kit.database.database import Database
+from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.runs.durable.sql import QUERIES
 
 CONTROL = "control"
@@ -19,8 +16,10 @@ CONTROL = "control"
 CANCELLED = "cancelled"
 """The notice that something was cancelled: workers compare what they run with what is theirs."""
 
+CHANNEL = "quilate_work"
+"""Where notices are sent; ``kit.database.notices`` hears them."""
+
 _GATHERING_SECONDS = 0.005
-_PAUSE_SECONDS = 1.0
 
 
 class Wakeups:
@@ -41,21 +40,6 @@ class Wakeups:
         while self._queues:
             await asyncio.sleep(_GATHERING_SECONDS)
             queues, self._queues = sorted(self._queues), set()
-            with contextlib.suppress(psycopg.Error):
+            with contextlib.suppress(DATABASE_ERROR):
                 async with self._database.connection() as connection:
                     await connection.execute(QUERIES["notify"], {"queues": queues})
-
-
-async def notices(url: str) -> AsyncIterator[str]:
-    """Yield the names of queues that have work, and an empty name whenever the connection was made anew."""
-    while True:
-        try:
-            async with await psycopg.AsyncConnection.connect(
-                **connection_arguments(url), autocommit=True, application_name="quilate-listen"
-            ) as connection:
-                await connection.execute("LISTEN quilate_work")
-                yield ""
-                async for notice in connection.notifies():
-                    yield notice.payload
-        except psycopg.Error:
-            await asyncio.sleep(_PAUSE_SECONDS)

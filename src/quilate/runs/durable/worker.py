@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from quilate.domain.verdict import Completion
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.faults import DATABASE_ERROR
+from quilate.kit.database.notices import notices
 from quilate.kit.ids import uuid7
 from quilate.kit.tracing import PIPELINE_RESULT, PIPELINE_RUN_ID, span
 from quilate.kit.waiting import end_tasks, happened
@@ -44,7 +45,7 @@ from quilate.runs.durable.rows import (
 )
 from quilate.runs.durable.sql import QUERIES
 from quilate.runs.durable.steps import Chooser, Written, write_steps
-from quilate.runs.durable.wakeups import CANCELLED, CONTROL, Wakeups, notices
+from quilate.runs.durable.wakeups import CANCELLED, CHANNEL, CONTROL, Wakeups
 from quilate.runs.state import Attempt
 from quilate.seals.keys import SigningKey
 from quilate.seals.statement import Environment
@@ -158,7 +159,7 @@ class Worker:
         finally:
             self._parts.runner.close()
             await end_tasks((stopping, *loops, *self._background))
-            with contextlib.suppress(psycopg.Error, OSError):
+            with contextlib.suppress(DATABASE_ERROR, OSError):
                 await self._leave()
 
     async def _leave(self) -> None:
@@ -389,7 +390,7 @@ class Worker:
 
     async def _notices(self) -> None:
         mine = {CONTROL, *self._options.queues}
-        async for queue in notices(self._parts.database.url):
+        async for queue in notices(self._parts.database.url, CHANNEL):
             if queue == CANCELLED:
                 self._presence.look()
             elif not queue or queue in mine:
