@@ -37,7 +37,7 @@ EDITS: list[tuple[LiteralString, str]] = [
     ("UPDATE audit_entries SET leaf = leaf || '\\x0a'::bytea WHERE entry_index = 7", "entry"),
     ("UPDATE audit_entries SET leaf_hash = sha256('x') WHERE entry_index = 7", "entry"),
     (
-        "UPDATE audit_entries SET leaf = '[1]', leaf_hash = sha256('\\x00'::bytea || '[1]'::bytea) WHERE entry_index = 7",
+        "UPDATE audit_entries SET leaf = '[]', leaf_hash = sha256('\\x005b5d'::bytea) WHERE entry_index = 7",
         "entry",
     ),
     ("DELETE FROM audit_entries WHERE entry_index = 7", "missing"),

@@ -125,7 +125,7 @@ WHERE audit_cosignatures.signed_at < EXCLUDED.signed_at;
 SELECT max(size) AS size FROM audit_cosignatures;
 
 -- name: pending_count
-SELECT count(*) AS waiting FROM (SELECT FROM audit_pending LIMIT 100000) AS some;
+SELECT count(*) AS waiting FROM (SELECT FROM audit_pending LIMIT 100000) AS counted;
 
 -- name: entries_from
 SELECT entry_index, id, project_id, action, actor, subject, leaf, leaf_hash FROM audit_entries

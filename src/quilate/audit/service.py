@@ -264,7 +264,7 @@ def _no_cosignature() -> Problem:
         status=422,
         type="validation",
         detail="a line is no valid cosignature of this checkpoint by a configured witness",
-        next_step="have the witness's key added to `audit-witnesses` in the service's state directory",
+        next_step="have the witness's key added to QUILATE_WITNESSES, and sign the newest checkpoint",
     )
 
 
