@@ -1,10 +1,9 @@
 """Make text that others wrote harmless to look at: no terminal commands, no reversed or invisible characters."""
 
 import re
+from functools import cache
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[@-Z\\-_])")
-_ILLEGAL_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LAST_ONE_BYTE = 0xFF
 _LAST_TWO_BYTES = 0xFFFF
 
@@ -16,12 +15,18 @@ def without_ansi(text: str) -> str:
 
 def xml_text(text: str) -> str:
     """Return ``text`` with only the characters that XML 1.0 allows (production ``Char``)."""
-    return _ILLEGAL_IN_XML.sub("", without_ansi(text))
+    return _illegal_in_xml().sub("", without_ansi(text))
+
+
+@cache
+def _illegal_in_xml() -> re.Pattern[str]:
+    """Return the pattern; sets of characters this wide take milliseconds to compile, which most runs never need."""
+    return re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def unicode_text(text: str) -> str:
     """Return ``text`` with lone surrogates replaced, so that it can be written as UTF-8."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else re.sub(r"[\ud800-\udfff]", "\ufffd", text)
 
 
 def visible(character: str) -> str:

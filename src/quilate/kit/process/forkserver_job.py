@@ -20,6 +20,18 @@ _inherited_streams: list[Any] = []
 """The owner's stream objects are kept: one that went would write what it still holds to the job's own output."""
 
 
+def open_standard_streams() -> None:
+    """Give this process streams of its own over descriptors 0, 1 and 2, once for all jobs that are forked from it."""
+    _inherited_streams.extend((sys.stdin, sys.stdout, sys.stderr))
+    sys.stdin, sys.stdout, sys.stderr = _stream(0, "r"), _stream(1, "w"), _stream(2, "w")
+
+
+def _stream(descriptor: int, mode: str) -> TextIO:
+    stream = os.fdopen(descriptor, mode, encoding="utf-8", errors="replace", closefd=False)
+    assert isinstance(stream, io.TextIOWrapper)  # noqa: S101 - told to the type checker: the modes are text modes
+    return stream
+
+
 def run_and_exit(command: Command | int, *, answer: int, output: int) -> NoReturn:
     """Call the target, write its answer to the pipe ``answer``, and leave without running anything of the parent's.
 
@@ -61,17 +73,9 @@ def _isolate(output: int) -> None:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    _inherited_streams.extend((sys.stdin, sys.stdout, sys.stderr))
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
-    sys.stdin, sys.stdout, sys.stderr = _stream(0, "r"), _stream(1, "w"), _stream(2, "w")
-
-
-def _stream(descriptor: int, mode: str) -> TextIO:
-    stream = os.fdopen(descriptor, mode, encoding="utf-8", errors="replace", closefd=False)
-    assert isinstance(stream, io.TextIOWrapper)  # noqa: S101 - told to the type checker: the modes are text modes
-    return stream
 
 
 def _send(pipe: int, content: bytes) -> None:

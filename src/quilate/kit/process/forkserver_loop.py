@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import msgspec
 
-from quilate.kit.process.forkserver_job import run_and_exit
+from quilate.kit.process.forkserver_job import open_standard_streams, run_and_exit
 from quilate.kit.process.forkserver_protocol import (
     SERVER_FAULT,
     Command,
@@ -102,6 +102,7 @@ def serve_and_exit(connection: socket.socket, *, spares: int = 0, forked_from: i
         os.setsid()
         become_subreaper()
         _let_go(connection.fileno())
+        open_standard_streams()
         server = _Server(connection, spares)
         if forked_from:
             # Not SIGKILL: the jobs have to be ended first. Without a fork the starting thread may end before the owner.
@@ -264,12 +265,14 @@ class _Server:
         return _Child(process=process, answer=answer_reader, output=output_reader, commands=command_writer)
 
     def _keep_ready(self) -> None:
-        try:
-            spare = self._fork(None)
-        except OSError:
-            self._wanted_spares = 0  # The system has no room for children that only wait.
-            return
-        self._spares[spare.process] = spare
+        """Fork what is missing in a row: what the server touches between two forks is copied page by page."""
+        while len(self._spares) < self._wanted_spares:
+            try:
+                spare = self._fork(None)
+            except OSError:
+                self._wanted_spares = 0  # The system has no room for children that only wait.
+                return
+            self._spares[spare.process] = spare
 
     def _handed_to_spare(self, command: Command) -> _Child | None:
         content = frame(command)
