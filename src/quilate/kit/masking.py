@@ -8,6 +8,7 @@ Source: CPF and CNPJ check digits as the Receita Federal computes them (modulo 1
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 MASK = "[masked]"
@@ -46,9 +47,25 @@ _CNPJ_WEIGHTS = ((5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2), (6, 5, 4, 3, 2, 9, 8, 7, 
 _MODULUS = 11
 
 
+_harmless: set[str] = set()
+"""Short texts in which there was nothing to mask: most of what is logged comes again and again. Never a secret."""
+
+_MOST_HARMLESS, _LONGEST_HARMLESS = 4096, 64
+
+
 def mask_text(text: str) -> str:
     """Return a text with every secret and every personal datum replaced by ``[masked]``."""
-    text = text[:LONGEST_TEXT]
+    if text in _harmless:
+        return text
+    masked = _masked(text[:LONGEST_TEXT])
+    if masked == text and len(text) <= _LONGEST_HARMLESS:
+        if len(_harmless) >= _MOST_HARMLESS:
+            _harmless.clear()
+        _harmless.add(text)
+    return masked
+
+
+def _masked(text: str) -> str:
     if "://" in text:
         text = _USER_INFO.sub(f"{MASK}@", text)
     text = _NAMED.sub(rf"\g<1>{MASK}", text)
@@ -70,11 +87,16 @@ def mask_value(name: str, value: Any, depth: int = 0) -> Any:
     """
     if value is None or isinstance(value, bool | int | float):
         return value if name.lower() not in {"cpf", "cnpj"} else MASK
-    if _SECRET_NAME.search(name):
+    if _is_secret(name):
         return MASK
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value)} bytes"
     return mask_text(value) if isinstance(value, str) else _mask_inner(name, value, depth)
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _mask_inner(name: str, value: Any, depth: int) -> Any:

@@ -93,11 +93,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _mount(app: FastAPI, ground: Ground, mounted: Sequence[Mounted]) -> None:
-    for each in mounted:
-        for router in each.routers:
-            app.include_router(router, prefix=PREFIX)
-        for router in each.root_routers:
-            app.include_router(router)
+    # Routes are tried in their order, and the intake of pipelines is asked most of all: the routes of the root are few.
+    for router in (router for each in reversed(mounted) for router in each.root_routers):
+        app.include_router(router)
+    for router in (router for each in mounted for router in each.routers):
+        app.include_router(router, prefix=PREFIX)
     settings = ground.settings
     health = HealthService(
         {

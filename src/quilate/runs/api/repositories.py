@@ -1,5 +1,6 @@
 """What intake asks with every request, known for a moment: a project's repository, and that it may be cloned."""
 
+import asyncio
 import time
 from typing import Protocol
 from uuid import UUID
@@ -19,12 +20,23 @@ class Repositories:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[UUID, tuple[float, str]] = {}
+        self._reading = asyncio.Lock()
 
     async def of(self, project_id: UUID) -> str:
         """Return the address, empty where the project has none."""
+        known = self._remembered(project_id)
+        if known is not None:
+            return known
+        # Those who miss it together wait for one answer.
+        async with self._reading:
+            known = self._remembered(project_id)
+            return known if known is not None else await self._read(project_id)
+
+    def _remembered(self, project_id: UUID) -> str | None:
         known = self._known.get(project_id)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
+        return known[1] if known is not None and known[0] > time.monotonic() else None
+
+    async def _read(self, project_id: UUID) -> str:
         async with self._database.connection() as connection:
             cursor = await connection.execute(QUERIES["repository"], {"project": project_id})
             row = await cursor.fetchone()

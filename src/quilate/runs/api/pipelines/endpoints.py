@@ -1,6 +1,7 @@
 """Routes of the source document, at the root and below ``/api/v1``."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -59,6 +60,13 @@ PipelineRunId = Annotated[str, Path(max_length=64, description="As `POST /pipeli
 StatusWord = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Template:
+    """What logs and metrics read of a route."""
+
+    path: str
+
+
 class _Pipelines:
     """What the routes share."""
 
@@ -66,7 +74,13 @@ class _Pipelines:
         self.service = service
         self.access = access
         self.prefix = prefix
+        self._template = _Template(path=f"{prefix}/pipelines/run")
         self.documents = RunDocuments(service)
+
+    async def serve(self, request: Request) -> Response:
+        """Take a run in on the plain route, whose template logs and metrics look for in the scope."""
+        request.scope["route"] = self._template
+        return await self.start(request)
 
     async def start(self, request: Request) -> Response:
         """Take a run in: no query but the group commit, whose project and caller are known."""
@@ -155,6 +169,9 @@ def make_pipelines_router(service: RunService, access: Access, *, root: bool = F
     router = APIRouter(tags=[TAG])
     suffix = "_at_root" if root else ""
     pipelines = _Pipelines(service, access, "" if root else "/api/v1")
+    # What serves the requests: a route without dependencies, models or a response model to look at. The one below
+    # describes it.
+    router.add_route("/pipelines/run", pipelines.serve, methods=["POST"], include_in_schema=False)
 
     @router.post(
         "/pipelines/run",
