@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quilate.checks.model.model_metrics import ModelMetrics, ModelMetricsParameters
+from quilate.checks.model.model_metrics import ModelMetrics
+from quilate.checks.model.parameters import ModelMetricsParameters
 from quilate.checks.model.statistics.bootstrap import Estimate, estimates, needed_sample
 from quilate.checks.model.statistics.metrics import Confusion, Ranking, mean_of
 from quilate.domain.errors import ConfigurationError, EvidenceError

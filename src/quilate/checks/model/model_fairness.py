@@ -28,12 +28,12 @@ Equality of Opportunity in Supervised Learning (2016).
 
 import builtins
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
+from quilate.checks.model.parameters import ModelFairnessBinding, ModelFairnessParameters
 from quilate.domain.errors import ConfigurationError, ToolMissingError
 from quilate.domain.ids import RuleId
 from quilate.domain.severity import Severity
@@ -56,31 +56,6 @@ if TYPE_CHECKING:
     from quilate.checks.model.statistics.proportions import Disparity, Gap
 
 _NUMBERS = {"groups": "count", "smallest_group_size": "count", "rows": "count"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFairnessParameters:
-    """``max_disparity`` is a difference of shares; groups below ``min_group_size`` rows are not compared."""
-
-    max_disparity: Decimal
-    measure: Literal["demographic_parity", "equal_opportunity", "equalized_odds"]
-    min_group_size: int
-    decision_threshold: Decimal
-    confidence: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFairnessBinding:
-    """Which file and which of its columns; ``y_true`` is needed for all but demographic parity."""
-
-    predictions: str
-    groups: tuple[str, ...]
-    y_true: str = "y_true"
-    y_pred: str = "y_pred"
-    score: str = "score"
-    positive: str | int | bool = "1"
-    delimiter: str = ""
-    encoding: str = "utf-8"
 
 
 class ModelFairness:

@@ -30,12 +30,18 @@ quilate/checks/model/statistics/metrics.py.
 
 import builtins
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
+from quilate.checks.model.parameters import (
+    BASELINE_GAIN,
+    METRIC_UNITS,
+    REGRESSION_METRICS,
+    ModelMetricsBinding,
+    ModelMetricsParameters,
+)
 from quilate.domain.errors import ConfigurationError, ToolMissingError
 from quilate.domain.ids import RuleId
 from quilate.domain.nearest import nearest_hint
@@ -53,50 +59,6 @@ from quilate.evidence.model import (
 
 if TYPE_CHECKING:
     from quilate.checks.model.statistics.bootstrap import Estimate
-
-CLASSIFICATION_METRICS = {
-    "accuracy": "ratio",
-    "balanced_accuracy": "ratio",
-    "precision": "ratio",
-    "recall": "ratio",
-    "f1_score": "ratio",
-    "roc_auc": "ratio",
-    "pr_auc": "ratio",
-    "log_loss": "",
-    "brier_score": "",
-}
-REGRESSION_METRICS = {"mean_squared_error": "", "mean_absolute_error": "", "r2": ""}
-METRIC_UNITS = {**CLASSIFICATION_METRICS, **REGRESSION_METRICS}
-"""All metrics with their unit."""
-
-BASELINE_GAIN = "baseline_gain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelMetricsParameters:
-    """Limits by metric, and how intervals are made; ``seed`` fixes them."""
-
-    min_metrics: Mapping[str, Decimal]
-    max_metrics: Mapping[str, Decimal]
-    must_beat_baseline: bool
-    decision_threshold: Decimal
-    confidence: Decimal
-    bootstrap_samples: int
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelMetricsBinding:
-    """Which file and which of its columns; ``y_pred`` and ``score`` need not both be there."""
-
-    predictions: str
-    y_true: str = "y_true"
-    y_pred: str = "y_pred"
-    score: str = "score"
-    positive: str | int | bool = "1"
-    task: Literal["auto", "classification", "regression"] = "auto"
-    delimiter: str = ""
-    encoding: str = "utf-8"
 
 
 class ModelMetrics:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from quilate.checks.model.model_fairness import ModelFairnessBinding, ModelFairnessParameters
+from quilate.checks.model.parameters import ModelFairnessBinding, ModelFairnessParameters
 from quilate.checks.model.statistics import predictions as read
 from quilate.checks.model.statistics.proportions import Disparity, Proportion, disparity
 from quilate.checks.tables.model import Table

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from quilate.checks.model.model_metrics import (
+from quilate.checks.model.parameters import (
     BASELINE_GAIN,
     CLASSIFICATION_METRICS,
     REGRESSION_METRICS,
