@@ -112,6 +112,22 @@ def test_a_key_is_rotated_from_the_command_line(database_url: str, state: Path) 
     assert audit(state, database_url, "verify", "--key", before[0]).code == 0
 
 
+def test_an_export_comes_from_a_service_with_an_auditors_token(database_url: str, state: Path) -> None:
+    async def exported(log: Log) -> list[bytes]:
+        await log.grow(5)
+        return await log.export()
+
+    lines = over(database_url, state, exported)
+    (state.parent / "token").write_text("secret-token", encoding="utf-8")
+    with serving(b"".join(lines)) as (address, asked):
+        options = ("--server", address, "--token-file", "token", "--output", "audit.ndjson")
+        done = quilate(state.parent, "audit", "export", *options)
+
+    assert done.code == 0, done.errors
+    assert asked == ["/api/v1/audit/export Bearer secret-token"]
+    assert quilate(state.parent, "audit", "verify", "audit.ndjson", "--head", ".quilate/audit-head").code == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -201,14 +217,14 @@ def test_a_deploy_gate_judges_a_bundle_offline(sealed: dict[str, Any], state: Pa
 
 
 @contextmanager
-def serving(answer: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+def serving(answer: dict[str, Any] | bytes) -> Iterator[tuple[str, list[str]]]:
     """Give the address of a server that answers like the service, and the requests that came."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(f"{self.path} {self.headers.get('Authorization', '')}")
-            body = json.dumps(answer).encode()
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -23,6 +23,7 @@ from quilate.kit.web.hosts import HostGuard
 from quilate.kit.web.idempotency import forget_expired_keys
 from quilate.kit.web.limits import BodyLimit, BodyLimiter, ConcurrencyLimiter, RateLimiter
 from quilate.kit.web.observed import Observed
+from quilate.ops.audit_look import audit_look
 from quilate.ops.endpoints import make_router
 from quilate.ops.gauges import database_readings, pool_readings
 from quilate.ops.health import HealthService, database_look, disk_look, queue_look
@@ -104,6 +105,7 @@ def _mount(app: FastAPI, ground: Ground, mounted: Sequence[Mounted]) -> None:
             "database": database_look(ground.database),
             "queue": queue_look(ground.database),
             "disk": disk_look(settings.artifact_directory),
+            "audit": audit_look(ground.database),
         }
     )
     ground.metrics.register_collector("database", database_readings(ground.database))
