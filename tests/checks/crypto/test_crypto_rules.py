@@ -84,14 +84,19 @@ BREAKING = [
     (ASYMMETRIC + "rsa.generate_private_key(65537, 1024)\n", ["QL-CRY-020"]),
     (ASYMMETRIC + "BITS = 2 ** 10\nrsa.generate_private_key(public_exponent=65537, key_size=BITS)\n", ["QL-CRY-020"]),
     ("from Crypto.PublicKey import RSA\nRSA.generate(1024)\n", ["QL-CRY-020"]),
-    (ASYMMETRIC + "dsa.generate_private_key(1024)\n", ["QL-CRY-020"]),
     (ASYMMETRIC + "dh.generate_parameters(2, 1024)\n", ["QL-CRY-020"]),
     (ASYMMETRIC + "ec.generate_private_key(ec.SECP192R1())\n", ["QL-CRY-021"]),
     (ASYMMETRIC + "ec.generate_private_key(ec.SECT163K1)\n", ["QL-CRY-021"]),
     ("from Crypto.PublicKey import ECC\nECC.generate(curve='P-192')\n", ["QL-CRY-021"]),
     (ASYMMETRIC + "def f(public):\n    return public.encrypt(b'm', padding.PKCS1v15())\n", ["QL-CRY-022"]),
     ("from Crypto.Cipher import PKCS1_v1_5\nPKCS1_v1_5.new(k)\n", ["QL-CRY-022"]),
+    # 023: signatures
+    (ASYMMETRIC + "dsa.generate_private_key(1024)\n", ["QL-CRY-023"]),
+    (ASYMMETRIC + "dsa.generate_private_key(3072)\n", ["QL-CRY-023"]),
+    ("from Crypto.PublicKey import DSA\nDSA.generate(2048)\n", ["QL-CRY-023"]),
     # 030 to 036: passwords
+    ("import hashlib, os\nhashlib.pbkdf2_hmac('sha1', p, os.urandom(16), 1_399_999)\n", ["QL-CRY-030"]),
+    ("import hashlib, os\nhashlib.pbkdf2_hmac('sha512', p, os.urandom(16), 219_999)\n", ["QL-CRY-030"]),
     ("import hashlib, os\nhashlib.pbkdf2_hmac('sha256', p, os.urandom(16), 100_000)\n", ["QL-CRY-030"]),
     (
         "from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC\n"
@@ -170,6 +175,8 @@ SOUND = [
     ASYMMETRIC + "ec.generate_private_key(ec.SECP256R1())\n",
     ASYMMETRIC + "def f(key):\n    return key.sign(b'm', padding.PKCS1v15(), h)\n",
     "import hashlib, os\nhashlib.pbkdf2_hmac('sha256', p, os.urandom(16), 600_000)\n",
+    "import hashlib, os\nhashlib.pbkdf2_hmac('sha1', p, os.urandom(16), 1_400_000)\n",
+    "import hashlib, os\nhashlib.pbkdf2_hmac('sha512', p, os.urandom(16), 220_000)\n",
     "import hashlib, os\nhashlib.scrypt(p, salt=os.urandom(16), n=2**17, r=8, p=1)\n",
     "import bcrypt\nbcrypt.gensalt()\n",
     "import argon2\nargon2.PasswordHasher()\n",
@@ -201,3 +208,9 @@ def test_sound_code_is_left_alone(tmp_path: Path, code: str) -> None:
     evidence = run_check("CRYPTO_ANALYSIS", tmp_path)
     assert evidence.findings == ()
     assert evidence.undecided == ()
+
+
+def test_a_blueprint_that_allows_dsa_still_has_its_least_length(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text(ASYMMETRIC + "dsa.generate_private_key(1024)\ndsa.generate_private_key(2048)\n")
+    evidence = run_check("CRYPTO_ANALYSIS", tmp_path, parameters={"forbidden_algorithms": ["MD5"]})
+    assert [(finding.rule, finding.measured) for finding in evidence.findings] == [("QL-CRY-020", "1024 bits")]

@@ -1,7 +1,7 @@
 """The rules of CRYPTO_ANALYSIS: severity, fix and source of each.
 
 Source: NIST SP 800-131A Rev. 3 (initial public draft, October 2024), NIST SP 800-38A/38D/132, RFC 9325, RFC 8725, the
-OWASP Password Storage Cheat Sheet (2023 figures), and the CWE entry that each rule's address leads to.
+OWASP Password Storage Cheat Sheet (revision of March 2026), and the CWE entry that each rule's address leads to.
 """
 
 from quilate.checks.crypto.model import Rule
@@ -9,7 +9,7 @@ from quilate.domain.severity import Severity
 
 _CWE = "https://cwe.mitre.org/data/definitions/{}.html"
 _NIST = "NIST SP 800-131A Rev. 3"
-_OWASP = "OWASP Password Storage Cheat Sheet 2023"
+_OWASP = "OWASP Password Storage Cheat Sheet, March 2026"
 
 
 def _rule(number: str, severity: Severity, title: str, fix: str, source: str, cwe: int) -> Rule:  # noqa: PLR0913, PLR0917 - a table's columns
@@ -31,7 +31,7 @@ SHA1 = _rule(
     Severity.MEDIUM,
     "SHA-1, for which collisions are known",
     "Use SHA-256 or SHA3-256; pass `usedforsecurity=False` to hashlib where nothing depends on it",
-    f"{_NIST} Tables 4 and 9; RFC 9325 section 4.5",
+    f"{_NIST} section 11; RFC 9325 section 4.5",
     328,
 )
 NOT_APPROVED = _rule(
@@ -47,7 +47,7 @@ BROKEN_CIPHER = _rule(
     Severity.HIGH,
     "A cipher that is broken or has blocks of 64 bits",
     "Use AES-GCM or ChaCha20-Poly1305",
-    f"{_NIST} Table 1",
+    f"{_NIST} section 2.1",
     327,
 )
 ECB_MODE = _rule(
@@ -55,7 +55,7 @@ ECB_MODE = _rule(
     Severity.HIGH,
     "ECB mode, which shows equal blocks as equal",
     "Use an authenticated mode such as GCM with a nonce that is never used twice",
-    f"{_NIST} Table 2",
+    f"{_NIST} section 2.2",
     327,
 )
 UNAUTHENTICATED_MODE = _rule(
@@ -103,8 +103,16 @@ PKCS1_ENCRYPTION = _rule(
     Severity.MEDIUM,
     "RSA encryption with PKCS #1 v1.5 padding",
     "Use OAEP with SHA-256",
-    "RFC 8017 section 7.2; NIST SP 800-131A section 7",
+    f"RFC 8017 section 7.2; {_NIST} section 7",
     780,
+)
+WITHDRAWN_SIGNATURE = _rule(
+    "023",
+    Severity.MEDIUM,
+    "A signature algorithm that is withdrawn",
+    "Sign with Ed25519, with ECDSA over P-256, or with RSA-PSS and 3072 bits; keep DSA for verifying old signatures",
+    f"{_NIST} section 3; FIPS 186-5",
+    327,
 )
 PBKDF2_ITERATIONS = _rule(
     "030",

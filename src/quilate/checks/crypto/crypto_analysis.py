@@ -21,7 +21,8 @@ from outside is not followed.
 Raises: EvidenceError where a bound path holds nothing.
 
 Source: NIST SP 800-131A Rev. 3 (initial public draft, October 2024), RFC 9325, RFC 8725, OWASP Password Storage Cheat
-Sheet (2023).
+Sheet (revision of March 2026). New DSA keys are forbidden at every length since FIPS 186-5; `min_dsa_bits`, of FIPS
+186-4, counts where a blueprint allows them.
 """
 
 import gc
@@ -112,21 +113,21 @@ class CryptoAnalysis:
     parameters: ClassVar[type] = CryptoAnalysisParameters
     binding: ClassVar[type] = CryptoAnalysisBinding
     type: ClassVar[str] = "CRYPTO_ANALYSIS"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     profile: ClassVar[Mapping[str, Any]] = {
         "severity_threshold": "medium",
         "forbidden_algorithms": (
             *("MD2", "MD4", "MD5", "SHA-1"),
-            *("DES", "3DES", "RC2", "RC4", "Blowfish", "CAST5", "IDEA", "SEED", "ECB"),
+            *("DES", "3DES", "RC2", "RC4", "Blowfish", "CAST5", "IDEA", "SEED", "ECB", "DSA"),
         ),
         "approved_algorithms": (),
         "min_rsa_bits": Decimal(2048),
         "min_dsa_bits": Decimal(2048),
         "min_dh_bits": Decimal(2048),
         "min_curve_bits": Decimal(224),
-        "min_pbkdf2_iterations_sha1": Decimal(1_300_000),
+        "min_pbkdf2_iterations_sha1": Decimal(1_400_000),
         "min_pbkdf2_iterations_sha256": Decimal(600_000),
-        "min_pbkdf2_iterations_sha512": Decimal(210_000),
+        "min_pbkdf2_iterations_sha512": Decimal(220_000),
         "min_scrypt_n": Decimal(131_072),
         "min_bcrypt_cost": Decimal(10),
         "min_argon2_memory": Decimal(19_456),

@@ -73,7 +73,8 @@ def _short(algorithm: str, position: int, *keywords: str) -> CallRule:
         bits = site.number(site.argument(position, *keywords))
         limits = site.limits
         least = {"RSA": limits.min_rsa_bits, "DSA": limits.min_dsa_bits}.get(algorithm, limits.min_dh_bits)
-        if bits is not None and bits < least:
+        # What is forbidden at any length is reported already.
+        if bits is not None and bits < least and algorithm not in limits.forbidden:
             message = f"The {algorithm} key has {bits} bits"
             site.report(SHORT_KEY, message, measured=f"{bits} bits", limit=f"at least {least} bits")
 

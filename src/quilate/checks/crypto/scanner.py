@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from quilate.checks.crypto.catalogue import BROKEN_CIPHER, BROKEN_HASH, ECB_MODE, NOT_APPROVED, SHA1
+from quilate.checks.crypto.catalogue import (
+    BROKEN_CIPHER,
+    BROKEN_HASH,
+    ECB_MODE,
+    NOT_APPROVED,
+    SHA1,
+    WITHDRAWN_SIGNATURE,
+)
 from quilate.checks.crypto.model import Hit, Limits, Rule, Use
 from quilate.checks.crypto.resolver import constant, qualified
 from quilate.checks.crypto.scopes import Scope, bind_import, bind_target
@@ -47,6 +54,7 @@ _RULE_OF_ALGORITHM = {
     "IDEA": BROKEN_CIPHER,
     "SEED": BROKEN_CIPHER,
     "ECB": ECB_MODE,
+    "DSA": WITHDRAWN_SIGNATURE,
 }
 
 
