@@ -51,7 +51,7 @@ from quilate.seals.keys import SigningKey
 from quilate.seals.statement import Environment
 
 _LOG = structlog.get_logger("quilate.worker")
-_LARGEST_BATCH = 512
+_LARGEST_BATCH = 256
 _LOOK_SECONDS = 1.0
 _KEPT_RUNS = 2048
 _MOST_LOSSES = 3
@@ -75,7 +75,7 @@ class WorkerOptions:
 
     queues: frozenset[str] = frozenset({"code", "data", "ml", "security"})
     capacity: int = max(4, 2 * (os.cpu_count() or 2))
-    runs: int = 64
+    runs: int = 128
     concurrent_runs: int = 200
     lease_seconds: float = 15.0
     beat_seconds: float = 5.0
