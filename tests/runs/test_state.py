@@ -145,10 +145,8 @@ def test_needs_outside_a_partial_plan_are_left_out() -> None:
 
 
 def test_the_drawing_shows_exactly_the_transitions_that_the_code_makes() -> None:
-    drawn = {
-        (match[1], match[2])
-        for match in re.finditer(r"^\s+(\w+) --> (\w+):", DOCUMENT.read_text(encoding="utf-8").partition("## The steps of a durable run")[0], re.MULTILINE)
-    }
+    text = DOCUMENT.read_text(encoding="utf-8").partition("## The steps of a durable run")[0]
+    drawn = {(match[1], match[2]) for match in re.finditer(r"^\s+(\w+) --> (\w+):", text, re.MULTILINE)}
     made: set[tuple[str, str]] = set()
 
     def note(before: Snapshot, after: Snapshot) -> None:

@@ -104,8 +104,12 @@ class Context(Protocol):
     binding: Any
     severity_threshold: Severity
     workspace: Workspace
-    scratch: Path
     timeout: float
+
+    @property
+    def scratch(self) -> Path:
+        """A directory of this check alone."""
+        ...
 
     def tool(self, tool: Tool) -> str:
         """Return the absolute path of a tool.
