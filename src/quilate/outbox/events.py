@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from quilate.kit.database.arrays import text_array, uuid_array
 from quilate.kit.database.database import Connection
 from quilate.kit.database.queries import load_queries
 from quilate.kit.ids import uuid7
@@ -34,10 +35,10 @@ async def append_events(connection: Connection, events: Sequence[OutgoingEvent])
     await connection.execute(
         _QUERIES["append_events"],
         {
-            "ids": [uuid7() for _ in events],
-            "types": [event.type for event in events],
-            "projects": [event.project_id for event in events],
-            "subjects": [event.subject for event in events],
-            "data": [msgspec.json.encode(event.data).decode() for event in events],
+            "ids": uuid_array(uuid7() for _ in events),
+            "types": text_array(event.type for event in events),
+            "projects": uuid_array(event.project_id for event in events),
+            "subjects": text_array(event.subject for event in events),
+            "data": text_array(msgspec.json.encode(event.data).decode() for event in events),
         },
     )

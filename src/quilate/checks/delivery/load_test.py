@@ -33,10 +33,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from quilate.checks.api import Canary, Context, Inputs, Isolation, Queue
-from quilate.checks.delivery.latency.client import Measurement, RequestPlan, measure
 from quilate.checks.delivery.latency.statistics import (
     QuantileEstimate,
     estimate_quantile,
@@ -66,6 +65,9 @@ from quilate.evidence.model import (
     number_fact,
 )
 from quilate.kit.words import counted
+
+if TYPE_CHECKING:
+    from quilate.checks.delivery.latency.client import Measurement, RequestPlan
 
 MAX_REQUESTS = 100_000
 """No blueprint may ask for more requests, nor for more than ``MAX_CONCURRENCY`` at once."""
@@ -163,6 +165,8 @@ class LoadTest:
 
     def run(self, context: Context) -> Evidence:
         """Send the requests and judge their latencies."""
+        from quilate.checks.delivery.latency.client import measure  # noqa: PLC0415 - loads asyncio
+
         parameters: LoadTestParameters = context.parameters
         _require_sensible(parameters)
         endpoint = parse_endpoint(context.binding.url)
@@ -213,7 +217,9 @@ def _require_sensible(parameters: LoadTestParameters) -> None:
         raise ConfigurationError("request_timeout_seconds must be greater than zero")
 
 
-def _plan(context: Context, parameters: LoadTestParameters, endpoint: Endpoint) -> RequestPlan:
+def _plan(context: Context, parameters: LoadTestParameters, endpoint: Endpoint) -> "RequestPlan":
+    from quilate.checks.delivery.latency.client import RequestPlan  # noqa: PLC0415 - loads asyncio
+
     binding: LoadTestBinding = context.binding
     low_rank = quantile_ranks(parameters.requests, 0.95, float(parameters.confidence)).low
     headers = {"User-Agent": "quilate", "Accept": "*/*", **binding.headers}
@@ -248,7 +254,7 @@ def _require_headers(headers: Mapping[str, str]) -> None:
             )
 
 
-def _evidence(result: Measurement, parameters: LoadTestParameters, endpoint: Endpoint) -> Evidence:
+def _evidence(result: "Measurement", parameters: LoadTestParameters, endpoint: Endpoint) -> Evidence:
     confidence = float(parameters.confidence)
     ordered = sorted(result.latencies)
     estimates = {name: estimate_quantile(ordered, quantile, confidence) for name, quantile in _QUANTILES if ordered}
@@ -319,7 +325,7 @@ def _judge_latency(
     return (), (open_question,)
 
 
-def _judge_errors(result: Measurement, parameters: LoadTestParameters, endpoint: Endpoint) -> tuple[Finding, ...]:
+def _judge_errors(result: "Measurement", parameters: LoadTestParameters, endpoint: Endpoint) -> tuple[Finding, ...]:
     failed = sum(result.errors.values())
     if Decimal(failed) / result.sent <= parameters.max_error_ratio:
         return ()
@@ -338,7 +344,7 @@ def _judge_errors(result: Measurement, parameters: LoadTestParameters, endpoint:
     return (finding,)
 
 
-def _notes(result: Measurement, parameters: LoadTestParameters) -> tuple[str, ...]:
+def _notes(result: "Measurement", parameters: LoadTestParameters) -> tuple[str, ...]:
     notes = []
     sent = f"{result.sent} of {counted(parameters.requests, 'request')}"
     if result.decided_early:

@@ -27,7 +27,6 @@ are high or critical; broken promises of the document are medium or low.
 """
 
 import json
-import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -204,6 +203,8 @@ class _Attack:
         attacked = [operation for operation in operations(document) if operation.text_fields]
         if not attacked:
             return [], 0
+        import ssl  # noqa: PLC0415 - beside its only use
+
         import httpx  # noqa: PLC0415 - heavy, and only this check's own process needs it
 
         verify = base.startswith("https:") and ssl.create_default_context(cadata=self._authorities or None)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,20 @@ from starlette.types import Receive, Scope, Send
 HEARTBEAT_SECONDS = 15.0
 LONGEST_EVENT_ID = 256
 MEDIA_TYPE = "text/event-stream"
+
+EVENT_SCHEMA: Mapping[str, Any] = {
+    "title": "ServerSentEvent",
+    "description": "One event of the stream.",
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "data": {"type": "string", "description": "JSON of one line."},
+        "event": {"type": "string", "description": "Its name."},
+        "id": {"type": "string", "description": "To be sent as `Last-Event-ID` by a reader that comes back."},
+        "retry": {"type": "integer", "description": "Milliseconds after which to come back."},
+    },
+}
+"""Describes a stream in OpenAPI, event by event as its readers take it."""
 
 _HEARTBEAT = b": still here\n\n"
 

@@ -1,15 +1,16 @@
 """Reading an OpenAPI document that a stranger may have written, and what of it the probes need."""
 
-import http.client
 import json
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from quilate.checks.endpoints import Endpoint, failure_reason
 from quilate.domain.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 MAX_DOCUMENT_BYTES = 8 << 20
 """Documents beyond 8 MiB are refused."""
@@ -50,6 +51,8 @@ def fetch_document(endpoint: Endpoint, headers: Mapping[str, str], *, timeout: f
     Raises:
         EvidenceError: It cannot be had, or is larger than ``MAX_DOCUMENT_BYTES``.
     """
+    import http.client  # noqa: PLC0415 - only the check's own process needs it, not the planner
+
     try:
         connection = _connection(endpoint, timeout, authorities)
         try:
@@ -74,7 +77,10 @@ def fetch_document(endpoint: Endpoint, headers: Mapping[str, str], *, timeout: f
     return content
 
 
-def _connection(endpoint: Endpoint, timeout: float, authorities: str) -> http.client.HTTPConnection:
+def _connection(endpoint: Endpoint, timeout: float, authorities: str) -> "HTTPConnection":
+    import http.client  # noqa: PLC0415 - loaded by the caller already
+    import ssl  # noqa: PLC0415 - beside its only use
+
     if endpoint.scheme == "http":
         return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout)
     context = ssl.create_default_context(cadata=authorities or None)

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
-from quilate.kit.web.sse import MEDIA_TYPE, EventStream
+from quilate.kit.web.sse import EVENT_SCHEMA, MEDIA_TYPE, EventStream
 from quilate.runs.api.answers import answers_of
 from quilate.runs.api.documents.endpoints import wants_text
 from quilate.runs.api.service import RunService
@@ -30,7 +30,7 @@ After = Annotated[
 
 
 def _stream_answers(description: str, **more: Any) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: {"schema": {"type": "string"}}, **more}
+    content = {MEDIA_TYPE: {"schema": dict(EVENT_SCHEMA)}, **more}
     return {
         200: {"description": description, "content": content},
         204: {"description": "It has ended, and the reader has seen all of it: no need to come back."},
