@@ -12,6 +12,10 @@ MIGRATIONS = (
     "quilate.runs.durable:migrations/0001_runs.sql",
     "quilate.waivers.requests:migrations/0001_waivers.sql",
     "quilate.runs.schedules:migrations/0001_schedules.sql",
+    "quilate.accounts:migrations/0002_identity.sql",
+    "quilate.kit.secrets:migrations/0001_secrets.sql",
+    "quilate.runs.triggers:migrations/0001_triggers.sql",
+    "quilate.deliveries:migrations/0001_deliveries.sql",
 )
 
 

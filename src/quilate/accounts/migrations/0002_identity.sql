@@ -1,0 +1,1 @@
+-- Sessions, service accounts, trust in other issuers, access to evidence.

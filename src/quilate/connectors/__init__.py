@@ -1,0 +1,1 @@
+"""Adapters to the tools that teams already use: one file each, one contract suite for each kind."""

@@ -1,0 +1,1 @@
+"""Connectors that tell people."""

@@ -1,0 +1,1 @@
+"""Secrets of projects and connections, encrypted at rest."""

@@ -1,0 +1,1 @@
+"""All that plugins may import."""
