@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage gate acceptance faults fuzz docs lint types contracts bench clean
+.PHONY: help setup demo test gate acceptance faults fuzz docs lint types contracts bench clean
 
 UV_VERSION := >=0.9,<1
 VENV := .venv
@@ -22,11 +22,9 @@ setup: $(VENV)/.synced ## Make .venv with quilate in it
 demo: setup ## Run the main job: reject, fix, approve, undecided, verify
 	@$(BIN)/quilate demo
 
-test: setup ## Run the tests
-	@$(BIN)/pytest -n 2
-
-# The tests of process isolation are left to `make test`: here a tracer would write its data in what they kill.
-coverage: setup ## Run the tests again and hold branch coverage to its gate
+# The tests of process isolation go without the tracer: it would write its data in what they kill.
+test: setup ## Run the tests and hold branch coverage to its gate
+	@$(BIN)/pytest -n 2 tests/kit/process
 	@$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --ignore=tests/kit/process
 
 gate: setup ## Quilate judges itself

@@ -196,7 +196,7 @@ class TestBombs:
         (zip_files(FILES)[:-30], "damaged"),
         (b"PK\x03\x04" + bytes(200), "damaged"),
         (b"\x1f\x8b" + bytes(200), "damaged"),
-        (gzip.compress(b"no tar at all" * 100), "damaged"),
+        (gzip.compress(b"no tar at all" * 100, mtime=0), "damaged"),
     ],
 )
 def test_what_is_no_whole_archive_is_named(tmp_path: Path, content: bytes, said: str) -> None:
