@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from importlib import import_module
 
 import structlog
 from fastapi import FastAPI
@@ -47,6 +48,9 @@ _DESCRIPTION = (
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; its database opens with its life, so that it can be described without one."""
     configure_logging(settings.log_level)
+    for name in settings.plugins:
+        # Blueprints are refused for check types that are not known.
+        import_module(name)
     metrics = Metrics()
     database = Database.prepared(
         settings.database_url,

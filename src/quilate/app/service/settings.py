@@ -276,7 +276,7 @@ VARIABLES: tuple[Variable, ...] = tuple(
         ("QUILATE_CHECKS_PER_WORKER", "checks_per_worker", _number(1, 256), "one for each core, at most 8",
          "Checks that one worker process runs at a time."),
         ("QUILATE_PLUGINS", "plugins", _modules, "none",
-         "Python modules, with commas, that workers and the processes of their checks load first."),
+         "Python modules, with commas, that the API, workers and the processes of their checks load first."),
         ("QUILATE_REPOSITORY_ROOTS", "repository_roots", _roots, "none; in the single-user mode `/`",
          "Directories, with commas, below which repositories may be cloned by path; `{project}` stands for the slug."),
         ("QUILATE_DATA_ROOTS", "data_roots", _roots, "none; in the single-user mode `/`",
