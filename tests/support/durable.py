@@ -15,7 +15,7 @@ from quilate.kit.metrics import Metrics
 from quilate.runs.durable.assembly import assembled_worker
 from quilate.runs.durable.intake import insert_runs
 from quilate.runs.durable.model import Submission, Submitted
-from quilate.runs.durable.planning import ProjectRules
+from quilate.runs.durable.planning import ProjectRules, Rules
 from quilate.runs.durable.preparation import Trees
 from quilate.runs.durable.recovery import run_recovery
 from quilate.runs.durable.worker import Worker, WorkerOptions
@@ -88,6 +88,7 @@ async def running_worker(  # noqa: PLR0913 - what a test may choose
     *,
     blueprint_text: str = "",
     trees: Trees | None = None,
+    rules: Rules | None = None,
     options: WorkerOptions | None = None,
     stop: asyncio.Event | None = None,
     metrics: Metrics | None = None,
@@ -99,7 +100,7 @@ async def running_worker(  # noqa: PLR0913 - what a test may choose
         url,
         state=directory / f"worker-{uuid4().hex}",
         trees=trees or NoTrees(),
-        rules=FixedRules(blueprint_text),
+        rules=rules or FixedRules(blueprint_text),
         artifacts=DirectoryArtifactStore(directory / "artifacts"),
         key=local_key(),
         options=chosen,

@@ -21,7 +21,8 @@ from quilate.policy.decision import decide, decision_bytes, input_bytes
 from quilate.policy.model import DecisionInput, JudgedCheck, PolicyRule, VersionedDocument
 from quilate.runs.durable.intake import insert_runs
 from quilate.runs.durable.model import Submission
-from quilate.runs.durable.preparation import OutlinedCheck, PlanText, PreparationDocument
+from quilate.runs.durable.plan_request import OutlinedCheck, PlanText
+from quilate.runs.durable.preparation import PreparationDocument
 from quilate.runs.durable.rows import encoded_evidence
 from quilate.runs.workspaces.model import Source, SourceKind
 from quilate.seals.keys import SigningKey

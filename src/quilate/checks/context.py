@@ -35,7 +35,8 @@ class ContextSpec:
     ``parameters`` and ``binding`` are the plain documents of the check's dataclasses. ``secrets`` maps the names that
     the project file allows to environment variables of the runner; only their names travel. ``log`` is a file that the
     output of the check's programs is added to as it comes, for people who follow it; empty for none. ``traceparent`` is
-    the W3C trace that the check is part of; its programs get it as ``TRACEPARENT``.
+    the W3C trace that the check is part of; its programs get it as ``TRACEPARENT``. ``secrets_withheld`` says that the
+    change comes from a fork, whose checks get none.
     """
 
     check_id: str
@@ -52,6 +53,7 @@ class ContextSpec:
     secrets: Mapping[str, str] | None = None
     log: str = ""
     traceparent: str = ""
+    secrets_withheld: bool = False
 
 
 class LocalContext:
@@ -172,6 +174,11 @@ class LocalContext:
 
     def secret(self, name: str) -> str:
         """Return a secret that the project file allows by name."""
+        if self._spec.secrets_withheld:
+            raise EvidenceError(
+                f"secret {name!r} is not given to a change from a fork",
+                next_step="have a member push the branch to the repository itself once the change was read",
+            )
         variable = (self._spec.secrets or {}).get(name, "")
         value = os.environ.get(variable, "")
         if not value:

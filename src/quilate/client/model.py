@@ -46,6 +46,7 @@ class Run:
     held: bool = False
     priority: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    trigger: Mapping[str, Any] | None = None
     subject: RunSubject | None = None
     concurrency_key: str | None = None
     rerun_of: UUID | None = None

@@ -14,6 +14,7 @@ MIGRATIONS = (
     "quilate.runs.schedules:migrations/0001_schedules.sql",
     "quilate.accounts:migrations/0002_identity.sql",
     "quilate.kit.secrets:migrations/0001_secrets.sql",
+    "quilate.runs.durable:migrations/0002_pull_requests.sql",
     "quilate.runs.triggers:migrations/0001_triggers.sql",
     "quilate.deliveries:migrations/0001_deliveries.sql",
 )

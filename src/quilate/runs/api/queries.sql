@@ -7,6 +7,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 -- name: list_runs
 SELECT r.id, r.status, r.held, r.verdict, r.priority, r.version, r.submitted_at, r.started_at, r.ended_at,
     r.concurrency_key, s.event, s.actor, s.rerun_of, s.document->'source' AS source, s.document->'parameters' AS parameters,
+    s.document->'trigger' AS trigger,
     p.subject_kind, p.subject_name, p.subject_digest, p.revision, p.branch
 FROM runs AS r
 JOIN run_submissions AS s ON s.run_id = r.id
@@ -29,6 +30,7 @@ LIMIT %(limit)s;
 -- name: list_runs_of_subject
 SELECT r.id, r.status, r.held, r.verdict, r.priority, r.version, r.submitted_at, r.started_at, r.ended_at,
     r.concurrency_key, s.event, s.actor, s.rerun_of, s.document->'source' AS source, s.document->'parameters' AS parameters,
+    s.document->'trigger' AS trigger,
     p.subject_kind, p.subject_name, p.subject_digest, p.revision, p.branch
 FROM run_preparations AS p
 JOIN runs AS r ON r.id = p.run_id
@@ -52,10 +54,11 @@ LIMIT %(limit)s;
 -- name: run
 SELECT r.id, r.status, r.held, r.verdict, r.priority, r.version, r.submitted_at, r.started_at, r.ended_at,
     r.concurrency_key, s.event, s.actor, s.rerun_of, s.document->'source' AS source, s.document->'parameters' AS parameters,
+    s.document->'trigger' AS trigger,
     s.document->>'blueprint' AS asked_blueprint, s.failure,
     p.subject_kind, p.subject_name, p.subject_digest, p.revision, p.branch, p.document AS preparation,
     l.document AS plan,
-    d.blueprint_id, d.blueprint_digest, d.decision_digest, d.seal_digest, d.decided_at
+    d.blueprint_id, d.blueprint_digest, d.decision_digest, d.seal_digest, d.decided_at, d.what_if
 FROM runs AS r
 JOIN run_submissions AS s ON s.run_id = r.id
 LEFT JOIN run_preparations AS p ON p.run_id = r.id

@@ -166,6 +166,7 @@ class RunSummary(BaseModel):
     actor: str = Field(description="Who asked, as the audit log names it.")
     source: dict[str, Any] = Field(description="Where the files come from, as it was asked for.")
     parameters: dict[str, Any] = Field(description="The caller's own words.")
+    trigger: dict[str, Any] | None = Field(description="What the event said that began it: forge, commit, request.")
     subject: SubjectView | None = Field(description="What is judged, once it is known.")
     priority: int = Field(description="Higher runs go first.")
     concurrency_key: str | None = Field(description="Runs of one key never run at once.")
@@ -275,6 +276,9 @@ class RunView(RunSummary):
     stages: list[StageView] = Field(description="In the order of the plan; empty until there is one.")
     decision_digest: str | None = Field(description="Digest of the decision, once there is one.")
     seal_digest: str | None = Field(description="Digest of the seal, once there is one.")
+    what_if: dict[str, Any] | None = Field(
+        description="What a pull request's own blueprint and project file would have decided; lets nothing through."
+    )
     notes: list[str] = Field(description="What was left out, and why; decides nothing.")
 
 

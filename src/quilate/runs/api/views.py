@@ -20,7 +20,7 @@ from quilate.runs.api.schemas import (
     StageView,
     SubjectView,
 )
-from quilate.runs.durable.preparation import OutlinedCheck, PlanText
+from quilate.runs.durable.plan_request import OutlinedCheck, PlanText
 
 _ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED})
 _PLAN = msgspec.json.Decoder(PlanText)
@@ -65,6 +65,7 @@ def _summary(project: str, row: RunRow) -> dict[str, Any]:
         "actor": row["actor"],
         "source": {name: value for name, value in (row["source"] or {}).items() if value},
         "parameters": row["parameters"] or {},
+        "trigger": row["trigger"],
         "subject": subject,
         "priority": row["priority"],
         "concurrency_key": row["concurrency_key"],
@@ -96,6 +97,7 @@ def run_view(project: str, detail: RunDetail) -> RunView:
         stages=stages_of(outline_of(plan, detail.attempts), detail),
         decision_digest=row["decision_digest"],
         seal_digest=row["seal_digest"],
+        what_if=row["what_if"],
         notes=list(_NOTES.decode(bytes(preparation)).notes) if preparation is not None else [],
     )
 

@@ -134,7 +134,8 @@ class AttemptRunner:
             artifacts=f"{scratch}/artifacts",
             timeout_seconds=check.timeout_seconds,
             interpreter=project.interpreter,
-            secrets=project.secrets,
+            secrets=None if prepared.without_secrets else project.secrets,
+            secrets_withheld=prepared.without_secrets,
             traceparent=traceparent,
             log="" if scratch == self._shared else f"{scratch}/log",
         )

@@ -8,6 +8,7 @@ from quilate.domain.verdict import CheckResult, RunStatus, Verdict
 from quilate.kit.canonical import sha256_of
 from quilate.policy.decision import decide, decision_bytes, input_bytes
 from quilate.policy.model import PolicyRule
+from quilate.runs.durable.governing import what_if
 from quilate.runs.durable.live import LiveRun
 from quilate.seals.keys import SigningKey
 from quilate.seals.sealing import seal_decision
@@ -21,7 +22,8 @@ _BLOCKING = frozenset({CheckResult.FAIL, CheckResult.ERROR, CheckResult.UNDECIDE
 class DecidedRun:
     """What a run came to. A partial run has results and neither verdict nor seal.
 
-    ``failing`` holds (check, rule) of everything that blocks.
+    ``failing`` holds (check, rule) of everything that blocks; ``what_if`` what a change's own blueprint would have
+    said.
     """
 
     status: RunStatus
@@ -36,6 +38,7 @@ class DecidedRun:
     seal: bytes = b""
     seal_digest: str = ""
     failing: tuple[tuple[str, str], ...] = ()
+    what_if: bytes = b""
 
 
 def decide_run(run: LiveRun, key: SigningKey, environment: Environment) -> DecidedRun:
@@ -72,6 +75,7 @@ def decide_run(run: LiveRun, key: SigningKey, environment: Environment) -> Decid
         seal=seal,
         seal_digest=sha256_of(seal),
         failing=_failing(run, results),
+        what_if=what_if(decision_input, plan, prepared.proposal) if prepared.proposal is not None else b"",
     )
 
 

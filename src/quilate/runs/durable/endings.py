@@ -149,6 +149,7 @@ def _decision_columns(valid: Sequence[Decided]) -> dict[str, list[Any]]:
         "d_inputs": [_inline(item.decided.input) for item in sealed],
         "d_seals": [item.decided.seal for item in sealed],
         "d_failing": [msgspec.json.encode(item.decided.failing).decode() for item in sealed],
+        "d_what_ifs": [item.decided.what_if.decode() or None for item in sealed],
     }
 
 

@@ -10,6 +10,7 @@ from quilate.domain.ids import CheckId, Digest
 from quilate.domain.subject import Subject
 from quilate.domain.verdict import CheckResult, RunStatus
 from quilate.policy.model import Baseline, PolicyEngine, Waiver
+from quilate.runs.durable.governing import Proposal
 from quilate.runs.judging import RunJudge
 from quilate.runs.state import Attempt, CheckRun, Graph, Judge, Snapshot, advance, initial_snapshot, status_of
 from quilate.runs.workspaces.model import MaterialisedTree, Source
@@ -31,7 +32,8 @@ class Prepared:
     """What is known of a run once its plan is made; the same on every worker but for ``tree``.
 
     ``answers`` are attempts that need not run again: of the run that this one repeats, or of the result cache.
-    ``keys`` are the result cache's keys of the checks that may be kept there.
+    ``keys`` are the result cache's keys of the checks that may be kept there. ``proposal`` is what a change
+    would have been judged by in place of what binds it.
     """
 
     plan: Plan
@@ -49,6 +51,8 @@ class Prepared:
     notes: tuple[str, ...] = ()
     answers: Mapping[CheckId, Attempt] = field(default_factory=dict)
     keys: Mapping[CheckId, Digest] = field(default_factory=dict)
+    proposal: Proposal | None = None
+    without_secrets: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from quilate.accounts.model import Actor
 from quilate.domain.verdict import RunStatus
+from quilate.runs.triggers.model import Trigger
 from quilate.runs.workspaces.model import Source
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
@@ -50,6 +51,8 @@ class Submission:
         idempotency: Names the submission for good, if its sender gave it a name.
         rerun_of: The run whose passed checks need not run again.
         use_cache: Answer from the result cache where nothing changed.
+        trigger: What a verified event said; with a pull request the protected branch's project file and blueprint bind.
+        without_secrets: The checks get no secrets: the change comes from a fork.
         traceparent: W3C trace context of the request.
     """
 
@@ -69,6 +72,8 @@ class Submission:
     idempotency: Idempotency | None = None
     rerun_of: UUID | None = None
     use_cache: bool = True
+    trigger: Trigger | None = None
+    without_secrets: bool = False
     traceparent: str = ""
 
 

@@ -22,11 +22,13 @@ from quilate.kit.tracing import PIPELINE_RUN_ID, span
 from quilate.policy.model import Waiver
 from quilate.runs.durable.items import Planned, Unplannable
 from quilate.runs.durable.live import Prepared
-from quilate.runs.durable.preparation import PlanText, Preparer, Request
+from quilate.runs.durable.plan_request import PlanText, Request
+from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.reading import evidence_of_row
 from quilate.runs.durable.rows import ClaimedStep, recorded_attempt
 from quilate.runs.durable.sql import QUERIES
 from quilate.runs.state import Attempt
+from quilate.runs.triggers.model import Trigger
 from quilate.runs.workspaces.errors import SourceUnavailableError
 from quilate.runs.workspaces.model import Source, SourceKind
 
@@ -87,6 +89,8 @@ class SubmittedDocument:
     from_stage: str = ""
     supersede: bool = False
     use_cache: bool = True
+    trigger: Trigger | None = None
+    without_secrets: bool = False
 
 
 _DOCUMENT = msgspec.json.Decoder(SubmittedDocument)
@@ -132,10 +136,12 @@ class Planner:
                 project_text=submitted.project_file,
                 only=submitted.only,
                 from_stage=submitted.from_stage,
+                without_secrets=submitted.without_secrets,
             ),
             approved_waivers=chosen.waivers,
             evaluated_on=datetime.now(UTC).date(),
             protected_branch=chosen.protected_branch,
+            pull_request=submitted.trigger is not None and submitted.trigger.pull_request is not None,
         )
         try:
             # Whoever submitted it (a person, a schedule, a replay), the project's right to its files is asked here.

@@ -7,7 +7,7 @@ blueprint and the project file, so that another worker that prepares the same ru
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,23 +20,20 @@ from quilate.blueprints.planner import make_plan
 from quilate.blueprints.project_file import FILE_NAME, load_project, parse_project
 from quilate.blueprints.references import builtin_names, load_blueprint, parse_blueprint_text
 from quilate.blueprints.yaml_positions import load_yaml
-from quilate.checks.workspace import Workspace
-from quilate.domain.errors import ConfigurationError
+from quilate.domain.errors import ConfigurationError, QuilateError
 from quilate.domain.ids import CheckId, Digest
-from quilate.domain.subject import Subject, SubjectKind
-from quilate.evidence.baseline import Baseline, read_baseline
-from quilate.evidence.safe_text import unicode_text
+from quilate.domain.subject import Subject
+from quilate.evidence.baseline import Baseline
 from quilate.kit.canonical import sha256_of
 from quilate.policy.model import Waiver
-from quilate.runs.baseline import BASELINE_FILE
+from quilate.runs.durable.governing import Proposal, differs, project_text_at
 from quilate.runs.durable.live import Prepared, Tree
-from quilate.runs.files import FileIndex, list_workspace, some_paths
+from quilate.runs.durable.plan_request import Files, OutlinedCheck, PlanText, Request
+from quilate.runs.durable.tree_reading import baseline_of, left_out, subject_of, waivers_of
+from quilate.runs.files import FileIndex, list_workspace
 from quilate.runs.fingerprint import Fingerprints
 from quilate.runs.state import Graph, graph_of
-from quilate.runs.subject import tree_digest
 from quilate.runs.workspaces.model import MaterialisedTree, Source, SourceKind
-from quilate.waivers.approval import binding_waivers
-from quilate.waivers.inline import find_inline_waivers
 
 _KEPT_TREES = 32
 _KEPT_PLANS = 256
@@ -58,42 +55,6 @@ class Trees(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutlinedCheck:
-    """What people are shown of a planned check before it has run."""
-
-    id: str
-    type: str
-    stage: str
-    required: bool
-    queue: str
-    needs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanText:
-    """What a plan is made from.
-
-    Attributes:
-        blueprint: Name of a built-in blueprint, or of the file in the tree, or of the published one.
-        blueprint_text: Text of a published blueprint; empty for built-in ones and files of the tree.
-        blueprint_source: The protected branch's commit that a file blueprint is taken from, where that is not the
-            commit that is judged: a change must not loosen its own gate.
-        project_text: Text of the project file that came with the submission; empty for the tree's own.
-        only: See ``Submission``.
-        from_stage: See ``Submission``.
-        checks: What the plan came to, in its order, for those who show a run without its files; nothing decides by it.
-    """
-
-    blueprint: str = ""
-    blueprint_text: str = ""
-    blueprint_source: Source | None = None
-    project_text: str = ""
-    only: tuple[str, ...] = ()
-    from_stage: str = ""
-    checks: tuple[OutlinedCheck, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationDocument:
     """What of ``Prepared`` is stored with the run; the plan is made again from its own document."""
 
@@ -103,19 +64,6 @@ class PreparationDocument:
     baseline: Baseline | None
     evaluated_on: date
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A run that is to be prepared, with what the database knows about it."""
-
-    project: str
-    source: Source
-    event: str
-    text: PlanText
-    approved_waivers: tuple[Waiver, ...]
-    evaluated_on: date
-    protected_branch: str = "main"
 
 
 class _Recent(OrderedDict[Key, Value]):
@@ -139,15 +87,6 @@ class _Recent(OrderedDict[Key, Value]):
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
-    """A tree that was listed: its judged files and their digests."""
-
-    tree: MaterialisedTree | None
-    workspace: Workspace
-    index: FileIndex
-
-
 class Preparer:
     """Prepares runs; trees that were listed and plans that were made are kept for a while.
 
@@ -160,7 +99,7 @@ class Preparer:
         self._indexes = state / "indexes"
         self._indexes.mkdir(parents=True, exist_ok=True)
         self._empty = Path(tempfile.mkdtemp(prefix="empty-", dir=state))
-        self._listed: _Recent[tuple[str, tuple[str, ...]], _Files] = _Recent(_KEPT_TREES)
+        self._listed: _Recent[tuple[str, tuple[str, ...]], Files] = _Recent(_KEPT_TREES)
         self._plans: _Recent[tuple[bytes, str], tuple[Plan, Graph]] = _Recent(_KEPT_PLANS)
 
     def prepare(self, request: Request) -> Prepared:
@@ -171,13 +110,17 @@ class Preparer:
         """
         tree, root = self._tree(request.source, request.project)
         trusted = self._trust_trees or (tree is not None and tree.branch == request.protected_branch)
-        asked = request.text if trusted else self._with_blueprint_source(request, root)
+        asked, remarks = (request.text, ()) if trusted else self._governed(request)
+        asked = asked if trusted else self._with_blueprint_source(request, asked, root)
         text = msgspec.json.encode(asked, order="deterministic")
-        plan, graph = self._plan(text, asked, root, request.project)
+        try:
+            plan, graph = self._plan(text, asked, root, request.project)
+        except QuilateError as error:
+            raise ConfigurationError(_as_seen_from(root, error), next_step=error.next_step) from error
         text = msgspec.json.encode(replace(asked, checks=_outline(plan)), order="deterministic")
         files = self._files(tree, root, plan.project)
-        subject = _subject(request, plan.project, files)
-        waivers, notes = _waivers(plan, files, request, trusted=trusted)
+        subject = subject_of(request, plan.project, files)
+        waivers, notes = waivers_of(plan, files, request, trusted=trusted)
         prepared = Prepared(
             plan=plan,
             plan_digest=sha256_of(text),
@@ -186,12 +129,14 @@ class Preparer:
             source=tree.source if tree is not None else request.source,
             subject=subject,
             waivers=waivers,
-            baseline=_baseline(plan, root, trusted=trusted),
+            baseline=baseline_of(plan, root, trusted=trusted),
             evaluated_on=request.evaluated_on,
             event=request.event,
             tree=Tree(root=str(root), paths=files.workspace.paths),
             lease=tree,
-            notes=(*notes, *_left_out(tree)),
+            notes=(*remarks, *notes, *left_out(tree)),
+            proposal=self._proposal(asked, plan, root),
+            without_secrets=asked.without_secrets,
         )
         return replace(prepared, keys=self._keys(plan, files))
 
@@ -225,6 +170,8 @@ class Preparer:
             tree=Tree(root=str(root), paths=files.workspace.paths),
             lease=tree,
             notes=kept.notes,
+            proposal=self._proposal(text, plan, root),
+            without_secrets=text.without_secrets,
         )
 
     def _tree(self, source: Source, project: str) -> tuple[MaterialisedTree | None, Path]:
@@ -233,9 +180,45 @@ class Preparer:
         tree = self._trees.materialise(source, project=project)
         return tree, tree.root
 
-    def _with_blueprint_source(self, request: Request, root: Path) -> PlanText:
-        """Return the text with the place that a file blueprint is taken from."""
+    def _governed(self, request: Request) -> tuple[PlanText, tuple[str, ...]]:
+        """Return what a change is planned from: with the project file of the protected branch, where it has one."""
         text = request.text
+        if text.project_text or not request.pull_request or request.source.kind is not SourceKind.GIT:
+            return text, ()
+        tree = self._protected_tree(request)
+        try:
+            project_text = project_text_at(tree.root)
+        finally:
+            self._trees.release(tree)
+        if not project_text:
+            note = f"{request.protected_branch} holds no {FILE_NAME} yet: the change is judged by its own"
+            return text, (note,)
+        return replace(text, project_text=project_text, governed=True), ()
+
+    def _protected_tree(self, request: Request) -> MaterialisedTree:
+        source = Source(
+            kind=SourceKind.GIT,
+            location=request.source.location,
+            branch=request.protected_branch,
+            subdirectory=request.source.subdirectory,
+        )
+        return self._trees.materialise(source, project=request.project)
+
+    def _proposal(self, text: PlanText, binding: Plan, root: Path) -> Proposal | None:
+        """Return what a change asks for in place of what binds it; nothing where it asks for the same."""
+        if not text.governed:
+            return None
+        own = replace(text, project_text="", blueprint_source=None, checks=())
+        try:
+            plan, _ = self._plans.found(
+                (msgspec.json.encode(own, order="deterministic"), str(root)), lambda: _make_plan(own, root, root)
+            )
+        except QuilateError as error:
+            return Proposal(error=_as_seen_from(root, error))
+        return Proposal(plan=plan) if differs(binding, plan) else None
+
+    def _with_blueprint_source(self, request: Request, text: PlanText, root: Path) -> PlanText:
+        """Return the text with the place that a file blueprint is taken from."""
         if text.blueprint or text.blueprint_text or _project_file(text, root).blueprint in builtin_names():
             return text
         if request.source.kind is not SourceKind.GIT:
@@ -243,8 +226,7 @@ class Preparer:
                 "the blueprint is a file of what is to be judged, and nothing says that somebody approved it",
                 next_step="publish it in the project, or name a built-in one",
             )
-        source = Source(kind=SourceKind.GIT, location=request.source.location, branch=request.protected_branch)
-        tree = self._trees.materialise(source, project=request.project)
+        tree = self._protected_tree(request)
         self._trees.release(tree)
         return replace(text, blueprint_source=replace(tree.source, subdirectory=request.source.subdirectory))
 
@@ -260,16 +242,16 @@ class Preparer:
 
         return self._plans.found((key, str(root)), made)
 
-    def _files(self, tree: MaterialisedTree | None, root: Path, project: ProjectFile) -> _Files:
-        def listed() -> _Files:
+    def _files(self, tree: MaterialisedTree | None, root: Path, project: ProjectFile) -> Files:
+        def listed() -> Files:
             workspace = list_workspace(root, project.exclude, project.projects)
             name = sha256_of(str(root).encode()).removeprefix("sha256:")
             index = FileIndex(workspace.root, self._indexes / f"{name}.json")
-            return _Files(tree=tree, workspace=workspace, index=index)
+            return Files(tree=tree, workspace=workspace, index=index)
 
         return self._listed.found((str(root), project.exclude), listed)
 
-    def _keys(self, plan: Plan, files: _Files) -> Mapping[CheckId, Digest]:
+    def _keys(self, plan: Plan, files: Files) -> Mapping[CheckId, Digest]:
         cacheable = [check for check in plan.checks if check.inputs.cacheable and not check.effects]
         if not cacheable or files.tree is None:
             return {}
@@ -312,6 +294,11 @@ def _project_file(text: PlanText, root: Path) -> ProjectFile:
     return load_project(root)
 
 
+def _as_seen_from(root: Path, error: QuilateError) -> str:
+    """Return an error's text with paths as the project knows them, not as they lie on this machine."""
+    return str(error).replace(f"{root}/", "")
+
+
 def _make_plan(text: PlanText, root: Path, blueprint_root: Path) -> tuple[Plan, Graph]:
     project = _project_file(text, root)
     blueprint = _blueprint(text, project, blueprint_root)
@@ -328,64 +315,6 @@ def _blueprint(text: PlanText, project: ProjectFile, root: Path) -> Blueprint:
             next_step="publish it, or name a built-in one: quilate blueprint list",
         )
     return load_blueprint(text.blueprint or project.blueprint, root)
-
-
-def _subject(request: Request, project: ProjectFile, files: _Files) -> Subject:
-    digests = {path: files.index.record(path).digest for path in files.workspace.paths}
-    tree = files.tree
-    if tree is None:
-        # Nothing but what the project file binds: endpoints and keys, named by the text that names them.
-        digest = Digest(sha256_of(request.text.project_text.encode()))
-        return Subject(kind=SubjectKind.ENDPOINT, name=project.project, digest=digest)
-    return Subject(
-        kind=tree.subject_kind,
-        name=project.project,
-        digest=tree_digest(digests),
-        revision=tree.revision,
-        branch=tree.branch or request.source.branch,
-    )
-
-
-def _waivers(
-    plan: Plan, files: _Files, request: Request, *, trusted: bool
-) -> tuple[tuple[Waiver, ...], tuple[str, ...]]:
-    """Return the approved waivers and those of the tree, which bind by themselves unless approval is asked for."""
-    found: list[Waiver] = list(plan.project.waivers)
-    notes: list[str] = []
-    for path in files.workspace.paths:
-        if files.index.record(path).waiver:
-            text = files.workspace.read_bytes(path).decode("utf-8", "replace")
-            waivers, errors = find_inline_waivers(unicode_text(path), text)
-            found.extend(waivers)
-            notes.extend(f"waiver ignored: {error}" for error in errors)
-
-    def text_on_protected_branch(path: str) -> str | None:
-        return files.workspace.read_bytes(path).decode("utf-8", "replace")
-
-    bound = binding_waivers(
-        tuple(found),
-        need_approval=plan.blueprint.waivers_need_approval,
-        protected=text_on_protected_branch if trusted else None,
-        branch=request.protected_branch,
-    )
-    return (*request.approved_waivers, *bound), tuple(notes)
-
-
-def _left_out(tree: MaterialisedTree | None) -> Iterator[str]:
-    """Say what of the source is not judged."""
-    links, repositories = (tree.escaping_links, tree.repositories) if tree is not None else ((), ())
-    if links:
-        yield f"not judged: {len(links)} symbolic links that lead out of the project ({some_paths(links)})"
-    if repositories:
-        yield f"not judged: {len(repositories)} git repositories within the project ({some_paths(repositories)})"
-
-
-def _baseline(plan: Plan, root: Path, *, trusted: bool) -> Baseline | None:
-    """Return the committed baseline; where approval is asked for it counts as the protected branch holds it."""
-    file = root / BASELINE_FILE
-    if plan.blueprint.waivers_need_approval and not trusted:
-        return None
-    return read_baseline(file) if file.is_file() and not file.is_symlink() else None
 
 
 def described(error: Exception) -> dict[str, Any]:

@@ -295,18 +295,18 @@ WHERE runs.id = given.id;
 WITH decided AS (
     INSERT INTO decisions (
         run_id, project_id, verdict, subject_digest, blueprint_id, blueprint_digest, decision_digest, input_digest,
-        seal_digest, decision, input, seal, failing
+        seal_digest, decision, input, seal, failing, what_if
     )
     SELECT run_id, project_id, verdict, subject, blueprint, blueprint_digest, decision_digest, input_digest,
-        seal_digest, decision, input, seal, failing::jsonb
+        seal_digest, decision, input, seal, failing::jsonb, what_if::jsonb
     FROM unnest(
         %(d_runs)s::uuid[], %(d_projects)s::uuid[], %(d_verdicts)s::text[], %(d_subjects)s::text[],
         %(d_blueprints)s::text[], %(d_blueprint_digests)s::text[], %(d_digests)s::text[], %(d_input_digests)s::text[],
         %(d_seal_digests)s::text[], %(d_documents)b::bytea[], %(d_inputs)b::bytea[], %(d_seals)b::bytea[],
-        %(d_failing)s::text[]
+        %(d_failing)s::text[], %(d_what_ifs)s::text[]
     ) AS given (
         run_id, project_id, verdict, subject, blueprint, blueprint_digest, decision_digest, input_digest, seal_digest,
-        decision, input, seal, failing
+        decision, input, seal, failing, what_if
     )
 )
 UPDATE runs SET

@@ -20,7 +20,7 @@ from quilate.runs.api.schemas import ArtifactView, CheckDetail, SealPage, SealVi
 from quilate.runs.api.service import RunService
 from quilate.runs.api.store import Row
 from quilate.runs.api.views import check_view, decode_outline, outline_of
-from quilate.runs.durable.preparation import OutlinedCheck
+from quilate.runs.durable.plan_request import OutlinedCheck
 
 _PASS = "PASS"  # noqa: S105 - a verdict, not a password
 
