@@ -1,44 +1,43 @@
 """Random kills under load: what was accepted ends, once, whatever dies meanwhile.
 
 ``python -m tests.faults.campaign --runs 2500 --kills 200 --seed 7`` prints one JSON line and exits with 1 where
-anything was lost or took effect twice. Each run has four checks: two in the warm process, one in a process of its own
-and one with an effect that a ledger outside PostgreSQL records.
+anything was lost, took effect twice or was refused without a problem document. Two API processes, three workers, two
+background processes and their PostgreSQL run as ``quilate up`` runs them; runs come in over HTTP. Each run has four
+checks: two in the warm process, one in a process of its own and one with an effect that a ledger outside PostgreSQL
+records.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from quilate.app.service.schema import service_migrations
+from quilate.app.service.processes import API, BACKGROUND, WORKER, ServiceProcess
 from quilate.kit.database.database import Database
 from quilate.kit.database.embedded import EmbeddedPostgres
-from quilate.kit.database.migrations import migrate
-from quilate.runs.durable.intake import Intake
-from quilate.runs.durable.model import Idempotency
-from quilate.runs.durable.recovery import run_recovery
-from tests.support.durable import blueprint, submission
-from tests.support.worker_process import start_worker
+from tests.support.durable import blueprint
+from tests.support.fault_judge import gather_facts, judge
+from tests.support.fault_load import Load, load_on
+from tests.support.fault_service import FaultService, fault_service, kill_server, own_postgres, sign_in
 
-WORKERS = 3
+PROCESSES = ((API, 2), (WORKER, 3), (BACKGROUND, 2))
+WEIGHTS = {API: 3, WORKER: 5, BACKGROUND: 2}
+"""How often each role is chosen, beside the others."""
 _CHECKS = 4
-_LEASE_SECONDS = 1.5
-_BEAT_SECONDS = 0.4
-_PATIENCE_SECONDS = 600
+_LEASE = {"QUILATE_LEASE_SECONDS": "2", "QUILATE_BEAT_SECONDS": "0.5"}
+_POSTGRES_EVERY = 25
+_PATIENCE_SECONDS = 900
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,9 +49,9 @@ class Campaign:
     kills: int
     directory: Path
     choice: random.Random = field(init=False)
-    accepted: set[str] = field(default_factory=set)
+    done: int = 0
     killed: Counter[str] = field(default_factory=Counter)
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    disturbed: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         """Begin with the seed."""
@@ -63,7 +62,7 @@ class Campaign:
         """Where effects are recorded, outside the database."""
         return self.directory / "ledger"
 
-    def text(self) -> str:
+    def blueprint(self) -> str:
         """Return the blueprint."""
         return blueprint(
             "{id: t_STAGE, type: TEST_TRIVIAL, required: true}\n"
@@ -72,183 +71,130 @@ class Campaign:
             f"{{id: e_STAGE, type: TEST_EFFECT, required: false, effects: true, ledger: {self.ledger}}}"
         )
 
-    def start_worker(self, url: str) -> subprocess.Popen[bytes]:
-        """Start one more worker."""
-        return start_worker(url, self.directory, self.text(), lease=_LEASE_SECONDS, beat=_BEAT_SECONDS)
-
-    async def submit(self, database: Database) -> None:
-        """Submit every run under a name of its own, again until it is accepted."""
-        intake = Intake(database)
-
-        async def one(number: int) -> None:
-            named = submission(idempotency=Idempotency(source="faults", id=str(number)))
-            while True:
-                try:
-                    submitted = await intake.submit(named)
-                except (psycopg.Error, OSError):
-                    await asyncio.sleep(0.2)
-                else:
-                    self.accepted.add(str(submitted.run_id))
-                    return
-
-        waiting = set()
+    async def submit(self, load: Load) -> None:
+        """Submit every run, spread over the kills, so that every moment of a run's life meets some."""
+        waiting: set[asyncio.Task[None]] = set()
         for number in range(self.runs):
-            waiting.add(asyncio.create_task(one(number)))
-            # Spread over the time of the kills, so that every moment of a run's life meets some.
-            if len(waiting) >= max(self.runs // max(self.kills, 1), 1) * 4:
+            while number * self.kills > (self.done + 1) * self.runs:
+                await asyncio.sleep(0.02)
+            waiting.add(asyncio.create_task(load.submit(number)))
+            if len(waiting) >= 64:
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.sleep(0.01)
         await asyncio.gather(*waiting)
 
-    async def kill(self, url: str, server: EmbeddedPostgres) -> None:
-        """Kill something again and again, and start it anew."""
+    async def kill(self, service: FaultService, server: EmbeddedPostgres) -> None:
+        """Kill something again and again."""
         for number in range(self.kills):
-            await asyncio.sleep(self.choice.uniform(0.1, 0.5))
-            if number % 40 == 20:
-                await asyncio.to_thread(kill_server, server, url)
+            await asyncio.sleep(self.choice.uniform(0.1, 0.6))
+            if number % _POSTGRES_EVERY == _POSTGRES_EVERY // 2:
+                await asyncio.to_thread(kill_server, server, service.database_url)
                 self.killed["postgres"] += 1
-                continue
-            place = self.choice.randrange(len(self.workers))
-            victim = self.workers[place]
-            if self.choice.random() < 0.15:
-                # It hangs while its lease runs out, then comes back and finds that it holds nothing any more.
-                os.kill(victim.pid, signal.SIGSTOP)
-                await asyncio.sleep(_LEASE_SECONDS * 1.5)
-                os.kill(victim.pid, signal.SIGCONT)
-                self.killed["hung worker"] += 1
-                await asyncio.sleep(0.5)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(victim.pid, signal.SIGKILL)
-            await asyncio.to_thread(victim.wait)
-            self.killed["worker"] += 1
-            self.workers[place] = self.start_worker(url)
+            else:
+                await self._kill_process(service)
+            self.done = number + 1
 
-    async def settle(self, database: Database) -> None:
-        """Wait until every run has ended."""
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < end:
-            for place, worker in enumerate(self.workers):
-                if worker.poll() is not None:
-                    self.workers[place] = self.start_worker(database.url)
-            with contextlib.suppress(psycopg.Error, OSError):
-                async with database.connection() as connection:
-                    cursor = await connection.execute("SELECT count(*) AS n FROM runs WHERE step IS NOT NULL")
-                    row = await cursor.fetchone()
-                    if row is not None and row["n"] == 0:
-                        return
-            await asyncio.sleep(0.2)
-        raise SystemExit("some runs have not ended")
+    async def _kill_process(self, service: FaultService) -> None:
+        if self.choice.random() < 0.1:
+            await self._cut_connections(service)
+        role = self.choice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        victim = self.choice.choice([each for each in service.processes.values() if each.role == role])
+        # Not only in its first moments, in which nothing is under way yet.
+        await self._until_lived(victim, self.choice.uniform(0.5, 3.0))
+        if role == WORKER and self.choice.random() < 0.15:
+            # It hangs while its lease runs out, then comes back and finds that it holds nothing any more.
+            victim.signal(signal.SIGSTOP)
+            await asyncio.sleep(float(_LEASE["QUILATE_LEASE_SECONDS"]) * 1.3)
+            victim.signal(signal.SIGCONT)
+            self.disturbed["worker hung"] += 1
+            await asyncio.sleep(0.3)
+        victim.signal(signal.SIGKILL)
+        self.killed[role] += 1
 
+    async def _cut_connections(self, service: FaultService) -> None:
+        with contextlib.suppress(psycopg.Error):
+            async with await psycopg.AsyncConnection.connect(service.database_url, autocommit=True) as connection:
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                )
+                self.disturbed["connections cut"] += 1
 
-def kill_server(server: EmbeddedPostgres, url: str) -> None:
-    """Kill the server's first process without a word and start it again over the same data."""
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGKILL)
-    while server.running:
-        time.sleep(0.01)
-    assert server.start() == url
+    @staticmethod
+    async def _until_lived(victim: ServiceProcess, seconds: float) -> None:
+        while victim.process is None or time.monotonic() - victim.started < seconds:  # noqa: ASYNC110 - the other task starts it
+            await asyncio.sleep(0.02)
 
 
-def judge(campaign: Campaign, facts: dict[str, Any]) -> list[str]:
-    """Return what is wrong; empty where nothing was lost and nothing took effect twice."""
-    faults = []
-    if facts["runs"] != campaign.accepted:
-        faults.append(f"{len(campaign.accepted ^ facts['runs'])} runs are lost or unasked for")
-    unfinished = [key for key, count in facts["final"].items() if count != 1]
-    if len(facts["final"]) != len(campaign.accepted) * _CHECKS or unfinished:
-        faults.append(f"{len(facts['final'])} checks have an end, {len(unfinished)} of them more than one")
-    faults += [
-        f"{action} is not in the audit log once for each run"
-        for action, counts in facts["audit"].items()
-        if set(counts.values()) != {1} or len(counts) != len(campaign.accepted)
-    ]
-    if facts["decisions"] != len(campaign.accepted):
-        faults.append(f"{facts['decisions']} decisions for {len(campaign.accepted)} runs")
-    lines = campaign.ledger.read_text().split()
-    repeated = [line for line, count in Counter(lines).items() if count > 1]
-    if repeated:
-        faults.append(f"{len(repeated)} attempts took effect twice")
-    effects = Counter(line.rsplit("-", 1)[0] for line in lines if "-e_0-" in line)
-    if any(count > 1 for count in effects.values()):
-        faults.append("a check with effects was begun twice")
-    begun = {line.rsplit("-", 1)[0] for line in lines}
-    missing = [key for key, result in facts["results"].items() if result == "pass" and key not in begun]
-    if missing:
-        faults.append(f"{len(missing)} checks passed without having run")
-    return faults
+async def keep_alive(service: FaultService) -> None:
+    """Start anew whatever has ended, as ``quilate up`` does."""
+    while True:
+        for process in service.processes.values():
+            process.ended()
+            if process.process is None:
+                process.start()
+        await asyncio.sleep(0.05)
 
 
-async def gather_facts(database: Database) -> dict[str, Any]:
-    """Return what the database says at the end."""
-    async with database.connection() as connection:
-        cursor = await connection.execute("SELECT id FROM runs")
-        runs = {str(row["id"]) for row in await cursor.fetchall()}
-        cursor = await connection.execute("SELECT run_id, check_id, result FROM check_attempts WHERE final")
-        ends = await cursor.fetchall()
-        cursor = await connection.execute("SELECT leaf FROM audit_pending")
-        entries = [json.loads(bytes(row["leaf"])) for row in await cursor.fetchall()]
-        cursor = await connection.execute("SELECT count(*) AS n FROM decisions")
-        decisions = await cursor.fetchone()
-        cursor = await connection.execute("SELECT count(*) AS n FROM check_attempts WHERE reason LIKE 'worker lost%'")
-        lost = await cursor.fetchone()
-    assert decisions is not None
-    assert lost is not None
-    audit: dict[str, Counter[str]] = {"run.submitted": Counter(), "run.decided": Counter()}
-    for entry in entries:
-        if entry["action"] in audit:
-            audit[entry["action"]][entry["subject"]] += 1
-    return {
-        "runs": runs,
-        "final": Counter((row["run_id"], row["check_id"]) for row in ends),
-        "results": {
-            f"{row['run_id']}-{row['check_id']}": row["result"] for row in ends if row["check_id"] in {"w_0", "e_0"}
-        },
-        "audit": audit,
-        "decisions": decisions["n"],
-        "reported_lost": lost["n"],
-    }
+async def settle(database: Database) -> None:
+    """Wait until every run has ended."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    left = None
+    while time.monotonic() < end:
+        with contextlib.suppress(psycopg.Error, OSError):
+            async with database.connection() as connection:
+                cursor = await connection.execute("SELECT count(*) AS n FROM runs WHERE step IS NOT NULL")
+                row = await cursor.fetchone()
+            left = row["n"] if row is not None else None
+            if left == 0:
+                return
+        await asyncio.sleep(0.2)
+    raise SystemExit(f"{left} runs have not ended")
 
 
-@contextlib.asynccontextmanager
-async def _recovering(database: Database) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    tasks = [asyncio.create_task(run_recovery(database, stop)) for _ in range(2)]
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.gather(*tasks)
-
-
-async def run_campaign(campaign: Campaign) -> dict[str, Any]:
+async def run_campaign(campaign: Campaign, server: EmbeddedPostgres, url: str) -> dict[str, Any]:
     """Run the campaign and return its figures with what is wrong."""
-    os.environ["QUILATE_HOME"] = str(campaign.directory / "home")
-    server = EmbeddedPostgres(campaign.directory / "postgres")
-    url = server.start()
     begin = time.monotonic()
-    try:
-        await migrate(url, service_migrations())
-        async with Database.open(url, name="faults", max_size=8) as database, _recovering(database):
-            campaign.workers = [campaign.start_worker(url) for _ in range(WORKERS)]
-            await asyncio.gather(campaign.submit(database), campaign.kill(url, server))
-            await campaign.settle(database)
-            facts = await gather_facts(database)
-    finally:
-        for worker in campaign.workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
-        server.stop()
+    async with fault_service(url, campaign.directory, **_LEASE) as service:
+        token = await sign_in(service, campaign.blueprint())
+        for role, number in PROCESSES:
+            for each in range(number):
+                if f"{role}-{each}" not in service.processes:
+                    service.start(role, each)
+        alive = asyncio.create_task(keep_alive(service))
+        try:
+            async with load_on(service, token, seed=campaign.seed) as load:
+                await asyncio.gather(campaign.submit(load), campaign.kill(service, server))
+            async with Database.open(url, name="faults", max_size=2) as database:
+                await settle(database)
+        finally:
+            alive.cancel()
+            await asyncio.wait({alive})
+        await service.stop()
+        entries = await asyncio.to_thread(service.exported_entries)
+        async with Database.open(url, name="faults", max_size=2) as database:
+            facts = await gather_facts(database, entries, campaign.ledger)
     return {
         "seed": campaign.seed,
-        "accepted_runs": len(campaign.accepted),
-        "accepted_checks": len(campaign.accepted) * _CHECKS,
+        "accepted_runs": len(load.accepted),
+        "accepted_checks": len(load.accepted) * _CHECKS,
         "kills": dict(campaign.killed),
-        "effects_recorded": len(campaign.ledger.read_text().split()),
-        "reported_as_lost": facts["reported_lost"],
+        "disturbances": dict(campaign.disturbed),
+        "requests_cut": load.cut,
+        "submissions_repeated": load.repeated,
+        "refusals": {str(status): count for status, count in sorted(load.refusals.items())},
+        "effects_recorded": len(facts.effects),
+        "checks_reported_as_lost": facts.lost,
+        "runs_reported_as_lost": len(facts.dead),
+        "audit_entries_verified": len(entries),
         "seconds": round(time.monotonic() - begin, 1),
-        "faults": judge(campaign, facts),
+        "faults": [*judge(list(load.accepted.values()), _CHECKS, facts), *load.wrong[:20]],
     }
+
+
+def run(campaign: Campaign) -> dict[str, Any]:
+    """Run the campaign on a PostgreSQL of its own."""
+    with own_postgres(campaign.directory / "postgres") as (server, url):
+        return asyncio.run(run_campaign(campaign, server, url))
 
 
 def main() -> int:
@@ -261,7 +207,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="quilate-faults-") as directory:
         campaign = Campaign(seed=options.seed, runs=options.runs, kills=options.kills, directory=Path(directory))
         sys.stderr.write(f"seed {campaign.seed}\n")
-        figures = asyncio.run(run_campaign(campaign))
+        figures = run(campaign)
     sys.stdout.write(json.dumps(figures) + "\n")
     return 1 if figures["faults"] else 0
 
