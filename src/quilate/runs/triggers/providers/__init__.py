@@ -1,0 +1,1 @@
+"""What each provider's deliveries say: one file each, from its documented payload to ``EventFacts``."""
