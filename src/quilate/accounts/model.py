@@ -69,6 +69,8 @@ class ActorKind(StrEnum):
 
     USER = "user"
     TOKEN = "token"  # noqa: S105 - the word, not a secret
+    SERVICE = "service"
+    WORKLOAD = "workload"
     SYSTEM = "system"
     LOCAL = "local"
 
@@ -111,6 +113,7 @@ class Principal:
         scopes: What a token is limited to; ``None`` for everything that its owner may.
         project_scope: The one project that a token is limited to, if any.
         session_id: The login behind it; ``None`` for a token and in the single-user mode.
+        grants: What a machine may do in each project, by no role of a person.
     """
 
     actor: Actor
@@ -121,6 +124,12 @@ class Principal:
     scopes: frozenset[Permission] | None = None
     project_scope: UUID | None = None
     session_id: UUID | None = None
+    grants: Mapping[UUID, frozenset[Permission]] = field(default_factory=dict)
+
+    @property
+    def project_ids(self) -> frozenset[UUID]:
+        """Projects that this principal is named in; administrators and auditors reach all others besides."""
+        return frozenset(self.roles) | frozenset(self.grants)
 
     @property
     def person(self) -> str:
@@ -131,7 +140,7 @@ class Principal:
         """Return what this principal may do in a project; empty where it must not even know of it."""
         if self.project_scope is not None and self.project_scope != project_id:
             return frozenset()
-        granted: frozenset[Permission] = frozenset()
+        granted = self.grants.get(project_id, frozenset())
         if project_id in self.roles:
             granted |= PERMISSIONS_OF_ROLE[self.roles[project_id]]
         if self.instance_admin:

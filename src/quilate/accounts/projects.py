@@ -51,7 +51,7 @@ class Projects:
     async def list(self, principal: Principal, *, after: UUID | None, most: int, archived: bool) -> Sequence[Project]:
         """Return the projects that the principal may read, in the order of their creation."""
         everywhere = principal.instance_admin or principal.auditor
-        ids = [each for each in principal.roles if Permission.PROJECT_READ in principal.permissions_in(each)]
+        ids = [each for each in principal.project_ids if Permission.PROJECT_READ in principal.permissions_in(each)]
         if principal.project_scope is not None:
             visible = Permission.PROJECT_READ in principal.permissions_in(principal.project_scope)
             everywhere, ids = False, [principal.project_scope] if visible else []

@@ -30,7 +30,10 @@ class LinkPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A person. ``email`` is ``None`` and ``name`` empty once they were erased."""
+    """A person. ``email`` is ``None`` and ``name`` empty once they were erased.
+
+    ``federated``: an identity provider lets them in.
+    """
 
     id: UUID
     email: str | None
@@ -42,6 +45,7 @@ class User:
     version: int
     created_at: datetime
     erased_at: datetime | None
+    federated: bool = False
 
     @property
     def status(self) -> UserStatus:
@@ -50,7 +54,7 @@ class User:
             return UserStatus.ERASED
         if not self.active:
             return UserStatus.INACTIVE
-        return UserStatus.ACTIVE if self.password_hash is not None else UserStatus.INVITED
+        return UserStatus.ACTIVE if self.password_hash is not None or self.federated else UserStatus.INVITED
 
 
 def user_from(row: Mapping[str, Any]) -> User:

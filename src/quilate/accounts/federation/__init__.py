@@ -1,0 +1,1 @@
+"""Login of people by identity providers (OpenID Connect)."""

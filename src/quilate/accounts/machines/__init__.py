@@ -1,0 +1,1 @@
+"""Service accounts and the tokens of machines."""

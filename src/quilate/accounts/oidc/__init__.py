@@ -1,0 +1,1 @@
+"""Statements that other issuers sign: their keys and their verification."""
