@@ -170,6 +170,7 @@ class NewEvent:
         payload_bytes: Length of that body.
         replay_digest: Where ``id`` is not signed, what else must not come twice.
         hook_id: The hook that it came by.
+        refusal: Why it is kept as refused at once; it can be replayed.
     """
 
     project_id: UUID
@@ -181,6 +182,7 @@ class NewEvent:
     payload_bytes: int
     replay_digest: str | None = None
     hook_id: UUID | None = None
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,10 @@ CREATE TABLE inbound_events (
     hook_id uuid,
     source text NOT NULL,
     event_id text NOT NULL,
+    -- SHA-256 of source and id: what makes a second delivery the first one.
+    identity bytea NOT NULL CHECK (octet_length(identity) = 32),
     -- Where the id is not signed: a body that was taken once is not taken again under another id.
-    replay_digest text,
+    replay_identity bytea CHECK (octet_length(replay_identity) = 32),
     provider text NOT NULL,
     kind text NOT NULL,
     order_key text NOT NULL,
@@ -51,10 +53,11 @@ CREATE TABLE inbound_events (
     received_at timestamptz NOT NULL DEFAULT now(),
     settled_at timestamptz
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
-CREATE UNIQUE INDEX inbound_events_identity ON inbound_events (project_id, source, event_id);
-CREATE UNIQUE INDEX inbound_events_replay ON inbound_events (project_id, source, replay_digest)
-    WHERE replay_digest IS NOT NULL;
+CREATE UNIQUE INDEX inbound_events_identity ON inbound_events (project_id, identity);
+CREATE UNIQUE INDEX inbound_events_replay ON inbound_events (project_id, replay_identity)
+    WHERE replay_identity IS NOT NULL;
 CREATE INDEX inbound_events_pending ON inbound_events (project_id, order_key, sequence) WHERE state = 'pending';
+CREATE INDEX inbound_events_of_run ON inbound_events (project_id, order_key) WHERE run_id IS NOT NULL;
 CREATE INDEX inbound_events_of_project ON inbound_events (project_id, id DESC);
 CREATE INDEX inbound_events_age ON inbound_events (received_at);
 
@@ -106,3 +109,5 @@ CREATE TABLE inbound_positions (
     reader text PRIMARY KEY,
     sequence bigint NOT NULL
 );
+INSERT INTO inbound_positions (reader, sequence)
+SELECT 'triggers', coalesce(max(sequence), 0) FROM outgoing_events;

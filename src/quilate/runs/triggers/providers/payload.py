@@ -63,7 +63,7 @@ def listed(document: Any, name: str) -> list[Mapping[str, Any]]:
 
 
 def commit(document: Any, *names: str) -> str:
-    """Return the commit id below these names; empty for none, for all zeros (there is no commit) and for other texts."""
+    """Return the commit id below these names; empty where there is none, and for all zeros, which mean none."""
     value = text(document, *names).lower()
     return value if _COMMIT.match(value) and not _ZERO.match(value) else ""
 

@@ -1,0 +1,26 @@
+"""What the slice asks of whoever keeps its secrets; ``quilate.kit.secrets`` does."""
+
+from typing import Protocol
+from uuid import UUID
+
+
+class Secrets(Protocol):
+    """Seals texts for the time that they lie in the database."""
+
+    def seal(self, plain: str, context: str) -> bytes:
+        """Return a text sealed for one place."""
+        ...
+
+    def open(self, sealed: bytes, context: str) -> str:
+        """Return the text that was sealed for this place."""
+        ...
+
+
+def hook_context(hook_id: UUID) -> str:
+    """Return the place that a hook's secrets are sealed for."""
+    return f"inbound_hooks:{hook_id}"
+
+
+def poll_context(poll_id: UUID) -> str:
+    """Return the place that a registry's token is sealed for."""
+    return f"registry_polls:{poll_id}"
