@@ -172,6 +172,12 @@ def _waivers(ground: Ground) -> Mounted:
     return Mounted(routers=(make_router(WaiverService(ground.database), ground.access),))
 
 
+def _graphql(ground: Ground) -> Mounted:
+    from quilate.graphql.endpoints import GraphService, make_router  # noqa: PLC0415 - as said above
+
+    return Mounted(routers=(make_router(GraphService(ground.database, ground.artifacts), ground.access),))
+
+
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _accounts,
     _runs,
@@ -181,5 +187,6 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _datasets,
     _audit,
     _operations,
+    _graphql,
 )
 """Every slice, in the order of the description."""
