@@ -16,6 +16,7 @@ from uuid import UUID
 from quilate.accounts import store
 from quilate.accounts.credentials import LONGEST_CREDENTIAL, hash_of, is_api_token
 from quilate.accounts.errors import unauthenticated
+from quilate.accounts.machines.tokens import machine_principal
 from quilate.accounts.model import Actor, ActorKind, Principal, ProjectReference, Role
 from quilate.accounts.projects import SLUG, create_project
 from quilate.accounts.records import ProjectSettings, known_scopes, project_from
@@ -151,7 +152,7 @@ class DatabaseAuthenticator:
         async with self._database.connection() as connection:
             row = await store.one(connection, "principal_of_api_token", token_hash=key)
             if row is None:
-                return None, 0.0
+                return await machine_principal(connection, key)
             if row["first_use_today"]:
                 await store.execute(connection, "note_use_of_api_token", id=row["token_id"])
         principal = Principal(

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 
 from quilate.accounts import store
+from quilate.accounts.machines.service import ServiceAccounts
+from quilate.accounts.machines.tokens import STATEMENTS as MACHINE_STATEMENTS
 from quilate.accounts.members import Members
+from quilate.accounts.oidc.issuers import Issuers
 from quilate.accounts.passwords import Passwords
 from quilate.accounts.personal_data import PersonalData
 from quilate.accounts.projects import Projects
@@ -12,8 +15,12 @@ from quilate.accounts.setup import Setup
 from quilate.accounts.signing import AccessTokens
 from quilate.accounts.throttle import LoginThrottle
 from quilate.accounts.tokens import ApiTokens
+from quilate.accounts.trusts.exchange import TokenExchange
+from quilate.accounts.trusts.service import STATEMENTS as TRUST_STATEMENTS
+from quilate.accounts.trusts.service import Trusts
 from quilate.accounts.users import Users
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.outgoing.http import OutgoingHttp
 
 
 def _nothing_remembered() -> None:
@@ -28,6 +35,7 @@ class AccountsService:
         base_url: Where people reach the service; one-time links begin with it.
         forget: The authenticator's ``forget``, called after each change so that it binds at once in this process.
         passwords: Hashes and verifies; one for each process.
+        http: Asks issuers for their keys; its policy decides which addresses may be reached.
 
     Attributes:
         database: Where everything is.
@@ -39,6 +47,9 @@ class AccountsService:
         personal_data: Export and erasure.
         projects: Projects.
         members: Members of projects.
+        service_accounts: Service accounts of projects.
+        trusts: Issuers of CI systems that projects trust.
+        exchange: Exchanges their tokens.
     """
 
     def __init__(
@@ -48,6 +59,7 @@ class AccountsService:
         base_url: str,
         forget: Callable[[], None] = _nothing_remembered,
         passwords: Passwords | None = None,
+        http: OutgoingHttp | None = None,
     ) -> None:
         self.database = database
         self._throttle = LoginThrottle(database)
@@ -67,6 +79,11 @@ class AccountsService:
         self.personal_data = PersonalData(database, passwords=self.passwords, forget=forget)
         self.projects = Projects(database, forget=forget)
         self.members = Members(database, forget=forget)
+        self._http = http or OutgoingHttp()
+        issuers = Issuers(self._http)
+        self.service_accounts = ServiceAccounts(database, forget=forget)
+        self.trusts = Trusts(database, forget=forget, allow_plain_http=issuers.allow_plain_http)
+        self.exchange = TokenExchange(database, issuers)
 
     async def tidy(self) -> None:
         """Remove what has expired and tell the audit log of failed logins held back; once a minute by any process."""
@@ -74,5 +91,11 @@ class AccountsService:
 
         async def work(connection: Connection) -> None:
             await store.execute(connection, "tidy")
+            await MACHINE_STATEMENTS.execute(connection, "tidy_machine_tokens")
+            await TRUST_STATEMENTS.execute(connection, "tidy_used_tokens")
 
         await self.database.run(work)
+
+    async def close(self) -> None:
+        """Close the connections to issuers."""
+        await self._http.close()
