@@ -18,6 +18,7 @@ from quilate.accounts.bootstrap import first_admin_link
 from quilate.accounts.endpoints import make_router, make_welcome_router
 from quilate.accounts.service import AccountsService
 from quilate.kit.database.database import Database
+from quilate.kit.outgoing.http import OutgoingHttp
 from quilate.kit.web.documents import ProblemWriter
 from quilate.kit.web.handlers import install_handlers
 
@@ -133,10 +134,10 @@ class AccountsSite:
             return list(await cursor.fetchall()) if cursor.description else []
 
 
-def make_site(database: Database) -> AccountsSite:
-    """Put the slice together over a database."""
+def make_site(database: Database, *, http: OutgoingHttp | None = None) -> AccountsSite:
+    """Put the slice together over a database; ``http`` is what reaches issuers."""
     authenticator = DatabaseAuthenticator(database)
-    service = AccountsService(database, base_url=BASE_URL, forget=authenticator.forget)
+    service = AccountsService(database, base_url=BASE_URL, forget=authenticator.forget, http=http)
     app = FastAPI()
     install_handlers(app, ProblemWriter(BASE_URL))
     app.include_router(make_router(service, Access(authenticator)), prefix="/api/v1")
