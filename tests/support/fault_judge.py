@@ -50,6 +50,7 @@ async def gather_facts(database: Database, entries: Sequence[Mapping[str, Any]],
         entries: Of the exported audit log.
         ledger: Where checks of type ``TEST_EFFECT`` left their lines.
     """
+    effects = ledger.read_text(encoding="utf-8").split() if ledger.exists() else []  # noqa: ASYNC240 - at the end
     async with database.connection() as connection:
         runs = await (await connection.execute("SELECT id FROM runs")).fetchall()
         ends = await (
@@ -71,7 +72,7 @@ async def gather_facts(database: Database, entries: Sequence[Mapping[str, Any]],
             for action in AUDITED
         },
         events={kind: Counter(row["subject"] for row in events if row["type"] == kind) for kind in EVENTS},
-        effects=ledger.read_text(encoding="utf-8").split() if ledger.exists() else (),
+        effects=effects,
         lost=sum((row["reason"] or "").startswith("worker lost") for row in ends),
     )
 

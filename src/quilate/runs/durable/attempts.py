@@ -10,6 +10,7 @@ from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Isolation
 from quilate.checks.context import ContextSpec
 from quilate.checks.execution import encode_spec
+from quilate.domain.verdict import Completion
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.canonical import to_document
 from quilate.kit.tracing import (
@@ -23,6 +24,7 @@ from quilate.kit.tracing import (
     begin_span,
     is_tracing,
 )
+from quilate.runs.durable.keeping import keep_artifacts
 from quilate.runs.durable.lanes import Job, JobKey, ProcessLane, WarmLane
 from quilate.runs.durable.live import LiveRun
 from quilate.runs.durable.log_tails import LogTails
@@ -72,7 +74,7 @@ class AttemptRunner:
         self._warm = WarmLane(preload=plugins, ended=self._warm_ended)
         self._specifications: dict[tuple[str, str, str], tuple[ContextSpec, bytes]] = {}
         self._reserved = 0
-        self._keeping: set[asyncio.Task[None]] = set()
+        self._keeping: dict[asyncio.Task[None], Job] = {}
         self.ended: Ended = _nobody_listens
 
     @property
@@ -82,8 +84,13 @@ class AttemptRunner:
 
     @property
     def jobs(self) -> set[JobKey]:
-        """Every attempt that is waiting or running here."""
-        return self._processes.jobs | self._warm.jobs
+        """Every attempt that is waiting or running here, or whose artifacts are being kept."""
+        return self._processes.jobs | self._warm.jobs | {job.key for job in self._keeping.values()}
+
+    def begun_effects(self) -> list[JobKey]:
+        """Return the attempts under way that may have taken effect outside: they must never be begun again."""
+        begun = (*self._processes.begun, *self._warm.begun, *self._keeping.values())
+        return [job.key for job in begun if job.check.effects]
 
     def reserve(self, places: int) -> None:
         """Keep places for claimed checks whose runs are still being loaded; negative numbers give them back."""
@@ -102,12 +109,27 @@ class AttemptRunner:
             self._warm.start(Job(key=key, check=check, spec=spec, payload=payload, span=_span(run, check, number)))
             return
         scratch = f"{self._shared}/{run.id}-{check.id}-{number}"
-        os.mkdir(scratch)  # noqa: PTH102 - a string path, on the hot path
+        try:
+            os.mkdir(scratch)  # noqa: PTH102 - a string path, on the hot path
+        except OSError as error:
+            self._not_started(run, check, number, error)
+            return
         span = _span(run, check, number)
         spec = self._spec(run, check, scratch, span.traceparent if span else run.traceparent)
         job = Job(key=key, check=check, spec=spec, payload=encode_spec(spec), span=span)
         self.logs.follow(job)
         self._processes.start(job)
+
+    def _not_started(self, run: LiveRun, check: PlannedCheck, number: int, error: OSError) -> None:
+        spec = self._spec(run, check, "", "")
+        attempt = Attempt(
+            completion=Completion.ERROR,
+            reason=f"the worker has no room for the check's files: {error.strerror}",
+            next_step="see the disk of the worker's state directory, then run again",
+        )
+        job = Job(key=(run.id, check.id, number), check=check, spec=spec, payload=b"")
+        # As every other end: never before the caller has noted the start.
+        asyncio.get_running_loop().call_soon(self.ended, job, attempt)
 
     def _shared_specification(self, run: LiveRun, check: PlannedCheck) -> tuple[ContextSpec, bytes]:
         key = (run.prepared.plan_digest, run.prepared.tree.root, str(check.id))
@@ -146,18 +168,13 @@ class AttemptRunner:
 
     def _process_ended(self, job: Job, attempt: Attempt) -> None:
         task = asyncio.get_running_loop().create_task(self._keep(job, attempt))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        self._keeping[task] = job
+        task.add_done_callback(self._keeping.pop)
 
     async def _keep(self, job: Job, attempt: Attempt) -> None:
         """Move the artifacts of an attempt to the store, then tell its end: evidence never names what is not kept."""
         scratch = Path(job.spec.scratch)
-        evidence = attempt.evidence
-        if evidence is not None and evidence.artifacts:
-            for artifact in evidence.artifacts:
-                path = Path(job.spec.artifacts) / artifact.digest.removeprefix("sha256:")
-                if path.is_file():
-                    await asyncio.to_thread(self._artifacts.put_file, path)
+        attempt = await keep_artifacts(attempt, Path(job.spec.artifacts), self._artifacts)
         _end_span(job, attempt)
         self.ended(job, attempt)
         await self.logs.finish(job)

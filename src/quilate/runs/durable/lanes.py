@@ -71,6 +71,11 @@ class ProcessLane:
         """What is waiting or running here."""
         return {job.key for job in (*self._waiting, *self._running.values())}
 
+    @property
+    def begun(self) -> list[Job]:
+        """What is running here."""
+        return list(self._running.values())
+
     def start(self, job: Job) -> None:
         """Run a job as soon as its turn comes."""
         self._waiting.append(job)
@@ -167,6 +172,11 @@ class WarmLane:
     def jobs(self) -> set[JobKey]:
         """What is waiting or running here."""
         return {job.key for job, _ in self._under_way.values()}
+
+    @property
+    def begun(self) -> list[Job]:
+        """What may be running here: the process says nothing until a job has ended."""
+        return [job for job, begin in self._under_way.values() if begin]
 
     def start(self, job: Job) -> None:
         """Run a job; what is started in one turn of the loop travels together."""

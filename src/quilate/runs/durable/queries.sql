@@ -67,6 +67,11 @@ UPDATE check_runs SET worker = NULL, status = 'queued', started_at = NULL, attem
 WHERE worker = %(worker)s
 RETURNING run_id, check_id;
 
+-- name: count_losses
+UPDATE check_runs AS c SET losses = c.losses + 1
+FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
+WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt AND c.worker = %(worker)s;
+
 -- name: release_these_checks
 UPDATE check_runs AS c SET
     worker = NULL, status = 'queued', started_at = NULL, attempt = c.attempt + 1, ready_at = now()

@@ -27,7 +27,9 @@ from quilate.runs.durable.attempts import AttemptRunner
 from quilate.runs.durable.deciding import decide_run
 from quilate.runs.durable.figures import WorkerFigures
 from quilate.runs.durable.items import Completed, Decided, Item, Unplannable
+from quilate.runs.durable.keeping import keep_documents
 from quilate.runs.durable.lanes import Job, JobKey
+from quilate.runs.durable.leaving import leave, with_effects
 from quilate.runs.durable.live import LiveRun
 from quilate.runs.durable.losses import lost_attempt, lost_run, tell_lost
 from quilate.runs.durable.model import Step
@@ -36,12 +38,10 @@ from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.presence import Presence
 from quilate.runs.durable.reading import load_runs
 from quilate.runs.durable.rows import (
-    LONGEST_INLINE_BYTES,
     ClaimedCheck,
     ClaimedStep,
     claimed_check,
     claimed_step,
-    encoded_evidence,
 )
 from quilate.runs.durable.sql import QUERIES
 from quilate.runs.durable.steps import Chooser, Written, write_steps
@@ -53,6 +53,8 @@ from quilate.seals.statement import Environment
 _LOG = structlog.get_logger("quilate.worker")
 _LARGEST_BATCH = 256
 _LOOK_SECONDS = 1.0
+_NO_ROOM_SECONDS = 5.0
+"""A decision that the artifact store had no room for is tried again after this long."""
 _KEPT_RUNS = 2048
 _MOST_LOSSES = 3
 """So many workers may die under a step before it ends as lost."""
@@ -157,19 +159,20 @@ class Worker:
             for task in done - {stopping}:
                 task.result()
         finally:
+            begun = self._parts.runner.begun_effects()
             self._parts.runner.close()
             await end_tasks((stopping, *loops, *self._background))
             with contextlib.suppress(DATABASE_ERROR, OSError):
-                await self._leave()
+                await self._leave(begun)
 
-    async def _leave(self) -> None:
-        """Write what has ended, give back the rest."""
+    async def _leave(self, begun: Sequence[JobKey]) -> None:
+        """Write what has ended, also what could not be written before, and give back the rest."""
+        items = [*self._writing, *self._items]
+        ended, _ = await keep_documents(items, self._parts.artifacts)
+        effects = {*begun, *with_effects(self._pending(), self._live)}
 
         async def work(connection: Connection) -> None:
-            if self._items:
-                await write_steps(connection, self._items, self._live, self._id, Chooser(frozenset(), 0))
-            for query in ("release_checks", "release_steps", "remove_worker"):
-                await connection.execute(QUERIES[query], {"worker": self._id})
+            await leave(connection, self._id, self._live, ended=ended, begun=effects)
 
         if self._presence.lasts:
             await self._parts.database.run(work, patience_seconds=2.0)
@@ -309,7 +312,9 @@ class Worker:
                 self._writing = ()
 
     async def _write(self, batch: Sequence[Item]) -> None:
-        await self._keep_long_documents(batch)
+        batch, late = await keep_documents(batch, self._parts.artifacts)
+        if late:
+            self._spawn(self._later(late))
 
         async def work(connection: Connection) -> Written:
             chooser = Chooser(self._options.queues, self._parts.runner.free)
@@ -363,18 +368,9 @@ class Worker:
             current.set_attribute(PIPELINE_RESULT, decided.verdict.value if decided.verdict else "partial")
         self._add(Decided(run_id=run.id, project_id=run.project_id, attempt=attempt, decided=decided))
 
-    async def _keep_long_documents(self, batch: Sequence[Item]) -> None:
-        """Keep what is too long for a column, before the rows that refer to it."""
-        for item in batch:
-            if isinstance(item, Decided):
-                documents = [item.decided.decision, item.decided.input]
-            elif isinstance(item, Completed) and item.attempt.evidence is not None:
-                documents = [encoded_evidence(item.attempt.evidence)]
-            else:
-                continue
-            for document in documents:
-                if len(document) > LONGEST_INLINE_BYTES:
-                    await asyncio.to_thread(self._parts.artifacts.put_bytes, document)
+    async def _later(self, items: Sequence[Item]) -> None:
+        await asyncio.sleep(_NO_ROOM_SECONDS)
+        self._add(*items)
 
     def _drop(self, runs: Iterable[UUID]) -> None:
         for run_id in runs:
