@@ -15,6 +15,8 @@ from quilate.accounts.model import (
     ProjectAccess,
     ProjectReference,
 )
+from quilate.accounts.trail.model import AccessKind
+from quilate.accounts.trail.recording import AccessTrail
 from quilate.kit.web.problems import Problem
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
@@ -38,10 +40,16 @@ class Authenticator(Protocol):
 
 
 class Access:
-    """Makes the dependencies; one for each application."""
+    """Makes the dependencies; one for each application.
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    Args:
+        authenticator: Finds out who asks.
+        trail: Takes down who saw which evidence; without one nothing is taken down.
+    """
+
+    def __init__(self, authenticator: Authenticator, trail: AccessTrail | None = None) -> None:
         self._authenticator = authenticator
+        self._trail = trail
 
     async def principal(self, request: Request) -> Principal:
         """Dependency: anybody who is logged in."""
@@ -57,7 +65,21 @@ class Access:
         async def dependency(request: Request, project: ProjectSlug) -> ProjectAccess:
             return await self.project_by_slug(request, project, permission)
 
+        # What a walk over all routes finds those of evidence by.
+        dependency.permission = permission  # type: ignore[attr-defined]
         return dependency
+
+    async def record(self, request: Request, granted: ProjectAccess, kind: AccessKind, *subjects: str) -> None:
+        """Take down that the caller sees evidence; every route that gives some calls it before it answers.
+
+        Args:
+            request: Which route it is.
+            granted: Who, in which project.
+            kind: What kind of thing.
+            subjects: Which ones, each ``kind:id``, for example ``run:<id>/check:<name>``.
+        """
+        if self._trail is not None:
+            await self._trail.record(request, granted, kind, *subjects)
 
     async def project_by_slug(self, request: Request, slug: str, permission: Permission) -> ProjectAccess:
         """Return the access to a project that a body or query names.

@@ -15,6 +15,7 @@ from quilate.accounts.setup import Setup
 from quilate.accounts.signing import AccessTokens
 from quilate.accounts.throttle import LoginThrottle
 from quilate.accounts.tokens import ApiTokens
+from quilate.accounts.trail.reading import AccessReading
 from quilate.accounts.trusts.exchange import TokenExchange
 from quilate.accounts.trusts.service import STATEMENTS as TRUST_STATEMENTS
 from quilate.accounts.trusts.service import Trusts
@@ -50,6 +51,7 @@ class AccountsService:
         service_accounts: Service accounts of projects.
         trusts: Issuers of CI systems that projects trust.
         exchange: Exchanges their tokens.
+        trail: Reads who saw which evidence.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class AccountsService:
         self.service_accounts = ServiceAccounts(database, forget=forget)
         self.trusts = Trusts(database, forget=forget, allow_plain_http=issuers.allow_plain_http)
         self.exchange = TokenExchange(database, issuers)
+        self.trail = AccessReading(database)
 
     async def tidy(self) -> None:
         """Remove what has expired and tell the audit log of failed logins held back; once a minute by any process."""

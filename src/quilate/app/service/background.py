@@ -21,6 +21,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     Raises:
         Exception: What ended one of them; the process then ends and is started again.
     """
+    from quilate.accounts.trail.sealing import run_trail  # noqa: PLC0415 - as below
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
     from quilate.runs.durable.recovery import run_recovery  # noqa: PLC0415 - as above
     from quilate.runs.schedules.scheduler import run_scheduler  # noqa: PLC0415 - as above
@@ -30,7 +31,11 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
         ending = asyncio.Event()
         await run_in_order(
             stop,
-            (run_scheduler(database, stop), run_recovery(database, stop)),
+            (
+                run_scheduler(database, stop),
+                run_recovery(database, stop),
+                run_trail(database, stop, days=settings.access_record_days),
+            ),
             run_sequencer(database, settings.state, ending),
             ending,
         )

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from quilate.accounts.access import Access
 from quilate.accounts.authentication import DatabaseAuthenticator, LocalAuthenticator
+from quilate.accounts.trail.recording import AccessTrail
 from quilate.app.service.settings import Settings
 from quilate.audit.notes import parse_verifier_key
 from quilate.audit.service import AuditService
@@ -68,7 +69,7 @@ def ground_of(settings: Settings, database: Database, metrics: Metrics) -> Groun
         artifacts=DirectoryArtifactStore(settings.artifact_directory),
         metrics=metrics,
         authenticator=authenticator,
-        access=Access(authenticator),
+        access=Access(authenticator, AccessTrail(database, observe=metrics.observe_group("access"))),
         wakeups=Wakeups(database),
     )
 

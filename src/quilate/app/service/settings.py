@@ -52,6 +52,7 @@ class Settings:
     metrics_token: str = field(default="", repr=False)
     worker_metrics_port: int = 0
     witnesses: tuple[str, ...] = ()
+    access_record_days: int = 365
     stop_seconds: float = 20.0
     log_level: str = "info"
     trace_endpoint: str = ""
@@ -305,6 +306,8 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "The first free port from this one on, on which a worker answers `/metrics`; 0 for none."),
         ("QUILATE_WITNESSES", "witnesses", _keys, "none",
          "Keys, with commas, as `name+id+base64`, whose cosignatures the audit log's checkpoints take."),
+        ("QUILATE_ACCESS_RECORD_DAYS", "access_record_days", _number(1, 36500), "`365`",
+         "Days for which it is kept who saw which evidence."),
         ("QUILATE_STOP_SECONDS", "stop_seconds", _seconds(1, 600), "`20`",
          "A process that was asked to stop is ended after this long."),
         ("QUILATE_LOG_LEVEL", "log_level", _level, "`info`",

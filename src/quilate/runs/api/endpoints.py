@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
+from quilate.accounts.trail.model import AccessKind
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import RunStatus, Verdict
 from quilate.kit.web.conditional import IfNoneMatch, etag_of, is_known
@@ -103,7 +104,8 @@ def make_router(service: RunService, access: Access) -> APIRouter:
     submitting = access.project(Permission.RUN_SUBMIT)
     reading = access.project(Permission.PROJECT_READ)
     _add_submitting(router, service, submitting)
-    _add_reading(router, service, reading, access.project(Permission.EVIDENCE_READ))
+    _add_reading(router, service, reading)
+    _add_findings(router, service, access)
     router.include_router(make_document_router(service, access))
     router.include_router(make_stream_router(service, access))
     router.include_router(make_dead_letter_router(service, access))
@@ -174,11 +176,8 @@ def _add_submitting(router: APIRouter, service: RunService, submitting: ProjectD
         return accepted(response, granted.project.slug, submitted)
 
 
-def _add_reading(
-    router: APIRouter, service: RunService, reading: ProjectDependency, evidence: ProjectDependency
-) -> None:
+def _add_reading(router: APIRouter, service: RunService, reading: ProjectDependency) -> None:
     reader = Annotated[ProjectAccess, Depends(reading)]
-    evidence_reader = Annotated[ProjectAccess, Depends(evidence)]
 
     @router.get(
         "/projects/{project}/runs",
@@ -224,6 +223,10 @@ def _add_reading(
         response.headers["ETag"] = etag_of(detail.run["version"])
         return run_view(granted.project.slug, detail)
 
+
+def _add_findings(router: APIRouter, service: RunService, access: Access) -> None:
+    evidence_reader = Annotated[ProjectAccess, Depends(access.project(Permission.EVIDENCE_READ))]
+
     @router.get(
         "/projects/{project}/runs/{run_id}/findings",
         operation_id="list_findings",
@@ -242,6 +245,7 @@ def _add_reading(
     ) -> FindingPage:
         """Of each check's last attempt, by check and place."""
         page = await service.findings(granted.project.id, run_id, wanted, cursor, limit)
+        await access.record(request, granted, AccessKind.FINDINGS, f"run:{run_id}")
         response.headers.update(next_link(request, page.cursor))
         items = [
             FindingView(

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
+from quilate.accounts.trail.model import AccessKind
 from quilate.evidence.model import Artifact
 from quilate.kit.web.conditional import IfNoneMatch, etag_of, is_known
 from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
@@ -67,9 +68,12 @@ def _add_checks(router: APIRouter, documents: RunDocuments, access: Access) -> N
         granted: reader,
         run_id: UUID,
         check: CheckName,
+        request: Request,
     ) -> CheckDetail:
         """A check with its attempts, facts, open questions and artifacts."""
-        return await documents.check(granted.project.slug, granted.project.id, run_id, check)
+        detail = await documents.check(granted.project.slug, granted.project.id, run_id, check)
+        await access.record(request, granted, AccessKind.CHECK, f"run:{run_id}/check:{check}")
+        return detail
 
     @router.get(
         f"{_RUN}/checks/{{check}}/evidence",
@@ -78,15 +82,17 @@ def _add_checks(router: APIRouter, documents: RunDocuments, access: Access) -> N
         response_class=Response,
         responses=_document_answers("application/json"),
     )
-    async def get_evidence(
+    async def get_evidence(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: evidence_reader,
         run_id: UUID,
         check: CheckName,
+        request: Request,
         attempt: Annotated[int | None, Query(ge=1, le=32767, description="Which attempt; the last by default.")] = None,
         if_none_match: IfNoneMatch = None,
     ) -> Response:
         """Facts, findings, open questions and artifacts, byte for byte as they were digested."""
         document = await documents.evidence(granted.project.id, run_id, check, attempt)
+        await access.record(request, granted, AccessKind.EVIDENCE, f"run:{run_id}/check:{check}")
         return _document(document, "application/json", if_none_match)
 
     @router.get(
@@ -103,9 +109,15 @@ def _add_checks(router: APIRouter, documents: RunDocuments, access: Access) -> N
         granted: evidence_reader,
         run_id: UUID,
         digest: Annotated[str, Path(pattern=DIGEST_PATTERN, description="Digest that the evidence names.")],
+        request: Request,
     ) -> Response:
         """Only what this run's own evidence names; always a download, never shown by a browser."""
         artifact, stream = await documents.artifact(granted.project.id, run_id, digest)
+        try:
+            await access.record(request, granted, AccessKind.ARTIFACT, f"run:{run_id}/artifact:{digest}")
+        except BaseException:
+            stream.close()
+            raise
         return StreamingResponse(_pieces(stream), media_type=_media_type(artifact), headers=_download_headers(artifact))
 
 
@@ -147,10 +159,13 @@ def _add_decisions(router: APIRouter, documents: RunDocuments, access: Access) -
     async def get_decision(
         granted: reader,
         run_id: UUID,
+        request: Request,
         if_none_match: IfNoneMatch = None,
     ) -> Response:
         """Canonical JSON (RFC 8785), byte for byte as it was sealed."""
-        return _document(await documents.decision(granted.project.id, run_id), "application/json", if_none_match)
+        document = await documents.decision(granted.project.id, run_id)
+        await access.record(request, granted, AccessKind.DECISION, f"run:{run_id}")
+        return _document(document, "application/json", if_none_match)
 
     @router.get(
         f"{_RUN}/decision/input",
@@ -162,10 +177,12 @@ def _add_decisions(router: APIRouter, documents: RunDocuments, access: Access) -
     async def get_decision_input(
         granted: evidence_reader,
         run_id: UUID,
+        request: Request,
         if_none_match: IfNoneMatch = None,
     ) -> Response:
         """Everything that the decision depends on: replayed, it gives the same bytes."""
         document = await documents.decision_input(granted.project.id, run_id)
+        await access.record(request, granted, AccessKind.DECISION, f"run:{run_id}")
         return _document(document, "application/json", if_none_match)
 
     @router.get(
@@ -184,10 +201,12 @@ def _add_decisions(router: APIRouter, documents: RunDocuments, access: Access) -
     async def get_explanation(
         granted: evidence_reader,
         run_id: UUID,
+        request: Request,
         accept: Annotated[str, Header(max_length=512, description="`text/plain` for lines.")] = "",
     ) -> Response:
         """Every failing clause with actual and required value, since when it fails, and what to do."""
         explanation = await documents.explanation(granted.project.id, run_id)
+        await access.record(request, granted, AccessKind.EXPLANATION, f"run:{run_id}")
         if wants_text(accept):
             return PlainTextResponse("\n".join([*render_explanation(explanation), ""]))
         return JSONResponse(explanation_document(explanation))
@@ -202,10 +221,13 @@ def _add_decisions(router: APIRouter, documents: RunDocuments, access: Access) -
     async def get_seal(
         granted: reader,
         run_id: UUID,
+        request: Request,
         if_none_match: IfNoneMatch = None,
     ) -> Response:
         """DSSE envelope with an in-toto statement, SLSA verification summary."""
-        return _document(await documents.seal(granted.project.id, run_id), _DSSE, if_none_match)
+        document = await documents.seal(granted.project.id, run_id)
+        await access.record(request, granted, AccessKind.SEAL, f"run:{run_id}")
+        return _document(document, _DSSE, if_none_match)
 
     @router.get(
         "/projects/{project}/seals",
@@ -223,6 +245,7 @@ def _add_decisions(router: APIRouter, documents: RunDocuments, access: Access) -
     ) -> SealPage:
         """What a deploy gate asks: newest first, each with its envelope to be verified against a trusted key."""
         page = await documents.seals(granted.project.id, subject, cursor, limit)
+        await access.record(request, granted, AccessKind.SEAL, f"subject:{subject}")
         response.headers.update(next_link(request, page.next_cursor))
         return page
 

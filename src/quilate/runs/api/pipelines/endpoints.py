@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from quilate.accounts.access import SLUG_PATTERN, Access
 from quilate.accounts.model import Permission, ProjectAccess
+from quilate.accounts.trail.model import AccessKind
 from quilate.kit.web.conditional import etag_of
 from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
 from quilate.kit.web.problems import Problem
@@ -251,9 +252,9 @@ def _add_one_run(router: APIRouter, pipelines: _Pipelines, suffix: str) -> None:
         run_id, granted = await pipelines.found(request, pipeline_run_id, Permission.EVIDENCE_READ)
         check, _, attempt = evidence_id.rpartition(".")
         number = int(attempt) if check and attempt.isascii() and attempt.isdigit() and len(attempt) <= 5 else None  # noqa: PLR2004 - a column of 16 bits
-        document = await pipelines.documents.evidence(
-            granted.project.id, run_id, check if number is not None else evidence_id, number
-        )
+        check = check if number is not None else evidence_id
+        document = await pipelines.documents.evidence(granted.project.id, run_id, check, number)
+        await pipelines.access.record(request, granted, AccessKind.EVIDENCE, f"run:{run_id}/check:{check}")
         headers = {"ETag": etag_of(document.digest), "X-Content-Type-Options": "nosniff"}
         return Response(document.content, media_type="application/json", headers=headers)
 

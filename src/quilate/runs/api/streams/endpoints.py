@@ -5,11 +5,12 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
+from quilate.accounts.trail.model import AccessKind
 from quilate.kit.web.sse import EVENT_SCHEMA, MEDIA_TYPE, EventStream
 from quilate.runs.api.answers import answers_of
 from quilate.runs.api.documents.endpoints import wants_text
@@ -77,6 +78,7 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
         granted: evidence_reader,
         run_id: UUID,
         check: Annotated[str, Path(max_length=128, pattern=r"^[^\x00]+$", description="The check's id.")],
+        request: Request,
         accept: Annotated[str, Header(max_length=512, description="`text/plain` for the text so far.")] = "",
         last_event_id: LastEventId = None,
         after: After = "",
@@ -84,6 +86,7 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
     ) -> Response:
         """Ids of events are `attempt.sequence`; a reader that comes back gets what it missed."""
         await require_check(service, granted.project.id, run_id, check)
+        await access.record(request, granted, AccessKind.LOG, f"run:{run_id}/check:{check}")
         if wants_text(accept):
             return PlainTextResponse(await log_text(service.store, run_id, check, tail))
         last = parse_log_place(last_event_id or after)
