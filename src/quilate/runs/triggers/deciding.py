@@ -25,9 +25,7 @@ EVENT_SOURCE = "event"
 """With the event's number the idempotency name of the run that it begins."""
 
 _MOST_EARLIER = 50
-_OF_FORGE = frozenset(
-    {EventKind.PUSH, EventKind.PULL_REQUEST, EventKind.TAG, EventKind.RELEASE, EventKind.MERGE_GROUP}
-)
+_OF_FORGE = frozenset({EventKind.PUSH, EventKind.PULL_REQUEST, EventKind.TAG, EventKind.RELEASE, EventKind.MERGE_GROUP})
 _ORDERED = frozenset({EventKind.PUSH, EventKind.PULL_REQUEST})
 _CATALOGUE = {EventKind.DATASET_VERSION: SourceKind.DATASET, EventKind.MODEL_VERSION: SourceKind.MODEL}
 

@@ -9,7 +9,7 @@ from quilate.runs.triggers.model import Hook, HookWish, Provider
 from quilate.runs.triggers.store import QUERIES
 
 
-async def insert_hook(
+async def insert_hook(  # noqa: PLR0913 - the columns of a new row
     connection: Connection, project_id: UUID, hook_id: UUID, wish: HookWish, *, secret: bytes, author: str
 ) -> bool:
     """Insert a hook unless id or name are there; tell whether it was new."""

@@ -139,9 +139,7 @@ class HookService:
 async def _found(connection: Connection, access: ProjectAccess, hook_id: UUID, *, lock: bool = False) -> Hook:
     hook = await hook_store.find_hook(connection, hook_id, access.project.id, lock=lock)
     if hook is None:
-        raise Problem(
-            status=404, type="not-found", detail=f"this project has no hook {hook_id}", next_step="list them"
-        )
+        raise Problem(status=404, type="not-found", detail=f"this project has no hook {hook_id}", next_step="list them")
     return hook
 
 

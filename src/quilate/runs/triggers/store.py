@@ -61,7 +61,7 @@ Subject = tuple[UUID, str]
 
 async def insert_events(connection: Connection, events: Sequence[NewEvent]) -> list[Accepted]:
     """Insert events within the caller's transaction; one that is known gives the one that is there."""
-    ids = [uuid7() for _ in events]
+    ids = sorted(uuid7() for _ in events)
     identities = [_digest(event.source, event.id) for event in events]
     replays = [_digest(event.source, event.replay_digest) if event.replay_digest else None for event in events]
     facts = [replace(event.facts, order_key=bounded_key(event.facts.order_key)) for event in events]

@@ -212,9 +212,7 @@ def _full_queue(event: StoredEvent, outcome: Outcome) -> Settled:
             next_step="replay the event once runs have ended, or raise the project's max_queued_runs",
         )  # fmt: skip
     reason = "the project has too many runs waiting"
-    return Settled(
-        id=event.id, state=EventState.PENDING, rule=outcome.rule, reason=reason, pause=FULL_PAUSE_SECONDS
-    )
+    return Settled(id=event.id, state=EventState.PENDING, rule=outcome.rule, reason=reason, pause=FULL_PAUSE_SECONDS)
 
 
 async def _cancel(batch: _Batch, subject: Subject, outcome: Outcome) -> Outcome:
@@ -222,9 +220,7 @@ async def _cancel(batch: _Batch, subject: Subject, outcome: Outcome) -> Outcome:
     await _submit(batch)
     await _keep_settled(batch)
     runs = await store.active_runs(batch.connection, subject)
-    cancelled = await cancel_locked_runs(
-        batch.connection, subject[0], runs, actor=str(SYSTEM), reason=outcome.cancels
-    )
+    cancelled = await cancel_locked_runs(batch.connection, subject[0], runs, actor=str(SYSTEM), reason=outcome.cancels)
     return replace(outcome, reason=f"{outcome.cancels}: {len(cancelled)} of its runs were cancelled")
 
 

@@ -1,0 +1,423 @@
+"""Deliveries in the shapes that providers document, signed as they sign, and the routes that take them.
+
+The shapes were compared with ``@octokit/webhooks-examples`` 7.6.1 (GitHub) and the providers' own pages; the payloads
+are made here.
+"""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from fastapi import FastAPI
+
+from quilate.accounts.access import Access
+from quilate.accounts.model import ProjectReference, Role
+from quilate.kit.database.database import Database
+from quilate.kit.web.documents import ProblemWriter
+from quilate.kit.web.handlers import install_handlers
+from quilate.runs.triggers.endpoints import make_root_router, make_router
+from quilate.runs.triggers.hook_endpoints import make_hook_router
+from quilate.runs.triggers.hooks import HookService
+from quilate.runs.triggers.intake import EventIntake
+from quilate.runs.triggers.receiving import Receiver
+from quilate.runs.triggers.service import EventService, RuleService
+from quilate.runs.triggers.working import EventWorker
+from tests.support.run_rows import add_project
+from tests.support.runs_api import Callers
+
+BASE_URL = "https://quilate.test"
+REPOSITORY = "acme/fraud"
+ZERO = "0" * 40
+
+
+def commit(number: int) -> str:
+    """Return a commit id."""
+    return hashlib.sha1(str(number).encode(), usedforsecurity=False).hexdigest()
+
+
+class Sealed:
+    """Seals with a key of this process."""
+
+    def __init__(self) -> None:
+        self._cipher = AESGCM(AESGCM.generate_key(256))
+
+    def seal(self, plain: str, context: str) -> bytes:
+        nonce = uuid4().bytes[:12]
+        return nonce + self._cipher.encrypt(nonce, plain.encode(), context.encode())
+
+    def open(self, sealed: bytes, context: str) -> str:
+        return self._cipher.decrypt(sealed[:12], sealed[12:], context.encode()).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A request to a hook; ``signed`` gives its headers."""
+
+    provider: str
+    event: str
+    document: Mapping[str, Any]
+
+    @property
+    def body(self) -> bytes:
+        return json.dumps(self.document).encode()
+
+    def signed(self, secret: str, *, delivery: str = "", at: float | None = None) -> dict[str, str]:
+        """Return the headers by the provider's own scheme."""
+        return {
+            "content-type": "application/json",
+            **sign(self.provider, self.event, self.body, secret, delivery or str(uuid4()), at),
+        }
+
+
+def sign(provider: str, event: str, body: bytes, secret: str, delivery: str, at: float | None = None) -> dict[str, str]:
+    """Return the headers by which a provider signs a body."""
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    moment = str(int(time.time() if at is None else at))
+    if provider == "github":
+        return {"x-github-event": event, "x-github-delivery": delivery, "x-hub-signature-256": f"sha256={digest}"}
+    if provider == "gitea":
+        return {"x-gitea-event": event, "x-gitea-delivery": delivery, "x-gitea-signature": digest}
+    if provider == "bitbucket":
+        return {"x-event-key": event, "x-request-uuid": delivery, "x-hub-signature": f"sha256={digest}"}
+    if provider == "gitlab":
+        return {"x-gitlab-event": event, "idempotency-key": delivery, "x-gitlab-token": secret}
+    signed = f"{delivery}.{moment}.".encode() + body
+    if provider == "mlflow":
+        value = base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+        return {"x-mlflow-delivery-id": delivery, "x-mlflow-timestamp": moment, "x-mlflow-signature": f"v1,{value}"}
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    value = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return {"webhook-id": delivery, "webhook-timestamp": moment, "webhook-signature": f"v1,{value}"}
+
+
+def github_push(  # noqa: PLR0913 - what a test may choose
+    branch: str = "main",
+    *,
+    after: str = "",
+    before: str = ZERO,
+    at: int | None = None,
+    forced: bool = False,
+    repository: str = REPOSITORY,
+) -> Delivery:
+    """Return a push to a branch; all zeros as ``after`` delete it."""
+    judged = after or commit(1)
+    document = {
+        "ref": f"refs/heads/{branch}",
+        "before": before,
+        "after": judged,
+        "created": before == ZERO,
+        "deleted": judged == ZERO,
+        "forced": forced,
+        "base_ref": None,
+        "commits": [],
+        "head_commit": None if judged == ZERO else {"id": judged, "timestamp": "2026-11-20T10:00:00+01:00"},
+        "repository": {**_github_repository(repository), "pushed_at": at if at is not None else int(time.time())},
+        "pusher": {"name": "ann", "email": "ann@example.org"},
+        "sender": {"login": "ann", "id": 7},
+    }
+    return Delivery(provider="github", event="push", document=document)
+
+
+def github_tag(tag: str, judged: str) -> Delivery:
+    """Return the push of an annotated tag: its own id differs from that of the commit."""
+    document = {
+        **github_push(after=judged).document,
+        "ref": f"refs/tags/{tag}",
+        "after": commit(990),
+        "head_commit": {"id": judged, "timestamp": "2026-11-20T10:00:00Z"},
+    }
+    return Delivery(provider="github", event="push", document=document)
+
+
+def github_pull_request(  # noqa: PLR0913 - what a test may choose
+    action: str, *, number: int = 12, head: str = "", before: str = "", fork: bool = False, at: str = ""
+) -> Delivery:
+    """Return an event of a pull request."""
+    repository = _github_repository(REPOSITORY)
+    source = {**repository, "id": 9911, "full_name": "eve/fraud"} if fork else repository
+    document = {
+        "action": action,
+        "number": number,
+        **({"before": before, "after": head} if before else {}),
+        "pull_request": {
+            "number": number,
+            "state": "closed" if action == "closed" else "open",
+            "updated_at": at or "2026-11-20T10:00:00Z",
+            "head": {"ref": "main" if fork else "feature", "sha": head or commit(2), "repo": source},
+            "base": {"ref": "main", "sha": commit(1), "repo": repository},
+        },
+        "repository": repository,
+        "sender": {"login": "eve" if fork else "ann"},
+    }
+    return Delivery(provider="github", event="pull_request", document=document)
+
+
+def github_merge_group(action: str = "checks_requested") -> Delivery:
+    """Return an event of the merge queue."""
+    document = {
+        "action": action,
+        "merge_group": {
+            "head_sha": commit(3),
+            "head_ref": "refs/heads/gh-readonly-queue/main/pr-12-abc",
+            "base_sha": commit(1),
+            "base_ref": "refs/heads/main",
+            "head_commit": {"id": commit(3)},
+        },
+        "repository": _github_repository(REPOSITORY),
+        "sender": {"login": "ann"},
+    }
+    return Delivery(provider="github", event="merge_group", document=document)
+
+
+def github_comment(text: str, association: str = "MEMBER") -> Delivery:
+    """Return a comment on a pull request."""
+    document = {
+        "action": "created",
+        "issue": {"number": 12, "pull_request": {"url": "https://api.github.test/pulls/12"}},
+        "comment": {
+            "id": 555,
+            "body": text,
+            "user": {"login": "ann"},
+            "author_association": association,
+            "created_at": "2026-11-20T10:00:00Z",
+        },
+        "repository": _github_repository(REPOSITORY),
+        "sender": {"login": "ann"},
+    }
+    return Delivery(provider="github", event="issue_comment", document=document)
+
+
+def _github_repository(name: str) -> dict[str, Any]:
+    return {
+        "id": 4711,
+        "name": name.rpartition("/")[2],
+        "full_name": name,
+        "clone_url": f"https://git.example/{name}.git",
+        "default_branch": "main",
+    }
+
+
+def gitea_pull_request(action: str = "synchronized") -> Delivery:
+    """Return Gitea's event of a pull request, whose actions have names of their own."""
+    return Delivery(
+        provider="gitea", event="pull_request", document={**github_pull_request(action).document, "action": action}
+    )
+
+
+def _gitlab_project() -> dict[str, Any]:
+    return {"id": 15, "path_with_namespace": REPOSITORY, "git_http_url": f"https://git.example/{REPOSITORY}.git"}
+
+
+def gitlab_push(branch: str = "main", *, after: str = "", before: str = ZERO) -> Delivery:
+    """Return GitLab's event of a push."""
+    document = {
+        "object_kind": "push",
+        "event_name": "push",
+        "before": before,
+        "after": after or commit(1),
+        "ref": f"refs/heads/{branch}",
+        "checkout_sha": None if after == ZERO else after or commit(1),
+        "user_username": "ann",
+        "project_id": 15,
+        "project": _gitlab_project(),
+        "commits": [],
+    }
+    return Delivery(provider="gitlab", event="Push Hook", document=document)
+
+
+def gitlab_merge_request(action: str, *, oldrev: str = "", fork: bool = False) -> Delivery:
+    """Return GitLab's event of a merge request; ``oldrev`` is there when there are new commits."""
+    document = {
+        "object_kind": "merge_request",
+        "event_type": "merge_request",
+        "user": {"id": 1, "username": "ann"},
+        "project": _gitlab_project(),
+        "object_attributes": {
+            "id": 99,
+            "iid": 12,
+            "action": action,
+            "source_branch": "feature",
+            "target_branch": "main",
+            "source_project_id": 77 if fork else 15,
+            "target_project_id": 15,
+            "updated_at": "2026-11-20 10:00:00 UTC",
+            "last_commit": {"id": commit(2), "timestamp": "2026-11-20T10:00:00+00:00"},
+            **({"oldrev": oldrev} if oldrev else {}),
+        },
+    }
+    return Delivery(provider="gitlab", event="Merge Request Hook", document=document)
+
+
+def bitbucket_push(*changes: Mapping[str, Any]) -> Delivery:
+    """Return Bitbucket's event of a push with its changes."""
+    document = {
+        "actor": {"nickname": "ann", "account_id": "1:2"},
+        "repository": _bitbucket_repository("{11}", REPOSITORY),
+        "push": {"changes": list(changes)},
+    }
+    return Delivery(provider="bitbucket", event="repo:push", document=document)
+
+
+def bitbucket_change(name: str, new: str, old: str = "", kind: str = "branch") -> dict[str, Any]:
+    """Return one change of a push; empty for there is none."""
+
+    def side(value: str) -> dict[str, Any] | None:
+        return {"type": kind, "name": name, "target": {"type": "commit", "hash": value}} if value else None
+
+    return {"new": side(new), "old": side(old), "created": not old, "closed": not new, "forced": False}
+
+
+def bitbucket_pull_request(event: str = "created", *, fork: bool = False) -> Delivery:
+    """Return Bitbucket's event of a pull request: its commits are abbreviated."""
+    own = _bitbucket_repository("{11}", REPOSITORY)
+    document = {
+        "actor": {"nickname": "ann"},
+        "repository": own,
+        "pullrequest": {
+            "id": 12,
+            "state": "OPEN",
+            "updated_on": "2026-11-20T10:00:00.000000+00:00",
+            "source": {
+                "branch": {"name": "feature"},
+                "commit": {"hash": commit(2)[:12]},
+                "repository": _bitbucket_repository("{22}", "eve/fraud") if fork else own,
+            },
+            "destination": {"branch": {"name": "main"}, "commit": {"hash": commit(1)[:12]}, "repository": own},
+        },
+    }
+    return Delivery(provider="bitbucket", event=f"pullrequest:{event}", document=document)
+
+
+def _bitbucket_repository(uuid: str, name: str) -> dict[str, Any]:
+    return {"uuid": uuid, "full_name": name, "links": {"html": {"href": f"https://git.example/{name}"}}}
+
+
+def mlflow_version(name: str = "churn", version: str = "3") -> Delivery:
+    """Return the registry's event of a new model version."""
+    document = {
+        "entity": "model_version",
+        "action": "created",
+        "timestamp": "2026-11-20T10:00:00.000000+00:00",
+        "data": {"name": name, "version": version, "source": "models:/m-1", "run_id": "r1", "tags": {}},
+    }
+    return Delivery(provider="mlflow", event="", document=document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHook:
+    """A hook that a test made."""
+
+    id: UUID
+    secret: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggersApi:
+    """The routes of events over a database, with a project ``fraud`` and another of somebody else."""
+
+    client: httpx.AsyncClient
+    database: Database
+    project: ProjectReference
+    worker: EventWorker
+    intake: EventIntake
+    hooks: HookService
+
+    async def call(self, method: str, path: str, *, by: str = "admin", **more: Any) -> httpx.Response:
+        """Send a request below ``/api/v1/projects``."""
+        headers = {"Authorization": f"Bearer {by}", **more.pop("headers", {})}
+        return await self.client.request(method, f"/api/v1/projects{path}", headers=headers, **more)
+
+    async def hook(self, provider: str, **more: Any) -> NewHook:
+        """Make a hook."""
+        body = {"name": f"{provider}-{uuid4().hex[:6]}", "provider": provider, **more}
+        answer = await self.call("POST", "/fraud/hooks", json=body)
+        assert answer.status_code == 201, answer.text
+        return NewHook(id=UUID(answer.json()["id"]), secret=answer.json()["secret"], provider=provider)
+
+    async def deliver(
+        self, hook: NewHook, delivery: Delivery, *, name: str = "", headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Send a delivery to a hook."""
+        sent = {**delivery.signed(hook.secret, delivery=name), **(headers or {})}
+        return await self.client.post(f"/hooks/{hook.id}", content=delivery.body, headers=sent)
+
+    async def taken(self, hook: NewHook, *deliveries: Delivery) -> list[str]:
+        """Send deliveries that are taken; return the ids of their events."""
+        ids: list[str] = []
+        for delivery in deliveries:
+            answer = await self.deliver(hook, delivery)
+            assert answer.status_code == 202, answer.text
+            ids += [each["id"] for each in answer.json()["events"]]
+        return ids
+
+    async def worked(self) -> int:
+        """Work off everything that is pending."""
+        total = 0
+        while count := await self.worker.work_once():
+            total += count
+        return total
+
+    async def event(self, event_id: str) -> dict[str, Any]:
+        """Return an event as the API shows it."""
+        answer = await self.call("GET", f"/fraud/events/{event_id}", by="viewer")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """Return what a statement of the test gives."""
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(query.encode(), values or None)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def runs(self) -> list[dict[str, Any]]:
+        """Return the runs in their order, with what was submitted."""
+        return await self.rows(
+            "SELECT r.id, r.status, r.concurrency_key, r.priority, s.event, s.document FROM runs AS r"
+            " JOIN run_submissions AS s ON s.run_id = r.id ORDER BY r.id"
+        )
+
+
+@contextlib.asynccontextmanager
+async def triggers_api(database: Database) -> AsyncIterator[TriggersApi]:
+    """Give the routes of events over a database."""
+    callers = Callers()
+    callers.projects = {
+        "fraud": await add_project(database, "fraud", "https://git.example/acme/fraud.git"),
+        "other": await add_project(database, "other"),
+    }
+    callers.roles = {
+        "admin": {"fraud": Role.ADMIN},
+        "dev": {"fraud": Role.DEVELOPER},
+        "viewer": {"fraud": Role.VIEWER},
+        "eve": {"other": Role.ADMIN},
+    }
+    access, secrets, intake = Access(callers), Sealed(), EventIntake(database)
+    events, hooks = EventService(database, intake), HookService(database, secrets)
+    app = FastAPI()
+    app.include_router(make_root_router(events, Receiver(database, intake, secrets), access, longest=1 << 16))
+    for router in (
+        make_router(events, RuleService(database), access, longest=1 << 16),
+        make_hook_router(hooks, access, base_url=BASE_URL),
+    ):
+        app.include_router(router, prefix="/api/v1")
+    install_handlers(app, ProblemWriter())
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://quilate.test") as client:
+        yield TriggersApi(
+            client=client,
+            database=database,
+            project=callers.projects["fraud"],
+            worker=EventWorker(database),
+            intake=intake,
+            hooks=hooks,
+        )
