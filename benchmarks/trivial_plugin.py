@@ -1,0 +1,6 @@
+"""What the service's processes load to know the trivial check types: ``QUILATE_PLUGINS=trivial_plugin``."""
+
+from quilate.checks.registry import register_check
+
+register_check("TRIVIAL_PROCESS", "trivial_check:TrivialInProcess")
+register_check("TRIVIAL_THREAD", "trivial_check:TrivialInThread")
