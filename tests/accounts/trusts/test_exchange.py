@@ -259,7 +259,9 @@ async def test_a_discovery_document_of_another_issuer_is_not_believed(connected:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("token", ["no-token", "a.b.c", "e30.e30.", "ql_0123456789_" + "0" * 64, "\u00e9.\u00e9.\u00e9"])
+@pytest.mark.parametrize(
+    "token", ["no-token", "a.b.c", "e30.e30.", "ql_0123456789_" + "0" * 64, "\u00e9.\u00e9.\u00e9"]
+)
 async def test_what_is_no_token_is_said_to_be_none(connected: AccountsSite, issuer: Issuer, token: str) -> None:
     await _ready(connected, issuer)
     answer = await _exchange(connected, token)
