@@ -1,5 +1,7 @@
 """Limits that hold before any endpoint is reached: body size, requests a second, requests at a time."""
 
+import asyncio
+import contextlib
 import hashlib
 import math
 import re
@@ -16,6 +18,9 @@ from quilate.kit.web.problems import Problem
 
 _MOST_BUCKETS = 50_000
 _HEALTH = "/health"
+_DRAINED_BYTES = 64 << 20
+_DRAINED_SECONDS = 5.0
+"""So much, and so long, of a refused body is read on: most clients read no answer before they have sent all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +55,13 @@ class BodyLimiter:
             await self._app(scope, receive, send)
             return
         limit = next((most for pattern, most in self._others if pattern.fullmatch(scope["path"])), self._largest)
+        body = _Body(receive, limit)
         if _declared_length(scope) > limit:
+            if not _waits_for_a_word(scope):
+                await body.drain()
             await self._writer.send(too_large(limit), scope, receive, send)
             return
-        seen = 0
         started = False
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            if message["type"] == "http.request":
-                seen += len(message.get("body", b""))
-                if seen > limit:
-                    raise _TooLarge(limit)
-            return message
 
         async def watched(message: Message) -> None:
             nonlocal started
@@ -71,11 +69,51 @@ class BodyLimiter:
             await send(message)
 
         try:
-            await self._app(scope, counted, watched)
+            await self._app(scope, body.receive, watched)
         except _TooLarge as error:
             if started:
                 raise
+            await body.drain()
             await self._writer.send(error.problem, scope, receive, send)
+
+
+class _Body:
+    """A request's body, counted while it is read."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._seen = 0
+        self._whole = False
+
+    async def receive(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            _TooLarge: The body is beyond its limit.
+        """
+        message = await self._receive()
+        if message["type"] != "http.request":
+            self._whole = True
+            return message
+        self._whole = not message.get("more_body", False)
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._limit:
+            raise _TooLarge(self._limit)
+        return message
+
+    async def drain(self) -> None:
+        """Read what the client is still sending, within bounds; to close on it would take the answer along."""
+        most = self._seen + _DRAINED_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAINED_SECONDS):
+                while not self._whole and self._seen < most:
+                    with contextlib.suppress(_TooLarge):
+                        await self.receive()
+
+
+def _waits_for_a_word(scope: Scope) -> bool:
+    return any(name == b"expect" for name, _ in scope["headers"])
 
 
 class _TooLarge(HTTPException):
@@ -87,7 +125,7 @@ class _TooLarge(HTTPException):
 
 
 def too_large(limit: int) -> Problem:
-    """Return the answer to a body beyond a limit in bytes; the rest of it is not read."""
+    """Return the answer to a body beyond a limit in bytes."""
     return Problem(
         status=413,
         type="too-large",
