@@ -143,8 +143,23 @@ async def _work(site: AccountsSite, owner: Person) -> dict[str, str]:
     token = await site.call(
         "POST", "/me/tokens", by=owner, body={"name": MARKER, "scopes": ["project:read"], "expires_in_days": 1}
     )
+    account = await _create(site, owner, f"{base}/service-accounts", {"name": MARKER, "role": "viewer"})
+    trust = await _create(
+        site,
+        owner,
+        f"{base}/trusts",
+        {
+            "name": MARKER,
+            "provider": "github",
+            "audience": MARKER,
+            "bindings": [{"claim": "repository", "value": f"{MARKER}/service"}],
+            "role": "viewer",
+        },
+    )
     return {
         "project": THEIRS,
+        "service_account": str(account["id"]),
+        "trust": str(trust["id"]),
         "run_id": str(run["id"]),
         "pipeline_run_id": f"prun-{run['id']}",
         "evidence_id": f"{MARKER}-check",

@@ -28,6 +28,7 @@ PUBLIC = {
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/setup",
+    "POST /api/v1/auth/oidc/exchange",
     "GET /welcome",
     "POST /welcome",
     "GET /health",
@@ -47,6 +48,8 @@ PUBLIC_PREFIXES = ("GET /swagger", "GET /problems")
 
 BODIES: Mapping[str, Any] = {
     "PATCH /api/v1/projects/{project}/members/{user_id}": {"role": "viewer"},
+    "PATCH /api/v1/projects/{project}/service-accounts/{service_account}": {"name": "x"},
+    "POST /api/v1/projects/{project}/service-accounts/{service_account}/tokens": {"name": "x", "expires_in_days": 1},
     "POST /api/v1/projects/{project}/runs/{run_id}/cancel": {},
     "POST /api/v1/projects/{project}/runs/{run_id}/rerun": {},
     "PUT /api/v1/projects/{project}/blueprints/{name}/draft": {"text": LINT_BLUEPRINT.replace("lint-only", "NAME")},

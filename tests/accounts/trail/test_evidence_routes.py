@@ -1,0 +1,126 @@
+"""Every route that gives evidence leaves a record of who saw it (A18): all of them are walked.
+
+A route that asks for the permission ``evidence:read`` is in the walk by itself; one that is neither in ``ADDRESSES``
+nor named in ``OTHERS`` with its reason fails here.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+
+from quilate.accounts.model import Permission, ProjectReference
+from quilate.app.service.openapi import describe
+from quilate.domain.ids import Digest
+from quilate.domain.verdict import CheckResult
+from quilate.evidence.artifacts import DirectoryArtifactStore
+from quilate.evidence.model import Artifact, Evidence
+from quilate.kit.database.database import Database
+from quilate.runs.api.pipelines.model import pipeline_id
+from tests.support.accounts import AccountsSite
+from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, outlined, plan_run, submitted_run
+from tests.support.tenants import operations_of
+from tests.support.web_apps import whole_site
+
+CONTENT = b"what a check has left"
+SUBJECT = "sha256:" + "a" * 64
+RUN = "/api/v1/projects/{project}/runs/{run_id}"
+ADDRESSES: Mapping[str, str] = {
+    f"{RUN}/findings": "findings",
+    f"{RUN}/checks/{{check}}": "check",
+    f"{RUN}/checks/{{check}}/evidence": "evidence",
+    f"{RUN}/checks/{{check}}/logs": "log",
+    f"{RUN}/artifacts/{{digest}}": "artifact",
+    f"{RUN}/decision": "decision",
+    f"{RUN}/decision/input": "decision",
+    f"{RUN}/explanation": "explanation",
+    f"{RUN}/seal": "seal",
+    "/api/v1/projects/{project}/seals": "seal",
+    "/api/v1/pipelines/runs/{pipeline_run_id}/evidence/{evidence_id}": "evidence",
+    "/pipelines/runs/{pipeline_run_id}/evidence/{evidence_id}": "evidence",
+}
+"""Routes and the kind that they record."""
+
+OTHERS: frozenset[str] = frozenset()
+"""Routes that ask for the permission and give no evidence."""
+
+
+def _evidence_routes(app: FastAPI) -> Iterator[str]:
+    """Return the paths of the routes one of whose dependencies asks for ``evidence:read``."""
+    for route in app.routes:
+        contexts = getattr(route, "effective_route_contexts", None)
+        found: list[Any] = list(contexts()) if contexts is not None else [route]
+        for each in found:
+            dependant = getattr(each, "dependant", None)
+            for inner in dependant.dependencies if dependant is not None else ():
+                if getattr(inner.call, "permission", None) is Permission.EVIDENCE_READ:
+                    yield each.path
+
+
+async def _decided_run(
+    site: AccountsSite, project: ProjectReference, artifacts: DirectoryArtifactStore
+) -> Mapping[str, str]:
+    digest = Digest(artifacts.put_bytes(CONTENT))
+    left = Artifact(name="left.txt", media_type="text/plain", digest=digest, size=len(CONTENT))
+    evidence = Evidence(findings=(finding("R1"),), artifacts=(left,))
+    run = await submitted_run(site.database, project)
+    await plan_run(site.database, project, run, outlined("a"), subject=SUBJECT)
+    ended = Ended(check="a", result=CheckResult.FAIL, evidence=evidence)
+    await end_check(site.database, project, run, ended)
+    await decide_by_hand(site.database, project, run, [ended], subject=SUBJECT)
+    return {
+        "project": project.slug,
+        "run_id": str(run),
+        "check": "a",
+        "digest": digest,
+        "pipeline_run_id": pipeline_id(run),
+        "evidence_id": "a.1",
+    }
+
+
+@pytest.mark.asyncio
+async def test_every_evidence_route_leaves_a_record(database: Database, tmp_path: Path) -> None:
+    async with whole_site(database, tmp_path, requests_per_second=0) as site:
+        walked = {each.path for each in operations_of(site.app)}
+        assert set(ADDRESSES) <= walked
+        found = set(_evidence_routes(site.app))
+        assert len(found) >= 6
+        assert found - set(ADDRESSES) - OTHERS == set()
+        tagged = {
+            path for path, item in describe()["paths"].items() if "evidence" in item.get("get", {}).get("tags", ())
+        }
+        assert tagged - set(ADDRESSES) - OTHERS == set()
+        admin = await site.first_admin()
+        await site.project(admin, "service")
+        reader = await site.person(admin, "reader@example.org")
+        body = {"user_id": str(reader.id), "role": "viewer"}
+        assert (await site.call("POST", "/projects/service/members", by=admin, body=body)).status_code == 201
+        document = (await site.call("GET", "/projects/service", by=admin)).json()
+        project = ProjectReference(id=UUID(document["id"]), slug="service", name="service")
+        ids = await _decided_run(site, project, DirectoryArtifactStore(tmp_path / "artifacts"))
+        async with site.client(reader.access_token) as client:
+            for route, kind in ADDRESSES.items():
+                await site.sql("DELETE FROM access_records")
+                query = f"?subject={SUBJECT}" if route.endswith("/seals") else ""
+                answer = await client.get(route.format_map(ids) + query, headers={"Accept": "text/plain"})
+                assert answer.status_code == 200, f"{route}: {answer.text}"
+                (record,) = await site.sql("SELECT * FROM access_records")
+                assert (record["route"], record["kind"]) == (route, kind)
+                assert record["actor"] == f"user:{reader.id}"
+                assert str(record["project_id"]) == str(project.id)
+                assert ids["run_id"] in record["subject"] or record["subject"] == f"subject:{SUBJECT}"
+
+
+@pytest.mark.asyncio
+async def test_what_was_refused_or_not_found_is_not_on_record(database: Database, tmp_path: Path) -> None:
+    async with whole_site(database, tmp_path, requests_per_second=0) as site:
+        admin = await site.first_admin()
+        await site.project(admin, "service")
+        unknown = "0190b5d0-0000-7000-8000-000000000000"
+        for path in (f"/projects/service/runs/{unknown}/decision", f"/projects/service/runs/{unknown}/findings"):
+            assert (await site.call("GET", path, by=admin)).status_code == 404
+            assert (await site.call("GET", path)).status_code == 401
+        assert await site.sql("SELECT id FROM access_records") == []
