@@ -78,7 +78,9 @@ class Delivery:
         }
 
 
-def sign(provider: str, event: str, body: bytes, secret: str, delivery: str, at: float | None = None) -> dict[str, str]:
+def sign(  # noqa: PLR0913, PLR0917 - the parts of a signature
+    provider: str, event: str, body: bytes, secret: str, delivery: str, at: float | None = None
+) -> dict[str, str]:
     """Return the headers by which a provider signs a body."""
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     moment = str(int(time.time() if at is None else at))

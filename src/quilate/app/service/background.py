@@ -25,6 +25,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
     from quilate.runs.durable.recovery import run_recovery  # noqa: PLC0415 - as above
     from quilate.runs.schedules.scheduler import run_scheduler  # noqa: PLC0415 - as above
+    from quilate.runs.triggers.working import run_triggers  # noqa: PLC0415 - as above
 
     connections = min(settings.database_connections, _CONNECTIONS)
     async with Database.open(settings.database_url, name="quilate background", max_size=connections) as database:

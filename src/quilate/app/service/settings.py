@@ -47,6 +47,8 @@ class Settings:
     database_connections: int = 16
     request_bytes: int = 10 * _MIB
     upload_bytes: int = 1024 * _MIB
+    event_bytes: int = _MIB
+    event_days: int = 90
     requests_per_second: int = 500
     concurrent_requests: int = 2000
     metrics_token: str = field(default="", repr=False)
@@ -296,6 +298,10 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Longest request body in bytes, uploads apart."),
         ("QUILATE_UPLOAD_BYTES", "upload_bytes", _number(1024, 1 << 40), "`1073741824`",
          "Longest uploaded archive or data file in bytes."),
+        ("QUILATE_EVENT_BYTES", "event_bytes", _number(1024, 1 << 30), "`1048576`",
+         "Longest single CloudEvent in bytes; a batch and a provider's delivery are request bodies as any other."),
+        ("QUILATE_EVENT_DAYS", "event_days", _number(1, 36500), "`90`",
+         "Days for which incoming events are kept; those that still wait are kept longer."),
         ("QUILATE_REQUESTS_PER_SECOND", "requests_per_second", _number(0, 1_000_000), "`500`",
          "Requests a second of one address or login in the long run, twice as many at once; 0 for any number."),
         ("QUILATE_CONCURRENT_REQUESTS", "concurrent_requests", _number(10, 100_000), "`2000`",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -22,7 +22,7 @@ from quilate.runs.triggers.secrets import Secrets, hook_context
 from quilate.runs.triggers.signatures import Unverified, Verified, verify
 
 FRESH_SECONDS = 1.0
-"""A hook is read from the database at most once in this time: so long a deleted one may go on."""
+"""A hook is read from the database at most once in this time: so long a deleted or paused one may go on."""
 
 _MOST_KNOWN = 1000
 _READERS: Mapping[Provider, Callable[[Mapping[str, str], Mapping[str, Any]], Reading]] = {
@@ -47,7 +47,8 @@ class Receipt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
     hook: Hook
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[tuple[str, datetime | None], ...] = field(repr=False)
+    """Each with the moment at which it is no longer good, if there is one."""
     read_at: float
 
 
@@ -82,9 +83,13 @@ class Receiver:
             Problem: 404, there is no such hook; 401, the signature is not right; 400 or 422, a signed body makes no
                 sense.
         """
-        known = await self._hook(hook_id)
+        known = await self._hook(hook_id, fresh_seconds=FRESH_SECONDS)
+        verified = self._verified(known, headers, body)
+        if isinstance(verified, Unverified):
+            # The secret may have been replaced since the hook was read.
+            known = await self._hook(hook_id, fresh_seconds=0)
+            verified = self._verified(known, headers, body)
         hook = known.hook
-        verified = verify(hook.wish.provider, headers, body, known.secrets, self._clock())
         if isinstance(verified, Unverified):
             await self._intake.refuse(hook_id)
             raise _wrongly_signed(verified.reason)
@@ -98,10 +103,15 @@ class Receiver:
             return Receipt(ping=True)
         return Receipt(events=await self._intake.accept(_new_events(hook, verified, reading, body)))
 
-    async def _hook(self, hook_id: UUID) -> _Known:
+    def _verified(self, known: _Known, headers: Mapping[str, str], body: bytes) -> Verified | Unverified:
+        now = self._clock()
+        candidates = [secret for secret, until in known.secrets if until is None or until.timestamp() > now]
+        return verify(known.hook.wish.provider, headers, body, candidates, now)
+
+    async def _hook(self, hook_id: UUID, *, fresh_seconds: float) -> _Known:
         known = self._known.get(hook_id)
         now = time.monotonic()
-        if known is not None and now - known.read_at < FRESH_SECONDS:
+        if known is not None and now - known.read_at < fresh_seconds:
             return known
         async with self._database.connection() as connection:
             hook = await hook_store.find_hook(connection, hook_id)
@@ -116,13 +126,12 @@ class Receiver:
         self._known[hook_id] = known
         return known
 
-    def _candidates(self, hook: Hook) -> tuple[str, ...]:
+    def _candidates(self, hook: Hook) -> tuple[tuple[str, datetime | None], ...]:
         context = hook_context(hook.id)
-        current = self._secrets.open(hook.secret, context)
-        previous_good = hook.previous_until is not None and hook.previous_until > datetime.now(UTC)
-        if hook.previous_secret is None or not previous_good:
+        current = (self._secrets.open(hook.secret, context), None)
+        if hook.previous_secret is None:
             return (current,)
-        return current, self._secrets.open(hook.previous_secret, context)
+        return current, (self._secrets.open(hook.previous_secret, context), hook.previous_until)
 
 
 def _document(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
