@@ -7,6 +7,7 @@ from typing import Any, Self
 from quilate.client.blueprints import Blueprints
 from quilate.client.catalogue import Archives, Catalogue
 from quilate.client.governance import Schedules, Waivers
+from quilate.client.inbound import Events
 from quilate.client.model import NewToken, Project
 from quilate.client.pages import items_of
 from quilate.client.runs import Runs
@@ -97,6 +98,7 @@ class Client:
         self.blueprints = Blueprints(self._transport)
         self.waivers = Waivers(self._transport)
         self.schedules = Schedules(self._transport)
+        self.events = Events(self._transport)
         self.archives = Archives(self._transport)
         self.datasets = Catalogue(self._transport, "dataset")
         self.models = Catalogue(self._transport, "model")

@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "Say why a run was approved, rejected or left undecided.",
     "init": "Detect what a repository holds and write quilate.yaml.",
     "demo": "Watch a sample project being rejected, fixed, approved and verified.",
+    "event": "Send, list and replay the events that begin runs.",
     "blueprint": "List, show, validate and compare blueprints.",
     "check": "List the check types and show one.",
     "up": "Start the service here: database, API, workers, scheduler.",
