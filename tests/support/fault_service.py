@@ -4,14 +4,16 @@
 share one listening socket, so that the death of one refuses nobody.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +36,7 @@ from tests.support.projects import QUILATE
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "faults"
 PASSWORD = "amber kettle under glass"  # noqa: S105 - of people who live for one test
-CHECKS = "tests.support.durable_checks"
+CHECKS = ("tests.support.durable_checks", "tests.support.fault_checks")
 _DEADLINE_SECONDS = 60.0
 _TICK_SECONDS = 0.05
 
@@ -48,6 +50,7 @@ class FaultService:
         directory: Everything that it keeps.
         socket: Where its API listens.
         environment: The variables of its processes.
+        prefix: Program and arguments that run each process's command, for example in another namespace.
         processes: What was started, dead ones included, by name.
     """
 
@@ -55,6 +58,7 @@ class FaultService:
     directory: Path
     socket: socket.socket
     environment: dict[str, str]
+    prefix: tuple[str, ...] = ()
     processes: dict[str, ServiceProcess] = field(default_factory=dict)
 
     @property
@@ -74,9 +78,23 @@ class FaultService:
         settings = {**self.environment, **variables}
         log = self.directory / "logs" / f"{name}.log"
         process = make_process(role, name, settings, descriptors=descriptors, log=log)
-        process.start()
+        if self.prefix:
+            self._start_prefixed(process)
+        else:
+            process.start()
         self.processes[name] = process
         return process
+
+    def _start_prefixed(self, process: ServiceProcess) -> None:
+        command = [*self.prefix, sys.executable, "-P", "-m", MODULES[process.role]]
+        assert process.log is not None
+        process.log.parent.mkdir(parents=True, exist_ok=True)
+        with process.log.open("ab") as log:
+            process.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=dict(process.environment), pass_fds=process.descriptors,
+            )  # fmt: skip
+        process.started = time.monotonic()
 
     def kill(self, process: ServiceProcess) -> None:
         """End a process as kill -9 does, and wait until it is gone."""
@@ -103,8 +121,6 @@ class FaultService:
 
     async def stop(self) -> None:
         """Stop everything in the order of ``quilate up``."""
-        import asyncio  # noqa: PLC0415 - for its event only
-
         for role in STOP_ORDER:
             group = [each for each in self.processes.values() if each.role == role]
             await stop_processes(group, patience_seconds=20, hurry=asyncio.Event())
@@ -137,7 +153,7 @@ def make_service(database_url: str, directory: Path, variables: Mapping[str, str
         state=directory / "state",
         database_url=database_url,
         port=opened.getsockname()[1],
-        plugins=(CHECKS,),
+        plugins=CHECKS,
         requests_per_second=0,
         log_level="warning",
     )
@@ -151,9 +167,12 @@ def make_service(database_url: str, directory: Path, variables: Mapping[str, str
 
 
 @asynccontextmanager
-async def fault_service(database_url: str, directory: Path, **variables: str) -> AsyncIterator[FaultService]:
+async def fault_service(
+    database_url: str, directory: Path, *, prefix: tuple[str, ...] = (), **variables: str
+) -> AsyncIterator[FaultService]:
     """Give a service with one API process that answers; everything is ended with the block."""
     service = make_service(database_url, directory, variables)
+    service.prefix = prefix
     try:
         service.start(API)
         service.await_api()
@@ -169,8 +188,6 @@ async def fault_service(database_url: str, directory: Path, **variables: str) ->
 @contextmanager
 def own_postgres(directory: Path, **settings: str) -> Iterator[tuple[EmbeddedPostgres, str]]:
     """Run a PostgreSQL of the test's own with a migrated database."""
-    import asyncio  # noqa: PLC0415 - as above
-
     server = EmbeddedPostgres(directory, settings=settings)
     try:
         url = server.start()
@@ -189,30 +206,31 @@ def kill_server(server: EmbeddedPostgres, url: str) -> None:
     assert server.start() == url
 
 
-async def sign_in(service: FaultService, blueprint: str = "") -> str:
-    """Make a project, publish its blueprint by two people and return an API token that may do everything in it."""
+async def sign_in(service: FaultService, *blueprints: str) -> str:
+    """Make a project, publish its blueprints by two people and return an API token that may do everything in it."""
     async with httpx.AsyncClient(base_url=f"{service.url}/api/v1", timeout=30) as client:
         async with Database.open(service.database_url, max_size=1) as database:
             link = await first_admin_link(database, service.url)
         assert link is not None
         author = await _set_up(client, link, "author")
         await _send(client, author, "/projects", {"slug": PROJECT, "name": "Faults"})
-        if blueprint:
-            await _publish(client, author, blueprint)
+        if blueprints:
+            await _publish(client, author, blueprints)
         scopes = sorted(PERMISSIONS_OF_ROLE[Role.ADMIN])
         token = await _send(client, author, "/me/tokens", {"name": "t", "scopes": scopes, "expires_in_days": 1})
     return str(token.json()["token"])
 
 
-async def _publish(client: httpx.AsyncClient, author: str, blueprint: str) -> None:
+async def _publish(client: httpx.AsyncClient, author: str, blueprints: Sequence[str]) -> None:
     invited = await _send(client, author, "/users", {"email": "reviewer@example.org"})
     reviewer = await _set_up(client, invited.json()["link"], "reviewer")
     user = (await client.get("/me", headers=_bearer(reviewer))).json()["user_id"]
     await _send(client, author, f"/projects/{PROJECT}/members", {"user_id": user, "role": "admin"})
-    draft = await _send(client, author, f"/projects/{PROJECT}/blueprints", {"text": blueprint})
-    path = f"/projects/{PROJECT}/blueprints/{draft.json()['name']}/draft/publish"
-    answer = await client.post(path, headers={**_bearer(reviewer), "If-Match": draft.headers["etag"]})
-    assert answer.is_success, answer.text
+    for text in blueprints:
+        draft = await _send(client, author, f"/projects/{PROJECT}/blueprints", {"text": text})
+        path = f"/projects/{PROJECT}/blueprints/{draft.json()['name']}/draft/publish"
+        answer = await client.post(path, headers={**_bearer(reviewer), "If-Match": draft.headers["etag"]})
+        assert answer.is_success, answer.text
 
 
 async def _set_up(client: httpx.AsyncClient, link: str, name: str) -> str:
@@ -229,6 +247,3 @@ async def _send(client: httpx.AsyncClient, credential: str, path: str, body: Map
 
 def _bearer(credential: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {credential}"} if credential else {}
-
-
-__all__ = ["MODULES", "FaultService", "fault_service", "kill_server", "make_service", "own_postgres", "sign_in"]
