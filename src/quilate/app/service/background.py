@@ -35,6 +35,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
             (
                 run_scheduler(database, stop),
                 run_recovery(database, stop),
+                run_triggers(database, stop, retention_days=settings.event_days),
                 run_trail(database, stop, days=settings.access_record_days),
             ),
             run_sequencer(database, settings.state, ending),
