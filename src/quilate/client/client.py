@@ -126,6 +126,20 @@ class Client:
         tokens = self._transport.convert(answer, dict[str, Any])
         self._transport.log_in(str(tokens["access_token"]), str(tokens["refresh_token"]))
 
+    def exchange_identity(self, project: str, statement: str) -> str:
+        """Return a short-lived access token for what a CI system states about a job.
+
+        Args:
+            project: The project that trusts the CI system.
+            statement: The identity token that the CI system signed; it counts once.
+
+        Raises:
+            ServiceError: The statement is not valid, or no trust of the project takes it.
+        """
+        body = {"project": project, "subject_token": statement}
+        answer = self._transport.request("POST", "/auth/oidc/exchange", json=body)
+        return str(self._transport.convert(answer, dict[str, Any])["access_token"])
+
     def logout(self) -> None:
         """End the login."""
         if self._transport.refresh_token:

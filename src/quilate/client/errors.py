@@ -5,6 +5,8 @@ from typing import Any
 
 from quilate.domain.errors import ExitCode, QuilateError
 
+_MOST_NAMED = 5
+
 
 class ClientError(QuilateError):
     """Base of everything that this package raises."""
@@ -38,6 +40,7 @@ class ServiceError(ClientError):
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         detail = str(problem.get("detail") or problem.get("title") or f"the service answered with status {status}")
+        detail += "".join(f"; {each}" for each in _named(problem.get("errors")))
         super().__init__(detail, next_step=str(problem.get("next_step") or ""))
         self.status = status
         self.problem = dict(problem)
@@ -94,6 +97,16 @@ _CLASSES: Mapping[int, type[ServiceError]] = {
     428: ConflictError,
     429: TooManyRequestsError,
 }
+
+
+def _named(errors: Any) -> list[str]:
+    """Return what a problem document names as wrong, part by part."""
+    found = [each for each in errors if isinstance(each, Mapping)] if isinstance(errors, list) else []
+    lines = []
+    for each in found[:_MOST_NAMED]:
+        place = each.get("pointer") or each.get("parameter") or each.get("header") or ""
+        lines.append(": ".join(str(part) for part in (place, each.get("detail") or each.get("message")) if part))
+    return [line for line in lines if line]
 
 
 def error_of(status: int, problem: Mapping[str, Any]) -> ServiceError:

@@ -13,6 +13,7 @@ from quilate.domain.errors import ConfigurationErrors, ExitCode, QuilateError
 
 COMMANDS = {
     "run": "Judge a project: plan, run its checks, decide, explain.",
+    "gate": "In CI: let a service judge the commit, wait, end as it decides.",
     "plan": "Show what a run would do; nothing runs, nothing changes.",
     "explain": "Say why a run was approved, rejected or left undecided.",
     "init": "Detect what a repository holds and write quilate.yaml.",

@@ -1,5 +1,6 @@
 """Where ``quilate verify`` takes a seal from: beside the run, a bundle's file, or a service."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 
 from quilate.app.cli.audit_export import read_token
+from quilate.app.cli.ci_environment import exchanged_token
 from quilate.app.cli.verification_target import Target, digest_of, find_target
 from quilate.app.cli.verifier_keys import read_file, verifier_keys
 from quilate.domain.errors import ConfigurationError
@@ -42,7 +44,8 @@ def find_sealed(subject: str, project: Path, source: SealSource) -> Target:
     else:
         if not source.project:
             raise click.UsageError("--server needs --project, the project's slug there")
-        bundle = fetch_bundle(source.server, read_token(source.token_file), source.project, digest)
+        token = read_token(source.token_file) or exchanged_token(source.server, source.project, os.environ)
+        bundle = fetch_bundle(source.server, token, source.project, digest)
     return Target(seal=bundle.envelope, subject_digest=digest, decision=None, decision_input=None, bundle=bundle)
 
 

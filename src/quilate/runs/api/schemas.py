@@ -105,6 +105,10 @@ class RunRequest(_Wire):
     )
     supersede: bool = Field(default=False, description="Cancel an older run of the same key instead of waiting for it.")
     use_cache: bool = Field(default=True, description="Answer from the result cache where nothing changed.")
+    governed: bool = Field(
+        default=False,
+        description="A change that wants to be merged: the protected branch's project file and blueprint bind.",
+    )
 
 
 class RerunRequest(_Wire):

@@ -112,6 +112,7 @@ class RunService:
             supersede=body.supersede,
             idempotency=idempotency_of(access.principal, key),
             use_cache=body.use_cache,
+            governed=body.governed,
             traceparent=traceparent,
         )
         return await self.take(submission)

@@ -52,6 +52,7 @@ class Submission:
         rerun_of: The run whose passed checks need not run again.
         use_cache: Answer from the result cache where nothing changed.
         trigger: What a verified event said; with a pull request the protected branch's project file and blueprint bind.
+        governed: As with a pull request, for callers that judge one without an event.
         without_secrets: The checks get no secrets: the change comes from a fork.
         traceparent: W3C trace context of the request.
     """
@@ -73,6 +74,7 @@ class Submission:
     rerun_of: UUID | None = None
     use_cache: bool = True
     trigger: Trigger | None = None
+    governed: bool = False
     without_secrets: bool = False
     traceparent: str = ""
 

@@ -90,7 +90,13 @@ class SubmittedDocument:
     supersede: bool = False
     use_cache: bool = True
     trigger: Trigger | None = None
+    governed: bool = False
     without_secrets: bool = False
+
+    @property
+    def wants_to_be_merged(self) -> bool:
+        """What is judged is a change, which the protected branch's rules bind."""
+        return self.governed or (self.trigger is not None and self.trigger.pull_request is not None)
 
 
 _DOCUMENT = msgspec.json.Decoder(SubmittedDocument)
@@ -141,7 +147,7 @@ class Planner:
             approved_waivers=chosen.waivers,
             evaluated_on=datetime.now(UTC).date(),
             protected_branch=chosen.protected_branch,
-            pull_request=submitted.trigger is not None and submitted.trigger.pull_request is not None,
+            pull_request=submitted.wants_to_be_merged,
         )
         try:
             # Whoever submitted it (a person, a schedule, a replay), the project's right to its files is asked here.
