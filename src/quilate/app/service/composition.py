@@ -17,6 +17,8 @@ from quilate.datasets.service import CatalogueService
 from quilate.evidence.artifacts import ArtifactStore, DirectoryArtifactStore
 from quilate.kit.database.database import Database
 from quilate.kit.metrics import Metrics
+from quilate.kit.outgoing.addresses import AddressPolicy
+from quilate.kit.secrets.box import SecretBox, open_box
 from quilate.runs.durable.wakeups import Wakeups
 
 
@@ -58,6 +60,20 @@ class Mounted:
     root_routers: tuple[APIRouter, ...] = ()
     close: Callable[[], Awaitable[None]] | None = None
     tidy: Callable[[], Awaitable[Any]] | None = None
+
+
+def secrets_of(settings: Settings) -> SecretBox:
+    """Return what seals the secrets of connections and hooks.
+
+    Raises:
+        ConfigurationError: Its key cannot be used.
+    """
+    return open_box(settings.secrets_key)
+
+
+def address_policy(settings: Settings) -> AddressPolicy:
+    """Return which addresses requests to others may go to."""
+    return AddressPolicy(allow_private=settings.private_addresses, allow_plain_http=settings.plain_http)
 
 
 def ground_of(settings: Settings, database: Database, metrics: Metrics) -> Ground:

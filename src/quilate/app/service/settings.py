@@ -58,6 +58,9 @@ class Settings:
     stop_seconds: float = 20.0
     log_level: str = "info"
     trace_endpoint: str = ""
+    secrets_key_file: Path | None = None
+    private_addresses: tuple[str, ...] = ()
+    plain_http: bool = False
 
     @property
     def base_url(self) -> str:
@@ -76,6 +79,11 @@ class Settings:
     def artifact_directory(self) -> Path:
         """Where content-addressed artifacts lie; shared by all machines."""
         return self.artifacts or self.state / "artifacts"
+
+    @property
+    def secrets_key(self) -> Path:
+        """Where the key of stored secrets lies; shared by all machines."""
+        return self.secrets_key_file or self.state / "keys" / "secrets.key"
 
     @property
     def log_directory(self) -> Path:
@@ -318,6 +326,12 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "A process that was asked to stop is ended after this long."),
         ("QUILATE_LOG_LEVEL", "log_level", _level, "`info`",
          f"Least level that is logged: {', '.join(LOG_LEVELS)}."),
+        ("QUILATE_SECRETS_KEY_FILE", "secrets_key_file", _directory, "`keys/secrets.key` in the state directory",
+         "File of the key that stored secrets are encrypted with; made at the first start, shared by all machines."),
+        ("QUILATE_PRIVATE_ADDRESSES", "private_addresses", _names, "none",
+         "Hosts and networks, with commas, on private addresses that connections may reach; `*` for any."),
+        ("QUILATE_PLAIN_HTTP", "plain_http", _flag, "`0`",
+         "Let connections use `http://` addresses, which carry their credentials in the clear."),
         ("QUILATE_TRACE_ENDPOINT", "trace_endpoint", _web_address, "none",
          "OpenTelemetry collector (OTLP over HTTP) that receives the traces."),
     )
