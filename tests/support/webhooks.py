@@ -28,6 +28,7 @@ from quilate.runs.triggers.endpoints import make_root_router, make_router
 from quilate.runs.triggers.hook_endpoints import make_hook_router
 from quilate.runs.triggers.hooks import HookService
 from quilate.runs.triggers.intake import EventIntake
+from quilate.runs.triggers.poll_endpoints import PollService, make_poll_router
 from quilate.runs.triggers.receiving import Receiver
 from quilate.runs.triggers.service import EventService, RuleService
 from quilate.runs.triggers.working import EventWorker
@@ -221,7 +222,7 @@ def _gitlab_project() -> dict[str, Any]:
 
 def gitlab_push(branch: str = "main", *, after: str = "", before: str = ZERO) -> Delivery:
     """Return GitLab's event of a push."""
-    document = {
+    document: dict[str, Any] = {
         "object_kind": "push",
         "event_name": "push",
         "before": before,
@@ -333,6 +334,7 @@ class TriggersApi:
     worker: EventWorker
     intake: EventIntake
     hooks: HookService
+    secrets: Sealed
 
     async def call(self, method: str, path: str, *, by: str = "admin", **more: Any) -> httpx.Response:
         """Send a request below ``/api/v1/projects``."""
@@ -410,6 +412,7 @@ async def triggers_api(database: Database) -> AsyncIterator[TriggersApi]:
     for router in (
         make_router(events, RuleService(database), access, longest=1 << 16),
         make_hook_router(hooks, access, base_url=BASE_URL),
+        make_poll_router(PollService(database, secrets), access),
     ):
         app.include_router(router, prefix="/api/v1")
     install_handlers(app, ProblemWriter())
@@ -422,4 +425,5 @@ async def triggers_api(database: Database) -> AsyncIterator[TriggersApi]:
             worker=EventWorker(database),
             intake=intake,
             hooks=hooks,
+            secrets=secrets,
         )
