@@ -73,7 +73,6 @@ class BodyLimiter:
         except _TooLarge as error:
             if started:
                 raise
-            await body.drain()
             await self._writer.send(error.problem, scope, receive, send)
 
 
@@ -92,14 +91,17 @@ class _Body:
         Raises:
             _TooLarge: The body is beyond its limit.
         """
-        message = await self._receive()
-        if message["type"] != "http.request":
-            self._whole = True
-            return message
-        self._whole = not message.get("more_body", False)
-        self._seen += len(message.get("body", b""))
+        message = await self._next()
         if self._seen > self._limit:
+            # Before anybody answers: the application turns the error into an answer by itself.
+            await self.drain()
             raise _TooLarge(self._limit)
+        return message
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._whole = message["type"] != "http.request" or not message.get("more_body", False)
+        self._seen += len(message.get("body", b""))
         return message
 
     async def drain(self) -> None:
@@ -108,8 +110,7 @@ class _Body:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAINED_SECONDS):
                 while not self._whole and self._seen < most:
-                    with contextlib.suppress(_TooLarge):
-                        await self.receive()
+                    await self._next()
 
 
 def _waits_for_a_word(scope: Scope) -> bool:
