@@ -3,7 +3,10 @@
 Nothing but a claim, a completion and the next stage: no policy, no audit, no leases, no fencing, no evidence.
 """
 
+import multiprocessing
 import time
+from collections.abc import Sequence
+from multiprocessing.synchronize import Barrier
 
 import psycopg
 
@@ -40,6 +43,16 @@ WHERE limit_runs.id = given.run_id
 RETURNING limit_runs.id, unfinished, stage
 """
 
+LOCK = "SELECT FROM limit_runs WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
+"""So that two workers never wait for each other."""
+
+UNFINISHED = "SELECT 1 FROM limit_runs WHERE unfinished > 0 LIMIT 1"
+
+RIGHT = """
+SELECT (SELECT count(*) FROM limit_runs WHERE unfinished = 0 AND stage = %s),
+    (SELECT count(*) FROM limit_jobs WHERE status = 2)
+"""
+
 NEXT = """
 WITH moved AS (
     UPDATE limit_runs SET stage = stage + 1, unfinished = %s WHERE id = ANY(%s) RETURNING id
@@ -48,9 +61,9 @@ INSERT INTO limit_jobs (run_id) SELECT id FROM moved CROSS JOIN generate_series(
 """
 
 
-def submit(connection: psycopg.Connection, runs: int) -> None:
-    """Insert runs with the jobs of their first stage."""
-    with connection.transaction():
+def submit(url: str, runs: int) -> None:
+    """Insert runs with the jobs of their first stage, all of them visible at once."""
+    with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO limit_runs SELECT n, %s, 1 FROM generate_series(1, %s) AS n", (CHECKS, runs))
         connection.execute(
             "INSERT INTO limit_jobs (run_id)"
@@ -59,19 +72,51 @@ def submit(connection: psycopg.Connection, runs: int) -> None:
         )
 
 
-def work(url: str, runs: int) -> float:
-    """Work until all runs have ended; return the seconds that it took."""
-    finished = 0
-    begin = time.perf_counter()
+def work(url: str) -> None:
+    """Work until every run has ended."""
     with psycopg.connect(url, autocommit=True) as connection:
-        while finished < runs:
+        while True:
             with connection.transaction():
                 claimed = connection.execute(CLAIM, (_BATCH,)).fetchall()
-            with connection.transaction():
-                connection.execute(COMPLETE, ([row[0] for row in claimed],))
-                counted = connection.execute(COUNT, ([row[1] for row in claimed],)).fetchall()
-                going_on = [row[0] for row in counted if row[1] == 0 and row[2] < STAGES]
-                finished += sum(1 for row in counted if row[1] == 0 and row[2] == STAGES)
-                if going_on:
-                    connection.execute(NEXT, (CHECKS, going_on, CHECKS))
-    return time.perf_counter() - begin
+            if claimed:
+                _end(connection, claimed)
+            elif not connection.execute(UNFINISHED).fetchone():
+                return
+
+
+def _end(connection: psycopg.Connection, claimed: Sequence[tuple[int, int]]) -> None:
+    runs = [run for _, run in claimed]
+    with connection.transaction():
+        connection.execute(COMPLETE, ([job for job, _ in claimed],))
+        connection.execute(LOCK, (runs,))
+        counted = connection.execute(COUNT, (runs,)).fetchall()
+        going_on = [run for run, unfinished, stage in counted if unfinished == 0 and stage < STAGES]
+        if going_on:
+            connection.execute(NEXT, (CHECKS, going_on, CHECKS))
+
+
+def measure(url: str, *, runs: int, workers: int) -> tuple[float, bool]:
+    """Return the runs a second of so many processes, and whether every job was done once."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS limit_runs, limit_jobs")
+        connection.execute(SCHEMA)
+    submit(url, runs)
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(workers + 1)
+    processes = [context.Process(target=_wait_and_work, args=(ready, url)) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    ready.wait()
+    begin = time.perf_counter()
+    for process in processes:
+        process.join()
+    seconds = time.perf_counter() - begin
+    ended = all(process.exitcode == 0 for process in processes)
+    with psycopg.connect(url) as connection:
+        row = connection.execute(RIGHT, (STAGES,)).fetchone()
+    return runs / seconds, ended and row == (runs, runs * STAGES * CHECKS)
+
+
+def _wait_and_work(ready: Barrier, url: str) -> None:
+    ready.wait()
+    work(url)

@@ -43,6 +43,12 @@ def processes() -> dict[int, Process]:
     return found
 
 
+def busy_seconds() -> float:
+    """Return the processor time that the whole machine has spent on anything."""
+    user, nice, system, _, _, interrupts, soft = map(int, Path("/proc/stat").read_text().split(maxsplit=8)[1:8])
+    return (user + nice + system + interrupts + soft) / _TICKS
+
+
 def tree(root: int, every: Mapping[int, Process]) -> list[Process]:
     """Return a process and all that come from it."""
     children: dict[int, list[int]] = {}
@@ -97,14 +103,14 @@ class ProcessorTime:
         self._began = time.perf_counter()
 
     def cores(self) -> dict[str, float]:
-        """Return how many cores each kind kept busy since the start."""
+        """Return how many cores each kind kept busy since the start, and ``machine`` for all that ran on it."""
         passed = time.perf_counter() - self._began
         now = self._read()
         return {kind: round((now[kind] - self._begin.get(kind, 0.0)) / passed, 3) for kind in sorted(now)}
 
     def _read(self) -> dict[str, float]:
         every = processes()
-        seconds: dict[str, float] = {}
+        seconds: dict[str, float] = {"machine": busy_seconds()}
         for root, kind in self.roots.items():
             for process in tree(root, every):
                 name = kind(process)
