@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from quilate.accounts.access import Access
+from quilate.accounts.devices import device_of
 from quilate.accounts.model import Principal
 from quilate.accounts.schemas import (
     LoginRequest,
@@ -26,6 +27,11 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
+def request_device(request: Request) -> str:
+    """Return what kind of device the caller has."""
+    return device_of(request.headers.get("user-agent", ""))
+
+
 def make_auth_router(service: AccountsService, access: Access) -> APIRouter:
     """Return the routes below ``/auth``."""
     router = APIRouter(tags=[TAG])
@@ -33,7 +39,9 @@ def make_auth_router(service: AccountsService, access: Access) -> APIRouter:
     @router.post("/auth/login", operation_id="login", summary="Log in", responses=public_problems(401))
     async def login(body: LoginRequest, request: Request, response: Response) -> LoginView:
         """Every failure has the same answer. After some of them the next attempt has to wait."""
-        begun = await service.sessions.login(email=body.email, password=body.password, address=client_address(request))
+        begun = await service.sessions.login(
+            email=body.email, password=body.password, address=client_address(request), device=request_device(request)
+        )
         response.headers.update(_SECRET)
         return login_view(begun)
 

@@ -8,6 +8,7 @@ from quilate.accounts.machines.endpoints import make_machine_router
 from quilate.accounts.me_endpoints import make_me_router
 from quilate.accounts.project_endpoints import make_project_router
 from quilate.accounts.service import AccountsService
+from quilate.accounts.session_endpoints import make_session_router
 from quilate.accounts.trail.endpoints import make_trail_router
 from quilate.accounts.trusts.endpoints import make_trust_router
 from quilate.accounts.user_endpoints import make_user_router
@@ -26,4 +27,5 @@ def make_router(service: AccountsService, access: Access) -> APIRouter:
     router.include_router(make_machine_router(service.service_accounts, access, service.database))
     router.include_router(make_trust_router(service.trusts, service.exchange, access, service.database))
     router.include_router(make_trail_router(service.trail, access))
+    router.include_router(make_session_router(service.session_list, access))
     return router

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from quilate.accounts.access import Access
 from quilate.accounts.errors import forbidden
+from quilate.accounts.export_schemas import PersonalDataView
 from quilate.accounts.model import Permission, Principal
 from quilate.accounts.schemas import (
     MeView,
     NewTokenView,
-    PersonalDataView,
     TokenPage,
     TokenRequest,
     TokenView,

@@ -52,6 +52,7 @@ class PersonalData:
                 },
                 "memberships": await store.many(connection, "memberships_of_user", id=user_id),
                 "sessions": await store.many(connection, "sessions_of_user", id=user_id),
+                "identities": await store.many(connection, "identities_of_user", id=user_id),
                 "tokens": [
                     {name: row[name] for name in ("name", "prefix", "created_at", "expires_at", "last_used_on")}
                     for row in await store.many(

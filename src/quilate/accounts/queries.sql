@@ -43,14 +43,18 @@ UPDATE users SET password_hash = %(password_hash)s WHERE id = %(id)s AND passwor
 -- name: erase_user
 UPDATE users
 SET email = NULL, name = '', password_hash = NULL, active = false, instance_admin = false, auditor = false,
-    erased_at = now(), erased_identity = %(identity)s, version = version + 1
+    federated = false, erased_at = now(), erased_identity = %(identity)s, version = version + 1
 WHERE id = %(id)s AND erased_at IS NULL
 RETURNING *;
 
 -- name: forget_traces_of_user
 WITH addresses AS (DELETE FROM known_addresses WHERE user_id = %(id)s),
 links AS (DELETE FROM one_time_links WHERE user_id = %(id)s),
-memberships AS (DELETE FROM project_members WHERE user_id = %(id)s)
+memberships AS (DELETE FROM project_members WHERE user_id = %(id)s),
+identities AS (DELETE FROM user_identities WHERE user_id = %(id)s),
+flows AS (DELETE FROM login_flows WHERE user_id = %(id)s),
+codes AS (DELETE FROM login_codes WHERE user_id = %(id)s),
+devices AS (UPDATE sessions SET device = '' WHERE user_id = %(id)s)
 UPDATE api_tokens SET name = '' WHERE user_id = %(id)s;
 
 -- name: projects_with_only_admin
@@ -69,8 +73,13 @@ SELECT p.slug, m.role, m.added_at
 FROM project_members AS m JOIN projects AS p ON p.id = m.project_id
 WHERE m.user_id = %(id)s ORDER BY p.slug;
 
+-- name: identities_of_user
+SELECT p.slug AS provider, i.subject, i.linked_at
+FROM user_identities AS i JOIN identity_providers AS p ON p.id = i.provider_id
+WHERE i.user_id = %(id)s ORDER BY p.slug;
+
 -- name: sessions_of_user
-SELECT created_at, expires_at, revoked_at FROM sessions WHERE user_id = %(id)s ORDER BY id;
+SELECT created_at, last_used_at, expires_at, revoked_at, device, method FROM sessions WHERE user_id = %(id)s ORDER BY id;
 
 -- One-time links -------------------------------------------------------------------------------------------------
 
@@ -100,8 +109,8 @@ UPDATE one_time_links SET used_at = now() WHERE id = %(id)s;
 -- Sessions -------------------------------------------------------------------------------------------------------
 
 -- name: insert_session
-INSERT INTO sessions (id, user_id, expires_at)
-VALUES (%(id)s, %(user_id)s, now() + %(lifetime)s)
+INSERT INTO sessions (id, user_id, expires_at, device, method)
+VALUES (%(id)s, %(user_id)s, now() + %(lifetime)s, %(device)s, %(method)s)
 ON CONFLICT (id) DO NOTHING
 RETURNING id;
 
@@ -121,6 +130,19 @@ FOR UPDATE OF r;
 
 -- name: replace_refresh_token
 UPDATE refresh_tokens SET successor_hash = %(successor)s WHERE token_hash = %(token_hash)s;
+
+-- name: note_use_of_session
+UPDATE sessions SET last_used_at = now() WHERE id = %(id)s;
+
+-- name: list_sessions
+-- Those that are open.
+SELECT id, device, method, created_at, last_used_at, expires_at FROM sessions
+WHERE user_id = %(user_id)s AND id > %(after)s AND revoked_at IS NULL AND expires_at > now()
+ORDER BY id LIMIT %(most)s;
+
+-- name: open_session
+SELECT id FROM sessions
+WHERE id = %(id)s AND user_id = %(user_id)s AND revoked_at IS NULL AND expires_at > now();
 
 -- name: revoke_session
 UPDATE sessions SET revoked_at = now(), revoked_because = %(because)s

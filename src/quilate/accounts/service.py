@@ -10,6 +10,7 @@ from quilate.accounts.oidc.issuers import Issuers
 from quilate.accounts.passwords import Passwords
 from quilate.accounts.personal_data import PersonalData
 from quilate.accounts.projects import Projects
+from quilate.accounts.session_list import SessionList
 from quilate.accounts.sessions import Sessions
 from quilate.accounts.setup import Setup
 from quilate.accounts.signing import AccessTokens
@@ -52,6 +53,7 @@ class AccountsService:
         trusts: Issuers of CI systems that projects trust.
         exchange: Exchanges their tokens.
         trail: Reads who saw which evidence.
+        session_list: Open logins.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class AccountsService:
         self.trusts = Trusts(database, forget=forget, allow_plain_http=issuers.allow_plain_http)
         self.exchange = TokenExchange(database, issuers)
         self.trail = AccessReading(database)
+        self.session_list = SessionList(database, forget=forget)
 
     async def tidy(self) -> None:
         """Remove what has expired and tell the audit log of failed logins held back; once a minute by any process."""

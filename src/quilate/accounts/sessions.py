@@ -78,7 +78,7 @@ class Sessions:
         self._throttle = throttle
         self._forget = forget
 
-    async def login(self, *, email: str, password: str, address: str) -> Login:
+    async def login(self, *, email: str, password: str, address: str, device: str = "") -> Login:
         """Begin a login.
 
         An unknown address, one without password and a wrong password take the same work and get the same answer.
@@ -95,7 +95,8 @@ class Sessions:
             await self._throttle.failed(user.id if user is not None else None)
             raise wrong_login()
         renewed = await self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
-        login = await self._begin(user.id, attempt, stored=stored, renewed=renewed)
+        hashes = stored, renewed
+        login = await self._begin(user.id, attempt, hashes=hashes, device=device)
         if login is None:
             raise wrong_login()
         return login
@@ -105,7 +106,10 @@ class Sessions:
             row = await store.one(connection, "user_by_email", email=email)
         return user_from(row) if row is not None else None
 
-    async def _begin(self, user_id: UUID, attempt: Attempt, *, stored: str, renewed: str | None) -> Login | None:
+    async def _begin(
+        self, user_id: UUID, attempt: Attempt, *, hashes: tuple[str, str | None], device: str
+    ) -> Login | None:
+        stored, renewed = hashes
         session_id, refresh = uuid7(), new_secret()
 
         async def work(connection: Connection) -> bool:
@@ -116,7 +120,7 @@ class Sessions:
             if renewed is not None:
                 await store.execute(connection, "renew_password_hash", id=user_id, password_hash=renewed, before=stored)
             await self._throttle.succeeded(connection, attempt, user_id=user_id)
-            await begin_session(connection, session_id=session_id, user_id=user_id, refresh=refresh)
+            await begin_session(connection, session_id=session_id, user_id=user_id, refresh=refresh, device=device)
             return True
 
         if not await self._database.run(work):
@@ -218,15 +222,45 @@ def _void_refresh() -> Exception:
     return unauthenticated("the refresh token is void", next_step="log in again")
 
 
-async def begin_session(connection: Connection, *, session_id: UUID, user_id: UUID, refresh: Secret) -> None:
-    """Add a login with its first refresh token and its audit entry, within the caller's transaction."""
-    created = await store.one(connection, "insert_session", id=session_id, user_id=user_id, lifetime=SESSION_LIFETIME)
+async def begin_session(  # noqa: PLR0913 - the parts of a session
+    connection: Connection,
+    *,
+    session_id: UUID,
+    user_id: UUID,
+    refresh: Secret,
+    device: str = "",
+    method: str = "password",
+) -> None:
+    """Add a login with its first refresh token and its audit entry, within the caller's transaction.
+
+    Args:
+        connection: The caller's.
+        session_id: Of the new session.
+        user_id: Who has logged in.
+        refresh: The first refresh token.
+        device: What kind of device, as ``devices.device_of`` says it.
+        method: ``password``, ``link`` or ``provider``.
+    """
+    created = await store.one(
+        connection,
+        "insert_session",
+        id=session_id,
+        user_id=user_id,
+        lifetime=SESSION_LIFETIME,
+        device=device,
+        method=method,
+    )
     if created is None:
         return  # The transaction is repeated after a COMMIT that had counted.
     await store.execute(
         connection, "insert_refresh_token", token_hash=refresh.hash, session_id=session_id, lifetime=REFRESH_LIFETIME
     )
-    entry = AuditEntry(action="login.succeeded", actor=actor_of(user_id), subject=f"session:{session_id}")
+    entry = AuditEntry(
+        action="login.succeeded",
+        actor=actor_of(user_id),
+        subject=f"session:{session_id}",
+        details={} if method == "password" else {"method": method},
+    )
     await append_entries(connection, [entry])
 
 
@@ -241,6 +275,7 @@ async def _refresh(connection: Connection, before: bytes, successor: Secret) -> 
     if not row["valid"]:
         return _Refresh.VOID, user_id, session_id
     await store.execute(connection, "replace_refresh_token", token_hash=before, successor=successor.hash)
+    await store.execute(connection, "note_use_of_session", id=session_id)
     await store.execute(
         connection, "insert_refresh_token", token_hash=successor.hash, session_id=session_id, lifetime=REFRESH_LIFETIME
     )

@@ -90,7 +90,13 @@ class Setup:
             else:
                 user_id = await _existing_user(connection, link, choice)
             await self._throttle.forgive(connection, email=choice.email)
-            await begin_session(connection, session_id=choice.session_id, user_id=user_id, refresh=choice.refresh)
+            await begin_session(
+                connection,
+                session_id=choice.session_id,
+                user_id=user_id,
+                refresh=choice.refresh,
+                method="link",
+            )
             return user_id
 
         user_id = await self._database.run(work)

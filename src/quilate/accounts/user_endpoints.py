@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from quilate.accounts.access import Access
+from quilate.accounts.export_schemas import PersonalDataView
 from quilate.accounts.model import Permission, Principal
 from quilate.accounts.schemas import (
     InvitationRequest,
     InvitationView,
-    PersonalDataView,
     UserChange,
     UserPage,
     UserView,
