@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import FastAPI
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import ProjectReference, Role
 from quilate.kit.database.database import Database
+from quilate.kit.secrets.box import SecretBox, box_of
 from quilate.kit.web.documents import ProblemWriter
 from quilate.kit.web.handlers import install_handlers
 from quilate.runs.triggers.endpoints import make_root_router, make_router
@@ -43,20 +44,6 @@ ZERO = "0" * 40
 def commit(number: int) -> str:
     """Return a commit id."""
     return hashlib.sha1(str(number).encode(), usedforsecurity=False).hexdigest()
-
-
-class Sealed:
-    """Seals with a key of this process."""
-
-    def __init__(self) -> None:
-        self._cipher = AESGCM(AESGCM.generate_key(256))
-
-    def seal(self, plain: str, context: str) -> bytes:
-        nonce = uuid4().bytes[:12]
-        return nonce + self._cipher.encrypt(nonce, plain.encode(), context.encode())
-
-    def open(self, sealed: bytes, context: str) -> str:
-        return self._cipher.decrypt(sealed[:12], sealed[12:], context.encode()).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,7 +321,7 @@ class TriggersApi:
     worker: EventWorker
     intake: EventIntake
     hooks: HookService
-    secrets: Sealed
+    secrets: SecretBox
 
     async def call(self, method: str, path: str, *, by: str = "admin", **more: Any) -> httpx.Response:
         """Send a request below ``/api/v1/projects``."""
@@ -405,7 +392,7 @@ async def triggers_api(database: Database) -> AsyncIterator[TriggersApi]:
         "viewer": {"fraud": Role.VIEWER},
         "eve": {"other": Role.ADMIN},
     }
-    access, secrets, intake = Access(callers), Sealed(), EventIntake(database)
+    access, secrets, intake = Access(callers), box_of(os.urandom(32)), EventIntake(database)
     events, hooks = EventService(database, intake), HookService(database, secrets)
     app = FastAPI()
     app.include_router(make_root_router(events, Receiver(database, intake, secrets), access, longest=1 << 16))

@@ -23,11 +23,19 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     """
     from quilate.accounts.trail.sealing import run_trail  # noqa: PLC0415 - as below
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
+    from quilate.kit.outgoing.addresses import AddressPolicy  # noqa: PLC0415 - as above
+    from quilate.kit.outgoing.http import OutgoingHttp  # noqa: PLC0415 - as above
+    from quilate.kit.secrets.box import open_box  # noqa: PLC0415 - as above
     from quilate.runs.durable.recovery import run_recovery  # noqa: PLC0415 - as above
     from quilate.runs.schedules.scheduler import run_scheduler  # noqa: PLC0415 - as above
+    from quilate.runs.triggers.polling import run_registry_polls  # noqa: PLC0415 - as above
+    from quilate.runs.triggers.secrets import OpenedWhenUsed  # noqa: PLC0415 - as above
     from quilate.runs.triggers.working import run_triggers  # noqa: PLC0415 - as above
 
     connections = min(settings.database_connections, _CONNECTIONS)
+    sealed = OpenedWhenUsed(lambda: open_box(settings.secrets_key))
+    policy = AddressPolicy(allow_private=settings.private_addresses, allow_plain_http=settings.plain_http)
+    http = OutgoingHttp(policy=policy)
     async with Database.open(settings.database_url, name="quilate background", max_size=connections) as database:
         ending = asyncio.Event()
         await run_in_order(
@@ -36,6 +44,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
                 run_scheduler(database, stop),
                 run_recovery(database, stop),
                 run_triggers(database, stop, retention_days=settings.event_days),
+                run_registry_polls(database, stop, secrets=sealed, http=http),
                 run_trail(database, stop, days=settings.access_record_days),
             ),
             run_sequencer(database, settings.state, ending),

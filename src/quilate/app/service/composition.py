@@ -195,12 +195,39 @@ def _graphql(ground: Ground) -> Mounted:
     return Mounted(routers=(make_router(GraphService(ground.database, ground.artifacts), ground.access),))
 
 
+def _events(ground: Ground) -> Mounted:
+    from quilate.runs.triggers import endpoints, hook_endpoints, poll_endpoints  # noqa: PLC0415 - as said above
+    from quilate.runs.triggers.hooks import HookService  # noqa: PLC0415 - as said above
+    from quilate.runs.triggers.intake import EventIntake  # noqa: PLC0415 - as said above
+    from quilate.runs.triggers.receiving import Receiver  # noqa: PLC0415 - as said above
+    from quilate.runs.triggers.secrets import OpenedWhenUsed  # noqa: PLC0415 - as said above
+    from quilate.runs.triggers.service import EventService, RuleService  # noqa: PLC0415 - as said above
+
+    database, settings, access = ground.database, ground.settings, ground.access
+    secrets = OpenedWhenUsed(lambda: secrets_of(settings))
+    intake = EventIntake(database, observe=ground.metrics.observe_group("events"))
+    events, hooks = EventService(database, intake), HookService(database, secrets)
+    longest = settings.event_bytes
+    return Mounted(
+        routers=(
+            endpoints.make_router(events, RuleService(database), access, longest=longest),
+            hook_endpoints.make_hook_router(hooks, access, base_url=settings.base_url),
+            poll_endpoints.make_poll_router(poll_endpoints.PollService(database, secrets), access),
+        ),
+        root_routers=(
+            endpoints.make_root_router(events, Receiver(database, intake, secrets), access, longest=longest),
+        ),
+        tidy=hooks.tidy,
+    )
+
+
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _accounts,
     _runs,
     _blueprints,
     _waivers,
     _schedules,
+    _events,
     _datasets,
     _audit,
     _operations,

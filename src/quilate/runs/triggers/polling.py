@@ -17,16 +17,14 @@ import structlog
 
 from quilate.accounts.model import SYSTEM
 from quilate.domain.errors import QuilateError
-from quilate.kit.backoff import Backoff
 from quilate.kit.canonical import sha256_of
 from quilate.kit.database.database import Connection, Database
-from quilate.kit.database.faults import is_passing
 from quilate.kit.outgoing.http import OutgoingError, OutgoingHttp
-from quilate.kit.waiting import happened
 from quilate.runs.triggers.intake import keep_events
 from quilate.runs.triggers.model import EventFacts, EventKind, NewEvent, Provider
 from quilate.runs.triggers.providers.mlflow import version_identity
 from quilate.runs.triggers.receiving import hook_source
+from quilate.runs.triggers.repeating import repeated
 from quilate.runs.triggers.secrets import Secrets, poll_context
 from quilate.runs.triggers.store import QUERIES
 
@@ -37,8 +35,6 @@ _PAGE = 100
 _MOST_PAGES = 200
 _OVERLAP_MILLISECONDS = 60_000
 """Versions this much older than the newest one seen are looked at again: registries may run on several clocks."""
-
-_BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,32 +215,23 @@ def _event(poll: RegistryPoll, version: _Version) -> NewEvent:
 
 async def run_registry_polls(
     database: Database,
-    http: OutgoingHttp,
-    secrets: Secrets,
     stop: asyncio.Event,
     *,
+    secrets: Secrets,
+    http: OutgoingHttp,
     poll_seconds: float = POLL_SECONDS,
 ) -> None:
-    """Ask registries that are due until ``stop``. Any number may run at once.
+    """Ask registries that are due until ``stop``; closes ``http``. Any number may run at once.
 
     Args:
         database: Where the registries are.
-        http: Sends the requests.
-        secrets: Opens tokens.
         stop: Ends it after the registry that is being asked.
+        secrets: Opens tokens.
+        http: Sends the requests.
         poll_seconds: Pause between two looks at what is due.
     """
     poller = RegistryPoller(database, http, secrets)
-    failures = 0
-    while not stop.is_set():
-        busy = False
-        try:
-            busy = await poller.poll_once()
-            failures = 0
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            failures += 1
-            structlog.get_logger("quilate.triggers").warning("database away", failures=failures)
-        if not busy:
-            await happened(stop, poll_seconds if not failures else max(poll_seconds, _BACKOFF.pause(failures)))
+    try:
+        await repeated(poller.poll_once, stop, poll_seconds)
+    finally:
+        await http.close()

@@ -16,10 +16,8 @@ import structlog
 from quilate.accounts.model import SYSTEM
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.domain.errors import ConfigurationError
-from quilate.kit.backoff import Backoff
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import is_passing
-from quilate.kit.waiting import happened
 from quilate.outbox.events import OutgoingEvent, append_events
 from quilate.runs.durable.cancelling import cancel_locked_runs
 from quilate.runs.durable.intake import LONGEST_QUEUE, Wakeup, insert_runs
@@ -29,6 +27,7 @@ from quilate.runs.triggers import store
 from quilate.runs.triggers.deciding import Outcome, decide, head_after
 from quilate.runs.triggers.inside import take_inside_events
 from quilate.runs.triggers.model import EventKind, EventState, StoredEvent, TriggerRule
+from quilate.runs.triggers.repeating import repeated
 from quilate.runs.triggers.rules import BUILT_IN, RuleMatcher
 from quilate.runs.triggers.store import EventProject, Head, Settled, Subject
 
@@ -41,7 +40,6 @@ FULL_PAUSE_SECONDS = 30.0
 
 _INSIDE_SECONDS = 2.0
 _RETENTION_SECONDS = 3600.0
-_BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 
 CommentHandler = Callable[[Connection, StoredEvent], Awaitable[str]]
 """Acts on a comment within the transaction; returns what it did, an empty text where the comment is none of its own."""
@@ -317,23 +315,6 @@ async def run_triggers(  # noqa: PLR0913 - what an operator may choose
 
     async with asyncio.TaskGroup() as group:
         for _ in range(2):
-            group.create_task(_repeat(worker.work_once, stop, poll_seconds))
-        group.create_task(_repeat(inside, stop, max(poll_seconds, _INSIDE_SECONDS)))
-        group.create_task(_repeat(retention, stop, _RETENTION_SECONDS))
-
-
-async def _repeat(step: Callable[[], Awaitable[int]], stop: asyncio.Event, pause_seconds: float) -> None:
-    """Do a step again and again, at once while it has something to do."""
-    failures = 0
-    while not stop.is_set():
-        busy = False
-        try:
-            busy = await step() > 0
-            failures = 0
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            failures += 1
-            structlog.get_logger("quilate.triggers").warning("database away", failures=failures)
-        if not busy:
-            await happened(stop, pause_seconds if not failures else max(pause_seconds, _BACKOFF.pause(failures)))
+            group.create_task(repeated(worker.work_once, stop, poll_seconds))
+        group.create_task(repeated(inside, stop, max(poll_seconds, _INSIDE_SECONDS)))
+        group.create_task(repeated(retention, stop, _RETENTION_SECONDS))
