@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from quilate.accounts.access import Access
 from quilate.accounts.auth_endpoints import make_auth_router
+from quilate.accounts.federation.endpoints import make_federation_router
 from quilate.accounts.machines.endpoints import make_machine_router
 from quilate.accounts.me_endpoints import make_me_router
 from quilate.accounts.project_endpoints import make_project_router
@@ -28,4 +29,6 @@ def make_router(service: AccountsService, access: Access) -> APIRouter:
     router.include_router(make_trust_router(service.trusts, service.exchange, access, service.database))
     router.include_router(make_trail_router(service.trail, access))
     router.include_router(make_session_router(service.session_list, access))
+    federation = (service.providers, service.federated_login, service.identities)
+    router.include_router(make_federation_router(*federation, access, service.database, service.base_url))
     return router

@@ -3,6 +3,10 @@
 from collections.abc import Callable
 
 from quilate.accounts import store
+from quilate.accounts.federation.identities import Identities
+from quilate.accounts.federation.login import FederatedLogin
+from quilate.accounts.federation.model import SecretKeeper
+from quilate.accounts.federation.providers import IdentityProviders
 from quilate.accounts.machines.service import ServiceAccounts
 from quilate.accounts.machines.tokens import STATEMENTS as MACHINE_STATEMENTS
 from quilate.accounts.members import Members
@@ -38,6 +42,7 @@ class AccountsService:
         forget: The authenticator's ``forget``, called after each change so that it binds at once in this process.
         passwords: Hashes and verifies; one for each process.
         http: Asks issuers for their keys; its policy decides which addresses may be reached.
+        secrets: Encrypts the client secrets of identity providers; without it only public clients are possible.
 
     Attributes:
         database: Where everything is.
@@ -54,9 +59,13 @@ class AccountsService:
         exchange: Exchanges their tokens.
         trail: Reads who saw which evidence.
         session_list: Open logins.
+        base_url: Where people reach the service.
+        identities: Who users are at identity providers.
+        providers: Identity providers.
+        federated_login: Logins by them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has its meaning
         self,
         database: Database,
         *,
@@ -64,6 +73,7 @@ class AccountsService:
         forget: Callable[[], None] = _nothing_remembered,
         passwords: Passwords | None = None,
         http: OutgoingHttp | None = None,
+        secrets: SecretKeeper | None = None,
     ) -> None:
         self.database = database
         self._throttle = LoginThrottle(database)
@@ -90,6 +100,14 @@ class AccountsService:
         self.exchange = TokenExchange(database, issuers)
         self.trail = AccessReading(database)
         self.session_list = SessionList(database, forget=forget)
+        self.base_url = base_url
+        self.identities = Identities(database, forget=forget)
+        self.providers = IdentityProviders(
+            database, secrets=secrets, forget=forget, allow_plain_http=issuers.allow_plain_http
+        )
+        self.federated_login = FederatedLogin(
+            database, issuers=issuers, sessions=self.sessions, secrets=secrets, base_url=base_url
+        )
 
     async def tidy(self) -> None:
         """Remove what has expired and tell the audit log of failed logins held back; once a minute by any process."""
@@ -99,6 +117,7 @@ class AccountsService:
             await store.execute(connection, "tidy")
             await MACHINE_STATEMENTS.execute(connection, "tidy_machine_tokens")
             await TRUST_STATEMENTS.execute(connection, "tidy_used_tokens")
+            await self.federated_login.tidy(connection)
 
         await self.database.run(work)
 
