@@ -136,6 +136,17 @@ async def _work(site: AccountsSite, owner: Person) -> dict[str, str]:
         site, owner, f"{base}/waivers", {"rule": f"{MARKER}/X1", "reason": f"{MARKER} reason", "until": "2027-01-31"}
     )
     schedule = await _create(site, owner, f"{base}/schedules", {"name": f"{MARKER}", "cron": "0 3 * * *"})
+    hook = await _create(site, owner, f"{base}/hooks", {"name": MARKER, "provider": "github"})
+    poll = await _create(
+        site, owner, f"{base}/registry-polls", {"name": MARKER, "url": f"https://{MARKER}.example.org"}
+    )
+    event = await site.call(
+        "POST",
+        f"{base}/events",
+        by=owner,
+        body={"specversion": "1.0", "id": MARKER, "source": f"/{MARKER}", "type": MARKER},
+        headers={"Content-Type": "application/cloudevents+json"},
+    )
     await _create(site, owner, f"{base}/datasets", {"name": f"{MARKER}-data"})
     await _create(site, owner, f"{base}/models", {"name": f"{MARKER}-data"})
     blueprint = LINT_BLUEPRINT.replace("lint-only", f"{MARKER}-data")
@@ -169,6 +180,9 @@ async def _work(site: AccountsSite, owner: Person) -> dict[str, str]:
         "token_id": str(token.json()["id"]),
         "waiver": str(waiver["id"]),
         "schedule": str(schedule["id"]),
+        "hook": str(hook["id"]),
+        "poll": str(poll["id"]),
+        "event": str(event.json()["events"][0]["id"]),
         "letter_id": str(run["id"]),
         "name": f"{MARKER}-data",
         "version": "1",

@@ -40,9 +40,10 @@ PUBLIC = {
     "GET /api/v1/audit/checkpoints/{size}",
     "GET /api/v1/audit/consistency",
     "POST /api/v1/audit/witness/cosignatures",
+    "POST /hooks/{hook_id}",
 }
 """What needs no login, each for a reason: it gives one, tells of the service and of nobody's project, or is what
-witnesses of the audit log need (hashes and signatures)."""
+witnesses of the audit log need (hashes and signatures), or is taken by its sender's signature alone (hooks)."""
 
 PUBLIC_PREFIXES = ("GET /swagger", "GET /problems")
 
@@ -58,6 +59,8 @@ BODIES: Mapping[str, Any] = {
     "POST /api/v1/projects/{project}/waivers/{waiver}/approve": {"comment": "a comment"},
     "POST /api/v1/projects/{project}/waivers/{waiver}/reject": {"reason": "a reason to"},
     "PUT /api/v1/projects/{project}/schedules/{schedule}": {"name": "x", "cron": "0 3 * * *"},
+    "PUT /api/v1/projects/{project}/hooks/{hook}": {"name": "x", "provider": "github"},
+    "POST /api/v1/projects/{project}/hooks/{hook}/rotate": {},
     "PATCH /api/v1/projects/{project}/datasets/{name}": {"description": "x"},
     "PATCH /api/v1/projects/{project}/models/{name}": {"description": "x"},
     "POST /api/v1/projects/{project}/datasets/{name}/versions/import": {"path": "/data/x.csv"},
