@@ -16,6 +16,7 @@ from quilate.accounts.access import Access
 from quilate.accounts.authentication import DatabaseAuthenticator
 from quilate.accounts.bootstrap import first_admin_link
 from quilate.accounts.endpoints import make_router, make_welcome_router
+from quilate.accounts.federation.model import SecretKeeper
 from quilate.accounts.service import AccountsService
 from quilate.kit.database.database import Database
 from quilate.kit.outgoing.http import OutgoingHttp
@@ -134,10 +135,12 @@ class AccountsSite:
             return list(await cursor.fetchall()) if cursor.description else []
 
 
-def make_site(database: Database, *, http: OutgoingHttp | None = None) -> AccountsSite:
-    """Put the slice together over a database; ``http`` is what reaches issuers."""
+def make_site(
+    database: Database, *, http: OutgoingHttp | None = None, secrets: SecretKeeper | None = None
+) -> AccountsSite:
+    """Put the slice together over a database; ``http`` is what reaches issuers, ``secrets`` keeps client secrets."""
     authenticator = DatabaseAuthenticator(database)
-    service = AccountsService(database, base_url=BASE_URL, forget=authenticator.forget, http=http)
+    service = AccountsService(database, base_url=BASE_URL, forget=authenticator.forget, http=http, secrets=secrets)
     app = FastAPI()
     install_handlers(app, ProblemWriter(BASE_URL))
     app.include_router(make_router(service, Access(authenticator)), prefix="/api/v1")

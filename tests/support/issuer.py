@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from uuid import uuid4
 
 import jwt
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         scheme, _, credentials = self.headers.get("authorization", "").partition(" ")
         basic = base64.b64decode(credentials).decode() if scheme.lower() == "basic" else ""
-        status, document = self.state.redeem(dict(parse_qsl(body)), basic.partition(":")[2])
+        status, document = self.state.redeem(dict(parse_qsl(body)), unquote(basic.partition(":")[2]))
         self._answer(status, document)
 
     def _discovery(self) -> dict[str, Any]:

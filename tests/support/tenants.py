@@ -167,8 +167,10 @@ async def _work(site: AccountsSite, owner: Person) -> dict[str, str]:
             "role": "viewer",
         },
     )
+    sessions = (await site.call("GET", "/me/sessions", by=owner)).json()["items"]
     return {
         "project": THEIRS,
+        "session_id": str(sessions[0]["id"]),
         "service_account": str(account["id"]),
         "trust": str(trust["id"]),
         "run_id": str(run["id"]),

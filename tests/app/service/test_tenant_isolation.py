@@ -29,6 +29,10 @@ PUBLIC = {
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/setup",
     "POST /api/v1/auth/oidc/exchange",
+    "POST /api/v1/auth/oidc/redeem",
+    "GET /api/v1/auth/oidc/providers",
+    "GET /api/v1/auth/oidc/{provider}/login",
+    "GET /api/v1/auth/oidc/{provider}/callback",
     "GET /welcome",
     "POST /welcome",
     "GET /health",
@@ -66,6 +70,7 @@ BODIES: Mapping[str, Any] = {
     "POST /api/v1/projects/{project}/datasets/{name}/versions/import": {"path": "/data/x.csv"},
     "POST /api/v1/projects/{project}/models/{name}/versions/import": {"path": "/data/x.csv"},
     "PATCH /api/v1/users/{user_id}": {"name": "x"},
+    "PATCH /api/v1/identity-providers/{provider}": {"name": "x"},
     "POST /api/v1/pipelines/run": {"project_id": THEIRS},
     "POST /pipelines/run": {"project_id": THEIRS},
 }

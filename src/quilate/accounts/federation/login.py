@@ -32,6 +32,7 @@ from quilate.accounts.oidc.errors import IssuerFaultError, RefusedTokenError, is
 from quilate.accounts.oidc.issuers import Endpoints, Issuers
 from quilate.accounts.oidc.verification import Claims, audiences_of, verified_claims
 from quilate.accounts.sessions import Login, Sessions, begin_session
+from quilate.domain.errors import QuilateError
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.ids import uuid7
 from quilate.kit.outgoing.http import OutgoingError
@@ -286,7 +287,10 @@ class FederatedLogin:
             return {}
         if self._secrets is None:
             raise Problem(status=503, type="unavailable", detail="this process cannot open the client's secret")
-        secret = self._secrets.open(provider.client_secret, provider.secret_context)
+        try:
+            secret = self._secrets.open(provider.client_secret, provider.secret_context)
+        except QuilateError as error:
+            raise Problem(status=503, type="unavailable", detail=error.message, next_step=error.next_step) from error
         pair = f"{quote(provider.client_id, safe='')}:{quote(secret, safe='')}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 

@@ -18,6 +18,7 @@ from quilate.evidence.artifacts import ArtifactStore, DirectoryArtifactStore
 from quilate.kit.database.database import Database
 from quilate.kit.metrics import Metrics
 from quilate.kit.outgoing.addresses import AddressPolicy
+from quilate.kit.outgoing.http import OutgoingHttp
 from quilate.kit.secrets.box import SecretBox, open_box
 from quilate.runs.durable.wakeups import Wakeups
 
@@ -98,10 +99,17 @@ def _accounts(ground: Ground) -> Mounted:
     from quilate.accounts.service import AccountsService  # noqa: PLC0415 - as said above
     from quilate.accounts.welcome_endpoints import make_welcome_router  # noqa: PLC0415 - as said above
 
-    service = AccountsService(ground.database, base_url=ground.settings.base_url, forget=ground.authenticator.forget)
+    service = AccountsService(
+        ground.database,
+        base_url=ground.settings.base_url,
+        forget=ground.authenticator.forget,
+        http=OutgoingHttp(policy=address_policy(ground.settings)),
+        secrets=secrets_of(ground.settings),
+    )
     return Mounted(
         routers=(make_router(service, ground.access),),
         root_routers=(make_welcome_router(service),),
+        close=service.close,
         tidy=service.tidy,
     )
 
