@@ -154,7 +154,7 @@ async def settle(database: Database) -> None:
 async def run_campaign(campaign: Campaign, server: EmbeddedPostgres, url: str) -> dict[str, Any]:
     """Run the campaign and return its figures with what is wrong."""
     begin = time.monotonic()
-    async with fault_service(url, campaign.directory, **_LEASE) as service:
+    async with fault_service(url, campaign.directory, _LEASE) as service:
         token = await sign_in(service, campaign.blueprint())
         for role, number in PROCESSES:
             for each in range(number):

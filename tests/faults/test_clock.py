@@ -42,7 +42,7 @@ async def test_clocks_that_are_wrong_and_jump_lose_nothing(
     )
     clocks = [made(tmp_path / "ahead", _DAY), made(tmp_path / "behind", -_DAY)]
     lease = {"QUILATE_LEASE_SECONDS": "3", "QUILATE_BEAT_SECONDS": "0.5"}
-    async with fault_service(database_url, tmp_path, **lease) as service:
+    async with fault_service(database_url, tmp_path, lease) as service:
         token = await sign_in(service, text)
         for number, clock in enumerate(clocks):
             service.start(WORKER, number, **clock.variables)

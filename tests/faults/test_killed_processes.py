@@ -99,7 +99,7 @@ def four_checks(ledger: Path) -> str:
 
 async def under_faults(url: str, directory: Path, disturb: Callable[[], None]) -> Load:
     """Submit runs while PostgreSQL is disturbed again and again; judge what is left."""
-    async with fault_service(url, directory, **_LEASE) as service:
+    async with fault_service(url, directory, _LEASE) as service:
         token = await sign_in(service, four_checks(directory / "ledger"))
         for role in (WORKER, BACKGROUND):
             service.start(role)

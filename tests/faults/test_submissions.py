@@ -49,7 +49,7 @@ async def test_bad_submissions_are_refused_with_a_document_and_leave_nothing(
         (422, good, {**_JSON, "Idempotency-Key": "k" * 300}),
     ]
     wrong = []
-    async with fault_service(database_url, tmp_path, QUILATE_REQUEST_BYTES=str(_LONGEST)) as service:
+    async with fault_service(database_url, tmp_path, {"QUILATE_REQUEST_BYTES": str(_LONGEST)}) as service:
         token = await sign_in(service)
         async with caller(service, token) as client:
             for status, content, headers in cases:
@@ -66,7 +66,7 @@ async def test_a_chunked_body_without_end_is_cut_off_with_a_document(database_ur
         for _ in range(64):
             yield b"x" * (_LONGEST // 8)
 
-    async with fault_service(database_url, tmp_path, QUILATE_REQUEST_BYTES=str(_LONGEST)) as service:
+    async with fault_service(database_url, tmp_path, {"QUILATE_REQUEST_BYTES": str(_LONGEST)}) as service:
         token = await sign_in(service)
         async with caller(service, token) as client:
             answer = await client.post(RUNS_PATH, content=endless(), headers=_JSON)
@@ -120,7 +120,7 @@ async def test_of_a_thousand_at_once_beyond_the_limits_each_is_accepted_or_told_
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     limits = {"QUILATE_CONCURRENT_REQUESTS": "50"}
-    async with fault_service(database_url, tmp_path, **limits) as service:
+    async with fault_service(database_url, tmp_path, limits) as service:
         token = await sign_in(service)
         async with caller(service, token, 1000) as client:
             await rows(database, "UPDATE projects SET max_queued_runs = 300 RETURNING id")

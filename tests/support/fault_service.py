@@ -168,10 +168,10 @@ def make_service(database_url: str, directory: Path, variables: Mapping[str, str
 
 @asynccontextmanager
 async def fault_service(
-    database_url: str, directory: Path, *, prefix: tuple[str, ...] = (), **variables: str
+    database_url: str, directory: Path, variables: Mapping[str, str] | None = None, *, prefix: tuple[str, ...] = ()
 ) -> AsyncIterator[FaultService]:
     """Give a service with one API process that answers; everything is ended with the block."""
-    service = make_service(database_url, directory, variables)
+    service = make_service(database_url, directory, variables or {})
     service.prefix = prefix
     try:
         service.start(API)
