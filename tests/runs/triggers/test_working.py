@@ -1,11 +1,13 @@
 """What becomes of events: runs, cancellations, order, replay (C03)."""
 
 import asyncio
+import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from quilate.kit.ids import uuid7
 from quilate.runs.triggers.inside import take_inside_events
 from quilate.runs.triggers.intake import EventIntake
 from quilate.runs.triggers.model import EventFacts, EventKind, NewEvent, StoredEvent
@@ -313,14 +315,17 @@ async def test_registered_versions_of_the_catalogue_begin_runs_once(api: Trigger
 @pytest.mark.asyncio
 async def test_old_events_are_forgotten_and_pending_ones_are_not(api: TriggersApi) -> None:
     hook = await api.hook("github")
-    await api.taken(hook, github_push("x"))
+    (done,) = await api.taken(hook, github_push("x"))
     await api.worked()
     (kept,) = await api.taken(hook, github_push("y"))
-    await api.rows("UPDATE inbound_events SET received_at = now() - interval '100 days'")
+    # Numbers begin with the time: these are of a hundred days ago.
+    old = uuid7(int((time.time() - 100 * 86400) * 1000))
+    await api.rows("UPDATE inbound_events SET id = %s WHERE id = %s", old, UUID(done))
+    await api.rows("UPDATE inbound_events SET id = %s WHERE id = %s", UUID(int=old.int + 1), UUID(kept))
     async with api.database.connection() as connection:
         assert await forget_events(connection, days=101) == 0
         assert await forget_events(connection, days=90) == 1
-    assert [str(row["id"]) for row in await api.rows("SELECT id FROM inbound_events")] == [kept]
+    assert [row["id"] for row in await api.rows("SELECT id FROM inbound_events")] == [UUID(int=old.int + 1)]
 
 
 async def _audited(api: TriggersApi) -> list[dict[str, Any]]:

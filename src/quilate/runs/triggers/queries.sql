@@ -46,8 +46,8 @@ RETURNING *;
 -- name: forget_events
 DELETE FROM inbound_events WHERE id IN (
     SELECT id FROM inbound_events
-    WHERE received_at < now() - make_interval(days => %(days)s) AND state <> 'pending'
-    ORDER BY received_at LIMIT %(most)s
+    WHERE id < %(oldest)s AND state <> 'pending'
+    ORDER BY id LIMIT %(most)s
 );
 
 -- name: forget_heads

@@ -1,5 +1,6 @@
 """Events, hooks, rules and registries on the wire."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -45,10 +46,9 @@ class ReceiptView(BaseModel):
     ping: bool = Field(default=False, description="The provider only asked whether somebody is there.")
 
 
-def receipt_view(events: Any, *, ping: bool = False) -> ReceiptView:
-    """Return what became of a request on the wire."""
-    accepted: list[Accepted] = list(events)
-    return ReceiptView(events=[AcceptedView(id=each.id, duplicate=each.duplicate) for each in accepted], ping=ping)
+def receipt_view(events: Sequence[Accepted]) -> ReceiptView:
+    """Return what became of CloudEvents on the wire."""
+    return ReceiptView(events=[AcceptedView(id=each.id, duplicate=each.duplicate) for each in events])
 
 
 class EventView(BaseModel):

@@ -1,8 +1,9 @@
 """Events as rows."""
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from quilate.runs.triggers.model import Accepted, EventFacts, EventState, NewEve
 
 QUERIES = load_queries("quilate.runs.triggers")
 
+_FACTS = tuple(field.name for field in fields(EventFacts))
 _LONGEST_KEY = 512
 """Bytes of an ordering key; longer ones are known by their digest."""
 
@@ -64,7 +66,7 @@ async def insert_events(connection: Connection, events: Sequence[NewEvent]) -> l
     ids = sorted(uuid7() for _ in events)
     identities = [_digest(event.source, event.id) for event in events]
     replays = [_digest(event.source, event.replay_digest) if event.replay_digest else None for event in events]
-    facts = [replace(event.facts, order_key=bounded_key(event.facts.order_key)) for event in events]
+    facts = [_with_bounded_key(event.facts) for event in events]
     cursor = await connection.execute(
         QUERIES["insert_events"],
         {
@@ -121,6 +123,11 @@ def _digest(source: str, name: str) -> bytes:
     return hashlib.sha256(f"{source}\0{name}".encode("utf-8", "replace")).digest()
 
 
+def _with_bounded_key(facts: EventFacts) -> EventFacts:
+    key = bounded_key(facts.order_key)
+    return facts if key == facts.order_key else replace(facts, order_key=key)
+
+
 def bounded_key(key: str) -> str:
     """Return an ordering key that fits into an index."""
     encoded = key.encode("utf-8", "replace")
@@ -128,7 +135,9 @@ def bounded_key(key: str) -> str:
 
 
 def _document(facts: EventFacts) -> str:
-    return msgspec.json.encode(facts).decode()
+    """Return what an event says as JSON, without what it does not say: most members are empty."""
+    told = {name: value for name in _FACTS if (value := getattr(facts, name)) not in {None, "", False}}
+    return msgspec.json.encode(told).decode()
 
 
 async def find_event(connection: Connection, project_id: UUID, event_id: UUID) -> StoredEvent | None:
@@ -243,7 +252,9 @@ async def settle(connection: Connection, settled: Sequence[Settled]) -> None:
 async def forget_events(connection: Connection, days: int, most: int = 10_000) -> int:
     """Delete events that are older than these days and not pending; return how many."""
     await connection.execute(QUERIES["forget_heads"], {"days": max(days, 1)})
-    cursor = await connection.execute(QUERIES["forget_events"], {"days": days, "most": most})
+    # Numbers begin with the time, so that no index of times has to be kept.
+    oldest = UUID(int=int((time.time() - days * 86400) * 1000) << 80)
+    cursor = await connection.execute(QUERIES["forget_events"], {"oldest": oldest, "most": most})
     return cursor.rowcount
 
 

@@ -59,7 +59,6 @@ CREATE UNIQUE INDEX inbound_events_replay ON inbound_events (project_id, replay_
 CREATE INDEX inbound_events_pending ON inbound_events (project_id, order_key, sequence) WHERE state = 'pending';
 CREATE INDEX inbound_events_of_run ON inbound_events (project_id, order_key) WHERE run_id IS NOT NULL;
 CREATE INDEX inbound_events_of_project ON inbound_events (project_id, id DESC);
-CREATE INDEX inbound_events_age ON inbound_events (received_at);
 
 -- Where each subject is: by it an older push that arrives late is told from a newer one.
 CREATE TABLE inbound_heads (
