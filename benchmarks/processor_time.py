@@ -63,12 +63,18 @@ def tree(root: int, every: Mapping[int, Process]) -> list[Process]:
     return found
 
 
+_KINDS = {
+    "warm_process": "warm",
+    "worker_main": "main",
+    "app.service.background": "background",
+    "app.service.api": "api",
+}
+"""What a process of the service is, by a part of its command."""
+
+
 def kind_of_ours(process: Process) -> str:
-    """Return what a process of the service is, seen from a worker or from the background process."""
-    for part, kind in (("warm_process", "warm"), ("worker_main", "main"), ("app.service.background", "background")):
-        if part in process.command:
-            return kind
-    return "others"
+    """Return what a process of the service is."""
+    return next((kind for part, kind in _KINDS.items() if part in process.command), "others")
 
 
 def kind_of_postgres(process: Process) -> str:

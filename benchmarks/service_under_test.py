@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 
+from quilate.accounts.credentials import new_api_token
 from quilate.accounts.model import SYSTEM
 from quilate.app.service.schema import service_migrations
 from quilate.kit.canonical import sha256_of
@@ -29,7 +30,7 @@ SLUG = "bench"
 STAGES, CHECKS = 4, 4
 BATCH = 500
 _START_SECONDS = 60
-_FILE = f"project: {SLUG}\ntype: ds\nblueprint: trivial\n"
+FILE = f"project: {SLUG}\ntype: ds\nblueprint: trivial\n"
 
 
 def with_database(url: str, name: str) -> str:
@@ -74,6 +75,22 @@ def create_project(url: str, text: str) -> None:
         )
 
 
+def create_token(url: str) -> str:
+    """Make a developer of the project and return a token of theirs."""
+    secret, user = new_api_token(), uuid4()
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO users (id, email, name) VALUES (%s, 'bench@example.org', 'Bench')", (user,))
+        connection.execute(
+            "INSERT INTO project_members (project_id, user_id, role) VALUES (%s, %s, 'developer')", (PROJECT, user)
+        )
+        connection.execute(
+            "INSERT INTO api_tokens (id, user_id, name, prefix, token_hash, scopes, expires_at)"
+            " VALUES (%s, %s, 'bench', %s, %s, %s, now() + interval '1 day')",
+            (uuid4(), user, secret.prefix, secret.hash, ["run:submit", "project:read"]),
+        )
+    return secret.text
+
+
 def submission() -> Submission:
     """Return a run without files whose checks are really run, not answered from the result cache."""
     return Submission(
@@ -81,7 +98,7 @@ def submission() -> Submission:
         project=SLUG,
         source=Source(kind=SourceKind.NONE),
         actor=SYSTEM,
-        project_file=_FILE,
+        project_file=FILE,
         use_cache=False,
     )
 

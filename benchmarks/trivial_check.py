@@ -17,8 +17,8 @@ class TrivialInProcess:
     queue: ClassVar[Queue] = Queue.CODE
     isolation: ClassVar[Isolation] = Isolation.PROCESS
     profile: ClassVar[Mapping[str, Any]] = MappingProxyType({"severity_threshold": "low"})
-    parameters: ClassVar = NoBinding
-    binding: ClassVar = NoBinding
+    parameters: ClassVar[Any] = NoBinding
+    binding: ClassVar[Any] = NoBinding
 
     def produces(self, parameters: Any) -> tuple[FactSpec, ...]:
         """Return its one fact."""
