@@ -31,6 +31,7 @@ from quilate.runs.triggers.service import EventService, RuleService
 TAG = "events"
 BASE = "/projects/{project}/events"
 RULES = "/projects/{project}/trigger-rules"
+_HOOKS = "/hooks/{hook_id}"
 _PROJECT_SUBJECT = "project:"
 
 EventId = Annotated[UUID, Path(description="The event's id.")]
@@ -101,8 +102,13 @@ def make_root_router(events: EventService, receiver: Receiver, access: Access, *
     """Return ``POST /events`` and ``POST /hooks/{hook_id}``, to be mounted at the root."""
     router = APIRouter(tags=[TAG])
 
+    deliveries = _Deliveries(receiver)
+    # What serves the deliveries: a route without dependencies or models to look at. The one below describes it, and
+    # answers what names no hook.
+    router.add_route("/hooks/{hook_id:uuid}", deliveries.serve, methods=["POST"], include_in_schema=False)
+
     @router.post(
-        "/hooks/{hook_id}",
+        _HOOKS,
         status_code=202,
         response_model=ReceiptView,
         operation_id="receive_delivery",
@@ -114,10 +120,7 @@ def make_root_router(events: EventService, receiver: Receiver, access: Access, *
         request: Request, hook_id: Annotated[UUID, Path(description="The hook's id.")]
     ) -> Response:
         """Needs no login: the signature counts. 202 is sent once the events are durable; a ping is answered 200."""
-        receipt = await receiver.receive(hook_id, dict(request.headers), await request.body())
-        # Written without models: this route is asked most of all.
-        events = [{"id": each.id, "duplicate": each.duplicate} for each in receipt.events]
-        return json_answer({"events": events, "ping": receipt.ping}, status=200 if receipt.ping else 202)
+        return await deliveries.take(request, hook_id)
 
     @router.post(
         "/events",
@@ -140,6 +143,26 @@ def make_root_router(events: EventService, receiver: Receiver, access: Access, *
         return json_answer(receipt_view(accepted), status=202)
 
     return router
+
+
+class _Deliveries:
+    """Takes deliveries on the plain route, whose template logs and metrics look for in the scope."""
+
+    path = _HOOKS
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    async def serve(self, request: Request) -> Response:
+        """Take a delivery whose address was read by the route."""
+        request.scope["route"] = self
+        return await self.take(request, request.path_params["hook_id"])
+
+    async def take(self, request: Request, hook_id: UUID) -> Response:
+        """Take a delivery."""
+        receipt = await self._receiver.receive(hook_id, dict(request.headers), await request.body())
+        events = [{"id": each.id, "duplicate": each.duplicate} for each in receipt.events]
+        return json_answer({"events": events, "ping": receipt.ping}, status=200 if receipt.ping else 202)
 
 
 def project_of(event: CloudEvent) -> str:

@@ -12,6 +12,7 @@ from quilate.runs.triggers.model import EventFacts
 LONGEST_TEXT = 1024
 LONGEST_COMMENT = 16 << 10
 FULL_COMMIT = re.compile(r"\A(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_NOTHING: Mapping[str, Any] = {}
 _COMMIT = re.compile(r"\A[0-9a-f]{7,64}\Z")
 _ZERO = re.compile(r"\A0{40}(?:0{24})?\Z")
 
@@ -32,34 +33,43 @@ Reading = Ping | tuple[EventFacts, ...]
 def inner(document: Any, *names: str) -> Mapping[str, Any]:
     """Return the object below these names, an empty one where there is none."""
     for name in names:
-        document = document.get(name) if isinstance(document, Mapping) else None
-    return document if isinstance(document, Mapping) else {}
+        document = document.get(name) if type(document) is dict else None
+    # Documents are fresh from the decoder, which makes plain dictionaries.
+    return document if type(document) is dict else _NOTHING
 
 
 def text(document: Any, *names: str, most: int = LONGEST_TEXT) -> str:
     """Return the text or number below these names, without NUL and cut to ``most`` characters."""
-    value = inner(document, *names[:-1]).get(names[-1])
-    if isinstance(value, int) and not isinstance(value, bool):
+    value = _at(document, names)
+    if type(value) is int:
         value = str(value)
     return value.replace("\0", "")[:most] if isinstance(value, str) else ""
 
 
+def _at(document: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        if type(document) is not dict:
+            return None
+        document = document.get(name)
+    return document
+
+
 def flag(document: Any, *names: str) -> bool:
     """Return whether ``true`` stands below these names."""
-    return inner(document, *names[:-1]).get(names[-1]) is True
+    return _at(document, names) is True
 
 
 def number(document: Any, *names: str) -> int | None:
     """Return the positive whole number below these names."""
-    value = inner(document, *names[:-1]).get(names[-1])
+    value = _at(document, names)
     right = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 53
     return value if right else None
 
 
 def listed(document: Any, name: str) -> list[Mapping[str, Any]]:
     """Return the objects of a list."""
-    value = document.get(name) if isinstance(document, Mapping) else None
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    value = _at(document, (name,))
+    return [each for each in value if type(each) is dict] if isinstance(value, list) else []
 
 
 def commit(document: Any, *names: str) -> str:
@@ -70,7 +80,7 @@ def commit(document: Any, *names: str) -> str:
 
 def moment(document: Any, *names: str) -> datetime | None:
     """Return the time below these names: Unix seconds, or a text with a zone; GitLab writes ``UTC`` for it."""
-    value = inner(document, *names[:-1]).get(names[-1])
+    value = _at(document, names)
     try:
         if isinstance(value, int) and not isinstance(value, bool):
             return datetime.fromtimestamp(value, UTC)
