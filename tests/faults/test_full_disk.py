@@ -1,13 +1,16 @@
 """A full disk under the artifacts: a problem document, UNKNOWN with its reason, no crash; health says it (C04, C10)."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import tests.support.durable_checks  # noqa: F401 - makes its check types known
 from quilate.app.service.processes import BACKGROUND, WORKER
-from tests.support.durable import PROJECT_FILE, blueprint, until
+from quilate.kit.database.database import Database
+from tests.support.durable import PROJECT_FILE, blueprint, ended, rows, running_worker, submission, submit, until
 from tests.support.fault_disk import small_disk
 from tests.support.fault_load import RUNS_PATH, fault_of_refusal
 from tests.support.fault_service import PROJECT, fault_service, sign_in
@@ -100,3 +103,22 @@ async def test_a_full_disk_is_said_and_passes(database_url: str, tmp_path: Path)
                 assert (await caller.ended(await caller.submit("test")))["verdict"] == "PASS"
             assert worker.process is not None
             assert worker.process.poll() is None, service.log("worker-0")
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_cannot_write_its_own_files_says_so_and_goes_on(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUILATE_HOME", str(tmp_path / "home"))
+    text = blueprint("{id: w_STAGE, type: TEST_WORK, required: true}")
+    async with running_worker(database_url, tmp_path, blueprint_text=text):
+        (scratch,) = tmp_path.glob("worker-*/scratch")  # noqa: ASYNC240 - one short directory
+        shutil.rmtree(scratch)
+        (run,) = await submit(database, submission())
+        assert (await ended(database, run.run_id))["verdict"] == "UNKNOWN"
+        (attempt,) = await rows(database, "SELECT result, reason, next_step FROM check_attempts")
+        assert (attempt["result"], "cannot make the check's directory" in attempt["reason"]) == ("error", True)
+        assert attempt["next_step"]
+        scratch.mkdir()
+        (run,) = await submit(database, submission())
+        assert (await ended(database, run.run_id))["verdict"] == "PASS"

@@ -124,7 +124,7 @@ class AttemptRunner:
         spec = self._spec(run, check, "", "")
         attempt = Attempt(
             completion=Completion.ERROR,
-            reason=f"the worker has no room for the check's files: {error.strerror}",
+            reason=f"the worker cannot make the check's directory: {error.strerror}",
             next_step="see the disk of the worker's state directory, then run again",
         )
         job = Job(key=(run.id, check.id, number), check=check, spec=spec, payload=b"")
