@@ -1,4 +1,4 @@
-"""What tests of connectors stand on: a context over real HTTP on loopback, events, and reports of runs of every kind."""
+"""What tests of connectors stand on: a context over real HTTP on loopback, events and reports of all kinds of runs."""
 
 import contextlib
 import json
