@@ -8,20 +8,6 @@ from quilate.domain.errors import ConfigurationError
 from quilate.domain.nearest import nearest_hint
 
 _TARGETS = {
-    "bitbucket": "quilate.connectors.forges.bitbucket:Bitbucket",
-    "datahub": "quilate.connectors.catalogs.datahub:DataHub",
-    "email": "quilate.connectors.notify.email:Email",
-    "gitea": "quilate.connectors.forges.gitea:Gitea",
-    "github": "quilate.connectors.forges.github:GitHub",
-    "github-issues": "quilate.connectors.tickets.github_issues:GitHubIssues",
-    "gitlab": "quilate.connectors.forges.gitlab:GitLab",
-    "gitlab-issues": "quilate.connectors.tickets.gitlab_issues:GitLabIssues",
-    "jira": "quilate.connectors.tickets.jira:Jira",
-    "mlflow": "quilate.connectors.registries.mlflow:MLflow",
-    "openlineage": "quilate.connectors.catalogs.openlineage:OpenLineage",
-    "openmetadata": "quilate.connectors.catalogs.openmetadata:OpenMetadata",
-    "slack": "quilate.connectors.notify.slack:Slack",
-    "teams": "quilate.connectors.notify.teams:Teams",
     "webhook": "quilate.connectors.notify.webhook:Webhook",
 }
 
@@ -54,3 +40,27 @@ def load_connector(connector_type: str) -> Connector:
     module_name, class_name = target.split(":")
     connector: Connector = getattr(import_module(module_name), class_name)()
     return connector
+
+
+class RegisteredConnectors:
+    """The registry as deliveries ask for it."""
+
+    @staticmethod
+    def names() -> tuple[str, ...]:
+        """Return all names in their order."""
+        return tuple(sorted(CONNECTOR_TYPES))
+
+    @staticmethod
+    def load(connector_type: str) -> Connector:
+        """Return a connector.
+
+        Raises:
+            ConfigurationError: There is none of that name, or it cannot be loaded here.
+        """
+        try:
+            return load_connector(connector_type)
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                f"the connector {connector_type!r} cannot be loaded: {type(error).__name__}",
+                next_step="install what it needs, or remove the plug-in that registers it",
+            ) from error

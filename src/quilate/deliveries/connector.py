@@ -164,14 +164,22 @@ class DeliveryError(QuilateError):
     Attributes:
         permanent: Trying again cannot help (a revoked token, an unknown repository): to the dead letters at once.
         retry_after_seconds: How long the receiver asked to be left alone.
+        disables_connection: The receiver wants nothing any more: the connection is switched off.
     """
 
     def __init__(
-        self, message: str, *, next_step: str = "", permanent: bool = False, retry_after_seconds: float | None = None
+        self,
+        message: str,
+        *,
+        next_step: str = "",
+        permanent: bool = False,
+        retry_after_seconds: float | None = None,
+        disables_connection: bool = False,
     ) -> None:
         super().__init__(message, next_step=next_step)
-        self.permanent = permanent
+        self.permanent = permanent or disables_connection
         self.retry_after_seconds = retry_after_seconds
+        self.disables_connection = disables_connection
 
 
 class DeliveryContext(Protocol):

@@ -22,7 +22,10 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
         Exception: What ended one of them; the process then ends and is started again.
     """
     from quilate.accounts.trail.sealing import run_trail  # noqa: PLC0415 - as below
+    from quilate.app.service.delivering import dispatch_options, sending_parts  # noqa: PLC0415 - as below
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
+    from quilate.deliveries.dispatching import run_deliveries  # noqa: PLC0415 - as above
+    from quilate.evidence.artifacts import DirectoryArtifactStore  # noqa: PLC0415 - as above
     from quilate.kit.outgoing.addresses import AddressPolicy  # noqa: PLC0415 - as above
     from quilate.kit.outgoing.http import OutgoingHttp  # noqa: PLC0415 - as above
     from quilate.kit.secrets.box import open_box  # noqa: PLC0415 - as above
@@ -38,6 +41,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     http = OutgoingHttp(policy=policy)
     async with Database.open(settings.database_url, name="quilate background", max_size=connections) as database:
         ending = asyncio.Event()
+        artifacts = DirectoryArtifactStore(settings.artifact_directory)
         await run_in_order(
             stop,
             (
@@ -46,6 +50,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
                 run_triggers(database, stop, retention_days=settings.event_days),
                 run_registry_polls(database, stop, secrets=sealed, http=http),
                 run_trail(database, stop, days=settings.access_record_days),
+                run_deliveries(sending_parts(settings, database, artifacts), stop, dispatch_options(settings)),
             ),
             run_sequencer(database, settings.state, ending),
             ending,

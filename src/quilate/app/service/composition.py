@@ -229,6 +229,15 @@ def _events(ground: Ground) -> Mounted:
     )
 
 
+def _deliveries(ground: Ground) -> Mounted:
+    from quilate.app.service.delivering import sending_parts  # noqa: PLC0415 - as said above
+    from quilate.deliveries.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.deliveries.service import ConnectionService  # noqa: PLC0415 - as said above
+
+    service = ConnectionService(sending_parts(ground.settings, ground.database, ground.artifacts))
+    return Mounted(routers=(make_router(service, ground.access, ground.database),))
+
+
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _accounts,
     _runs,
@@ -239,6 +248,7 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _datasets,
     _audit,
     _operations,
+    _deliveries,
     _graphql,
 )
 """Every slice, in the order of the description."""

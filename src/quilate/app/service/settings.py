@@ -49,6 +49,7 @@ class Settings:
     upload_bytes: int = 1024 * _MIB
     event_bytes: int = _MIB
     event_days: int = 90
+    delivery_days: int = 30
     requests_per_second: int = 500
     concurrent_requests: int = 2000
     metrics_token: str = field(default="", repr=False)
@@ -308,6 +309,8 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Longest uploaded archive or data file in bytes."),
         ("QUILATE_EVENT_BYTES", "event_bytes", _number(1024, 1 << 30), "`1048576`",
          "Longest single CloudEvent in bytes; a batch and a provider's delivery are request bodies as any other."),
+        ("QUILATE_DELIVERY_DAYS", "delivery_days", _number(0, 36500), "`30`",
+         "Days for which ended deliveries and the events behind them are kept; 0 for good."),
         ("QUILATE_EVENT_DAYS", "event_days", _number(1, 36500), "`90`",
          "Days for which incoming events are kept; those that still wait are kept longer."),
         ("QUILATE_REQUESTS_PER_SECOND", "requests_per_second", _number(0, 1_000_000), "`500`",

@@ -1,0 +1,190 @@
+"""The loop that turns events into deliveries and attempts them; any number of processes may run it.
+
+A slow or a dead receiver holds up nobody else: each connection has places of its own, and none waits for another.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from quilate.audit.entries import AuditEntry, append_entries
+from quilate.deliveries import store
+from quilate.deliveries.model import Claimed, DeliveryState, Ending
+from quilate.deliveries.sending import Sender, SendingOptions, SendingParts
+from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.group_commit import GroupCommit
+from quilate.kit.log import logger
+
+_LOG = logger(__name__)
+_FAN_OUT_BATCH = 1_000
+_FORGOTTEN_AT_ONCE = 2_000
+_TIDY_SECONDS = 60.0
+_LEASE_MARGIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchOptions:
+    """How the loop works.
+
+    Attributes:
+        places: Deliveries of one connection that are under way at once in this process.
+        look_seconds: Pause between looks for what is due; a look that found work is followed by another at once.
+        retention_days: What has ended is forgotten after so long; 0 for never.
+        sending: How deliveries are attempted.
+    """
+
+    places: int = 8
+    look_seconds: float = 0.25
+    retention_days: int = 30
+    sending: SendingOptions = field(default_factory=SendingOptions)
+
+
+async def run_deliveries(parts: SendingParts, stop: asyncio.Event, options: DispatchOptions | None = None) -> None:
+    """Make deliveries of events and attempt them until ``stop``; then let what is under way end within its time.
+
+    Raises:
+        Exception: The database is away for longer than its patience.
+    """
+    chosen = options or DispatchOptions()
+    dispatcher = Dispatcher(parts, chosen)
+    try:
+        await dispatcher.run(stop)
+    finally:
+        await dispatcher.close()
+
+
+class Dispatcher:
+    """One process's part of the work."""
+
+    def __init__(self, parts: SendingParts, options: DispatchOptions) -> None:
+        self._database = parts.database
+        self._options = options
+        self._sender = Sender(parts, options.sending)
+        self._endings: GroupCommit[Ending, None] = GroupCommit(parts.database, _write_endings)
+        self._under_way: Counter[UUID] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._freed = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop``."""
+        tidied = 0.0
+        loop = asyncio.get_running_loop()
+        while not stop.is_set():
+            self._freed.clear()
+            made = await fan_out(self._database)
+            started = await self._start_due()
+            if loop.time() - tidied > _TIDY_SECONDS:
+                tidied = loop.time()
+                await forget_old(self._database, self._options.retention_days)
+            if not made and not started:
+                await self._pause(stop)
+        await self._finish()
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Wait for a while, or until there is room again or an end is asked for."""
+        waiters = [asyncio.ensure_future(each.wait()) for each in (stop, self._freed)]
+        await asyncio.wait(waiters, timeout=self._options.look_seconds, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waiters:
+            waiter.cancel()
+
+    async def _start_due(self) -> int:
+        lease = self._options.sending.attempt_seconds + _LEASE_MARGIN_SECONDS
+        full = [each for each, number in self._under_way.items() if number >= self._options.places]
+
+        async def work(connection: Connection) -> list[Claimed]:
+            rows = await store.many(connection, "connections_with_work", resting=full)
+            free = {row["id"]: self._options.places - self._under_way[row["id"]] for row in rows}
+            return await store.claim(connection, free, lease)
+
+        claimed = await self._database.run(work)
+        for each in claimed:
+            self._under_way[each.connection_id] += 1
+            task = asyncio.create_task(self._deliver(each))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(claimed)
+
+    async def _deliver(self, claimed: Claimed) -> None:
+        try:
+            await self._endings.submit(await self._sender.attempt(claimed))
+        except Exception:  # noqa: BLE001 - its lease runs out, and another attempt is made
+            _LOG.exception("an attempt's end could not be written", delivery=str(claimed.id))
+        finally:
+            self._under_way[claimed.connection_id] -= 1
+            if not self._under_way[claimed.connection_id]:
+                del self._under_way[claimed.connection_id]
+            self._freed.set()
+
+    async def _finish(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._options.sending.attempt_seconds)
+
+    async def close(self) -> None:
+        """End what is still under way and close all connections."""
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait(self._tasks)
+        await self._sender.close()
+
+
+async def fan_out(database: Database) -> int:
+    """Make deliveries of the events that are next; return how many events were looked at."""
+
+    async def work(connection: Connection) -> int:
+        position = await store.one(connection, "position")
+        if position is None:
+            return 0  # Another process is at it.
+        row = await store.one(
+            connection,
+            "fan_out",
+            transaction=position["transaction_id"],
+            sequence=position["sequence"],
+            limit=_FAN_OUT_BATCH,
+        )
+        return int(row["events"]) if row is not None else 0
+
+    return await database.run(work)
+
+
+async def forget_old(database: Database, days: int) -> None:
+    """Forget deliveries and events that ended so long ago."""
+    if days <= 0:
+        return
+
+    async def work(connection: Connection) -> None:
+        await store.execute(connection, "forget_deliveries", days=days, limit=_FORGOTTEN_AT_ONCE)
+        await store.execute(connection, "forget_events", days=days, limit=_FORGOTTEN_AT_ONCE)
+
+    await database.run(work)
+
+
+async def _write_endings(connection: Connection, endings: Sequence[Ending]) -> Sequence[None]:
+    written = await store.end_attempts(connection, endings)
+    dead = {row["id"]: row["project_id"] for row in written if row["state"] == DeliveryState.DEAD}
+    by_id = {ending.claimed.id: ending for ending in endings}
+    entries = [
+        _entry("delivery.dead", project, f"delivery:{each}", {"connection": str(by_id[each].claimed.connection_id)})
+        for each, project in dead.items()
+    ]
+    for each in dead:
+        ending = by_id[each]
+        if ending.disables:
+            row = await store.one(
+                connection, "disable_connection", id=ending.claimed.connection_id, reason=ending.detail
+            )
+            if row is not None:
+                subject = f"connection:{ending.claimed.connection_id}"
+                entries.append(_entry("connection.disabled", row["project_id"], subject, {}))
+    if entries:
+        await append_entries(connection, entries)
+    return [None] * len(endings)
+
+
+def _entry(action: str, project: UUID, subject: str, details: dict[str, Any]) -> AuditEntry:
+    return AuditEntry(action=action, actor="system:quilate", subject=subject, project_id=project, details=details)
