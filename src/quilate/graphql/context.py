@@ -1,14 +1,16 @@
 """What the resolvers of one query stand on."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from graphql import GraphQLError
 from strawberry.types import Info
 
 from quilate.accounts.model import Permission, Principal, ProjectAccess
 from quilate.accounts.projects import Projects
+from quilate.accounts.trail.model import AccessKind
 from quilate.graphql.loaders import Loaders
 from quilate.kit.web.problems import Problem
 from quilate.ops.kpis import KpiService
@@ -24,6 +26,7 @@ class QueryContext:
         loaders: Read for all parents of a level at once.
         projects: Lists what the caller may see.
         kpis: Computes figures.
+        seen: What evidence the answer shows, for the access trail: subjects by project and kind.
     """
 
     principal: Principal
@@ -31,6 +34,16 @@ class QueryContext:
     loaders: Loaders
     projects: Projects
     kpis: KpiService
+    seen: dict[tuple[UUID, AccessKind], tuple[ProjectAccess, set[str]]] = field(default_factory=dict)
+
+    def show_evidence(self, access: ProjectAccess, kind: AccessKind, subject: str) -> None:
+        """Note that the answer shows evidence.
+
+        Raises:
+            GraphQLError: The caller may not see it.
+        """
+        require(access, Permission.EVIDENCE_READ)
+        self.seen.setdefault((access.project.id, kind), (access, set()))[1].add(subject)
 
 
 QueryInfo = Info[QueryContext, Any]

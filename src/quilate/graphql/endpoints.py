@@ -96,7 +96,11 @@ def make_router(service: GraphService, access: Access) -> APIRouter:
         What is wrong with a query stands in `errors`; the status stays 200, as GraphQL over HTTP asks for with
         `application/json`.
         """
-        return JSONResponse(await answered(body, service.context(principal, request, access)))
+        context = service.context(principal, request, access)
+        answer = await answered(body, context)
+        for (_, kind), (granted, subjects) in context.seen.items():
+            await access.record(request, granted, kind, *sorted(subjects))
+        return JSONResponse(answer)
 
     @router.get(
         f"{PATH}/schema",

@@ -10,10 +10,11 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.scalars import JSON
 
-from quilate.accounts.model import Permission, ProjectAccess
+from quilate.accounts.model import ProjectAccess
+from quilate.accounts.trail.model import AccessKind
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, RunStatus, Verdict
-from quilate.graphql.context import QueryInfo, refused, require
+from quilate.graphql.context import QueryInfo, refused
 from quilate.graphql.limits import DEFAULT_PAGE, page_size
 from quilate.graphql.loaders import CheckRows
 from quilate.graphql.store import FindingsWanted, Row, RunsWanted, WaiversWanted
@@ -119,7 +120,7 @@ class Check:
         severities: list[Severity] | None = None,
     ) -> FindingPage:
         """Return a page of its findings."""
-        require(self.access, Permission.EVIDENCE_READ)
+        info.context.show_evidence(self.access, AccessKind.FINDINGS, f"run:{self.run_id}/check:{self.id}")
         return await _findings(info, (self.run_id, self.id), first, after, severities)
 
 
@@ -214,13 +215,13 @@ class Run:
         severities: list[Severity] | None = None,
     ) -> FindingPage:
         """Return a page of its findings."""
-        require(self.access, Permission.EVIDENCE_READ)
+        info.context.show_evidence(self.access, AccessKind.FINDINGS, f"run:{self.id}")
         return await _findings(info, (self.id, None), first, after, severities)
 
     @strawberry.field(description="Once there is one; a partial run has none.")
     async def decision(self, info: QueryInfo) -> Decision | None:
         """Return its decision."""
-        require(self.access, Permission.EVIDENCE_READ)
+        info.context.show_evidence(self.access, AccessKind.DECISION, f"run:{self.id}")
         row = await info.context.loaders.decisions.load(self.id)
         return None if row is None else Decision.of(row)
 

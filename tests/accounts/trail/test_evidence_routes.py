@@ -115,6 +115,50 @@ async def test_every_evidence_route_leaves_a_record(database: Database, tmp_path
 
 
 @pytest.mark.asyncio
+async def test_a_query_leaves_a_record_of_each_run_whose_evidence_it_shows(database: Database, tmp_path: Path) -> None:
+    async with whole_site(database, tmp_path, requests_per_second=0) as site:
+        admin = await site.first_admin()
+        await site.project(admin, "service")
+        document = (await site.call("GET", "/projects/service", by=admin)).json()
+        project = ProjectReference(id=UUID(document["id"]), slug="service", name="service")
+        ids = await _decided_run(site, project, DirectoryArtifactStore(tmp_path / "artifacts"))
+        fields = "id findings { nodes { rule } } decision { verdict } checks { findings { nodes { rule } } }"
+        for query in ('{ project(slug: "service") { runs { nodes { id } } } }', None):
+            text = query or f'{{ project(slug: "service") {{ runs {{ nodes {{ {fields} }} }} }} }}'
+            answer = await site.call("POST", "/graphql", by=admin, body={"query": text})
+            assert "errors" not in answer.json(), answer.text
+            records = await site.sql("SELECT kind, subject, route FROM access_records ORDER BY kind, subject")
+            assert bool(records) is (query is None)
+        run = f"run:{ids['run_id']}"
+        expected = [("decision", run), ("findings", run), ("findings", f"{run}/check:a")]
+        assert [(row["kind"], row["subject"]) for row in records] == expected
+        assert {row["route"] for row in records} == {"/api/v1/graphql"}
+
+
+@pytest.mark.asyncio
+async def test_a_downloaded_file_of_a_dataset_is_on_record(database: Database, tmp_path: Path) -> None:
+    async with whole_site(database, tmp_path, requests_per_second=0) as site:
+        admin = await site.first_admin()
+        await site.project(admin, "service")
+        base = "/projects/service/datasets"
+        assert (await site.call("POST", base, by=admin, body={"name": "people"})).status_code == 201
+        async with site.client(admin.access_token) as client:
+            added = await client.post(
+                f"/api/v1{base}/people/versions?file_name=a.csv",
+                content=b"a,b\n1,2\n",
+                headers={"Content-Type": "application/octet-stream"},
+            )
+            assert added.status_code in {201, 202}, added.text
+            listed = await client.get(f"/api/v1{base}/people/versions/1/files")
+            path = listed.json()["items"][0]["path"]
+            answer = await client.get(f"/api/v1{base}/people/versions/1/content", params={"path": path})
+            assert answer.content == b"a,b\n1,2\n"
+        (record,) = await site.sql("SELECT kind, subject FROM access_records")
+        assert record["kind"] == "data"
+        assert record["subject"].startswith("dataset:people@1/sha256:")
+
+
+@pytest.mark.asyncio
 async def test_what_was_refused_or_not_found_is_not_on_record(database: Database, tmp_path: Path) -> None:
     async with whole_site(database, tmp_path, requests_per_second=0) as site:
         admin = await site.first_admin()

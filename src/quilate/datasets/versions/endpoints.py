@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
+from quilate.accounts.trail.model import AccessKind
 from quilate.datasets.model import LARGEST_VERSION, NAME_PATTERN, EntryKind
 from quilate.datasets.schemas import (
     NO_NUL,
@@ -216,10 +217,11 @@ def _add_content(router: APIRouter, service: CatalogueService, access: Access, k
             **problem_responses(401, 403, 404, 410, 422),
         },
     )
-    async def download(
+    async def download(  # noqa: PLR0913, PLR0917 - one argument per part of the request
         granted: reader,
         name: Name,
         number: Number,
+        request: Request,
         path: Annotated[str, Query(min_length=1, max_length=512, pattern=NO_NUL, description="The file's path.")],
         if_none_match: IfNoneMatch = None,
     ) -> Response:
@@ -231,6 +233,11 @@ def _add_content(router: APIRouter, service: CatalogueService, access: Access, k
             return Response(status_code=304, headers={"ETag": tag})
         with refusals():
             stream = await service.open_file(file)
+        try:
+            await access.record(request, granted, AccessKind.DATA, f"{word}:{name}@{number}/{file.digest}")
+        except BaseException:
+            stream.close()
+            raise
         headers = {
             "ETag": tag,
             "Content-Length": str(file.size_bytes),
