@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from quilate.kit.database.database import Database
-from tests.support.webhooks import TriggersApi, triggers_api
+from tests.support.triggers_api import TriggersApi, triggers_api
 
 
 @pytest_asyncio.fixture

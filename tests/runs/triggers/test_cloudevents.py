@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from quilate.kit.web.problems import Problem
 from quilate.runs.triggers.cloudevents import BATCHED, STRUCTURED, read_events
-from tests.support.webhooks import TriggersApi, commit
+from tests.support.triggers_api import TriggersApi
+from tests.support.webhooks import commit
 
 _EVENT = {"specversion": "1.0", "id": "1", "source": "/kms", "type": "dev.quilate.key.rotated"}
 

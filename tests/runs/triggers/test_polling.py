@@ -18,7 +18,8 @@ from quilate.kit.outgoing.addresses import AddressPolicy
 from quilate.kit.outgoing.http import OutgoingHttp
 from quilate.runs.triggers.polling import RegistryPoller
 from tests.support.servers import QuietServer, serving
-from tests.support.webhooks import TriggersApi, mlflow_version
+from tests.support.triggers_api import TriggersApi
+from tests.support.webhooks import mlflow_version
 
 _LOOPBACK = AddressPolicy(allow_private=("127.0.0.1",), allow_plain_http=True)
 

@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 
 from tests.support.durable import until
+from tests.support.triggers_api import TriggersApi
 from tests.support.webhooks import (
     ZERO,
     Delivery,
-    TriggersApi,
     bitbucket_change,
     bitbucket_pull_request,
     bitbucket_push,

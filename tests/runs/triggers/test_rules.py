@@ -7,7 +7,7 @@ import pytest
 from quilate.domain.errors import ConfigurationError
 from quilate.runs.triggers.model import EventFacts, EventKind, TriggerRule
 from quilate.runs.triggers.rules import BUILT_IN, RuleMatcher
-from tests.support.webhooks import TriggersApi
+from tests.support.triggers_api import TriggersApi
 
 
 def _facts(**more: Any) -> EventFacts:

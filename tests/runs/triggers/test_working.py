@@ -14,9 +14,9 @@ from quilate.runs.triggers.model import EventFacts, EventKind, NewEvent, StoredE
 from quilate.runs.triggers.store import forget_events
 from quilate.runs.triggers.working import EventWorker, run_triggers
 from tests.support.durable import until
+from tests.support.triggers_api import TriggersApi
 from tests.support.webhooks import (
     ZERO,
-    TriggersApi,
     bitbucket_pull_request,
     commit,
     github_comment,
