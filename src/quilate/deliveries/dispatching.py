@@ -14,7 +14,7 @@ from uuid import UUID
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.deliveries import store
 from quilate.deliveries.model import Claimed, DeliveryState, Ending
-from quilate.deliveries.sending import Sender, SendingOptions, SendingParts
+from quilate.deliveries.sending import REFUSED, Sender, SendingOptions, SendingParts
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.group_commit import GroupCommit
 from quilate.kit.log import logger
@@ -68,6 +68,7 @@ class Dispatcher:
         self._under_way: Counter[UUID] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
+        self._resting: dict[UUID, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop``."""
@@ -93,10 +94,12 @@ class Dispatcher:
 
     async def _start_due(self) -> int:
         lease = self._options.sending.attempt_seconds + _LEASE_MARGIN_SECONDS
-        full = [each for each, number in self._under_way.items() if number >= self._options.places]
+        now = asyncio.get_running_loop().time()
+        self._resting = {each: until for each, until in self._resting.items() if until > now}
+        full = {each for each, number in self._under_way.items() if number >= self._options.places}
 
         async def work(connection: Connection) -> list[Claimed]:
-            rows = await store.many(connection, "connections_with_work", resting=full)
+            rows = await store.many(connection, "connections_with_work", resting=[*full, *self._resting])
             free = {row["id"]: self._options.places - self._under_way[row["id"]] for row in rows}
             return await store.claim(connection, free, lease)
 
@@ -110,7 +113,11 @@ class Dispatcher:
 
     async def _deliver(self, claimed: Claimed) -> None:
         try:
-            await self._endings.submit(await self._sender.attempt(claimed))
+            ending = await self._sender.attempt(claimed)
+            if ending.outcome == REFUSED:
+                # All that waits for this receiver rests with it, without being claimed again and again.
+                self._resting[claimed.connection_id] = asyncio.get_running_loop().time() + ending.pause_seconds
+            await self._endings.submit(ending)
         except Exception:  # noqa: BLE001 - its lease runs out, and another attempt is made
             _LOG.exception("an attempt's end could not be written", delivery=str(claimed.id))
         finally:

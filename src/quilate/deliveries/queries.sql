@@ -84,7 +84,7 @@ made AS (
     SELECT gen_random_uuid(), e.project_id, c.id, e.id, e.sequence, e.type, e.subject, e.data, e.created_at
     FROM events AS e
     JOIN connections AS c ON c.project_id = e.project_id AND c.enabled AND c.deleted_at IS NULL
-        AND c.created_at <= e.created_at
+        AND c.created_at < e.created_at
     WHERE EXISTS (SELECT 1 FROM unnest(c.events) AS wanted (pattern) WHERE e.type LIKE wanted.pattern)
     ON CONFLICT (connection_id, event_id) DO NOTHING
     RETURNING 1

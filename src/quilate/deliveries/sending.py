@@ -25,6 +25,9 @@ from quilate.outbox.breakers import Breakers, CircuitOpenError
 from quilate.runs.triggers.secrets import Secrets
 
 LONGEST_DETAIL = 1_000
+REFUSED = "refused"
+"""The outcome of what the circuit breaker did not let through: no attempt was made."""
+
 LONGEST_PAUSE_SECONDS = 24 * 3600.0
 _KEPT_CONNECTIONS = 256
 
@@ -39,11 +42,13 @@ class SendingOptions:
         attempt_seconds: An attempt that takes longer has failed.
         most_attempts: After so many failures a delivery is a dead letter.
         backoff: The pauses between attempts.
+        rest_seconds: A connection that its circuit breaker keeps closed is looked at again after so long.
     """
 
     attempt_seconds: float = 60.0
     most_attempts: int = 14
     backoff: Backoff = field(default_factory=lambda: Backoff(first_seconds=5.0, longest_seconds=3600.0))
+    rest_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +80,7 @@ class Sender:
         self._parts = parts
         self._options = options
         self._open: OrderedDict[UUID, _Open] = OrderedDict()
+        self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -91,10 +97,10 @@ class Sender:
             return Ending(
                 claimed=claimed,
                 state=DeliveryState.PENDING,
-                outcome="refused",
+                outcome=REFUSED,
                 detail=str(resting),
                 next_step=resting.next_step,
-                pause_seconds=min(max(resting.retry_seconds, 1.0), LONGEST_PAUSE_SECONDS),
+                pause_seconds=min(max(resting.retry_seconds, 0.0), self._options.rest_seconds),
             )
         except DeliveryError as error:
             return self._failed(claimed, error, begin)
@@ -156,6 +162,10 @@ class Sender:
         )
 
     async def _opened(self, claimed: Claimed) -> _Open:
+        async with self._opening:
+            return await self._kept_open(claimed)
+
+    async def _kept_open(self, claimed: Claimed) -> _Open:
         known = self._open.get(claimed.connection_id)
         if known is not None and known.revision == claimed.revision:
             self._open.move_to_end(claimed.connection_id)
