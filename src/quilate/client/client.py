@@ -9,6 +9,7 @@ from quilate.client.catalogue import Archives, Catalogue
 from quilate.client.governance import Schedules, Waivers
 from quilate.client.inbound import Events
 from quilate.client.model import NewToken, Project
+from quilate.client.outbound import Connections, Deliveries
 from quilate.client.pages import items_of
 from quilate.client.runs import Runs
 from quilate.client.transport import Connection, Transport, path_of
@@ -99,6 +100,8 @@ class Client:
         self.waivers = Waivers(self._transport)
         self.schedules = Schedules(self._transport)
         self.events = Events(self._transport)
+        self.connections = Connections(self._transport)
+        self.deliveries = Deliveries(self._transport)
         self.archives = Archives(self._transport)
         self.datasets = Catalogue(self._transport, "dataset")
         self.models = Catalogue(self._transport, "model")

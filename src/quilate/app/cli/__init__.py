@@ -19,6 +19,7 @@ COMMANDS = {
     "init": "Detect what a repository holds and write quilate.yaml.",
     "demo": "Watch a sample project being rejected, fixed, approved and verified.",
     "event": "Send, list and replay the events that begin runs.",
+    "connector": "Connect outside systems, try them, see and replay deliveries.",
     "blueprint": "List, show, validate and compare blueprints.",
     "check": "List the check types and show one.",
     "up": "Start the service here: database, API, workers, scheduler.",
