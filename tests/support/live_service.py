@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -50,11 +51,11 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def live_service(database_url: str, state: Path, *, local: bool) -> Iterator[LiveService]:
-    """Serve the application over a migrated database; ``local`` is the single-user mode."""
+def live_service(database_url: str, state: Path, *, local: bool, **more: Any) -> Iterator[LiveService]:
+    """Serve the application over a migrated database; ``local`` is the single-user mode, ``more`` are settings."""
     opened = listen("127.0.0.1", 0)
     port = opened.getsockname()[1]
-    settings = load_settings({}, state=state, database_url=database_url, local=local, port=port)
+    settings = load_settings({}, state=state, database_url=database_url, local=local, port=port, **more)
     config = uvicorn.Config(create_app(settings), lifespan="on", log_config=None, timeout_graceful_shutdown=1)
     server = _Server(config)
     failures: list[BaseException] = []

@@ -211,13 +211,18 @@ def _connection_id(client: "Client", project: str, named: str) -> str:
 
 
 def _pairs(given: "Sequence[str]", option: str) -> dict[str, str]:
+    import re  # noqa: PLC0415 - keeps --help fast
+
     pairs = {}
     for text in given:
-        name, sign, value = text.partition("=")
-        if not name or not sign:
-            # The value is not repeated: it may be a secret that was put in the wrong place.
-            raise ConfigurationError(f"{option} has no '='", next_step=f"write {option} NAME=VALUE")
-        pairs[name] = value
+        match = re.match(r"([a-z][a-z0-9_]*)=(.+)\Z", text, re.DOTALL)
+        if match is None:
+            # The text is not repeated: it may be a secret in the wrong place. Base64 may end with "=", too.
+            raise ConfigurationError(
+                f"a value of {option} is not of the form NAME=VALUE",
+                next_step="`quilate connector show TYPE` lists the names",
+            )
+        pairs[match[1]] = match[2]
     return pairs
 
 
@@ -250,14 +255,17 @@ def _secrets(files: "Sequence[str]", variables: "Sequence[str]") -> dict[str, st
         try:
             with Path(path).open(encoding="utf-8") as stream:
                 secrets[name] = stream.read(LONGEST_SECRET + 1).rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
+            # The path is not repeated: it may be the secret itself.
             raise ConfigurationError(
-                f"the secret {name!r} cannot be read from {path}", next_step="give a text file that you may read"
+                f"the file of the secret {name!r} cannot be read", next_step="give a text file that you may read"
             ) from error
     for name, variable in _pairs(variables, "--secret-env").items():
         value = os.environ.get(variable, "")
         if not value:
-            raise ConfigurationError(f"the variable {variable} is not set", next_step=f"set it to the secret {name!r}")
+            raise ConfigurationError(
+                f"the variable of the secret {name!r} is not set", next_step="give the name of one that holds it"
+            )
         secrets[name] = value
     return secrets
 
