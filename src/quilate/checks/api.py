@@ -154,7 +154,19 @@ class Context(Protocol):
         ...
 
     def secret(self, name: str) -> str:
-        """Return a secret that the project file binds by environment variable name; it is masked in all evidence."""
+        """Return a secret that the project file binds by environment variable name; it is masked in all evidence.
+
+        Raises:
+            EvidenceError: It is not set, or this project's checks may not have it.
+        """
+        ...
+
+    def variables(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return variables of the runner's environment that a check's parameters name; their values are masked.
+
+        Raises:
+            EvidenceError: One is not set, or this project's checks may not have it.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from quilate.checks.api import Tool
 from quilate.checks.tools import find_tool
+from quilate.checks.variables import is_given
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import EvidenceError, EvidenceTimeoutError
 from quilate.domain.ids import Digest
@@ -36,7 +37,8 @@ class ContextSpec:
     the project file allows to environment variables of the runner; only their names travel. ``log`` is a file that the
     output of the check's programs is added to as it comes, for people who follow it; empty for none. ``traceparent`` is
     the W3C trace that the check is part of; its programs get it as ``TRACEPARENT``. ``secrets_withheld`` says that the
-    change comes from a fork, whose checks get none.
+    change comes from a fork, whose checks get none. ``variables`` are the only variables, by name or ``PREFIX_*``, that
+    this project's checks may be given; ``None`` for any.
     """
 
     check_id: str
@@ -54,6 +56,7 @@ class ContextSpec:
     log: str = ""
     traceparent: str = ""
     secrets_withheld: bool = False
+    variables: tuple[str, ...] | None = None
 
 
 class LocalContext:
@@ -174,12 +177,10 @@ class LocalContext:
 
     def secret(self, name: str) -> str:
         """Return a secret that the project file allows by name."""
-        if self._spec.secrets_withheld:
-            raise EvidenceError(
-                f"secret {name!r} is not given to a change from a fork",
-                next_step="have a member push the branch to the repository itself once the change was read",
-            )
+        self._refuse_withheld(f"secret {name!r}")
         variable = (self._spec.secrets or {}).get(name, "")
+        if variable:
+            self._refuse_foreign(variable)
         value = os.environ.get(variable, "")
         if not value:
             raise EvidenceError(
@@ -187,6 +188,32 @@ class LocalContext:
                 next_step=f"set the environment variable {variable or '(bind it under `secrets` in quilate.yaml)'}",
             )
         return value
+
+    def variables(self, names: Sequence[str]) -> dict[str, str]:
+        """Return variables of the runner's environment; see ``Context.variables``."""
+        for name in names:
+            self._refuse_withheld(f"the environment variable {name}")
+            self._refuse_foreign(name)
+        missing = [name for name in names if name not in os.environ]
+        if missing:
+            raise EvidenceError(
+                f"the environment variables {', '.join(missing)} are not set", next_step="set them where Quilate runs"
+            )
+        return {name: os.environ[name] for name in names}
+
+    def _refuse_withheld(self, what: str) -> None:
+        if self._spec.secrets_withheld:
+            raise EvidenceError(
+                f"{what} is not given to a change from a fork",
+                next_step="have a member push the branch to the repository itself once the change was read",
+            )
+
+    def _refuse_foreign(self, variable: str) -> None:
+        if not is_given(variable, self._spec.variables):
+            raise EvidenceError(
+                f"the environment variable {variable} is not given to this project's checks",
+                next_step=f"have the operator add {variable} to QUILATE_SECRET_VARIABLES of the workers",
+            )
 
 
 def find_interpreter(root: Path, configured: str) -> str:

@@ -22,7 +22,7 @@ def test_every_setting_has_its_variable() -> None:
 def test_a_child_reads_the_same_settings_from_its_environment() -> None:
     settings = load_settings(
         {
-            "QUILATE_STATE": "/srv/quilate", "QUILATE_DATABASE_URL": "postgresql://me:secret@db/quilate",
+            "QUILATE_STATE": "/srv/quilate", "QUILATE_DATABASE_URL": "postgresql://me:hidden@db/quilate",
             "QUILATE_HOST": "::1", "QUILATE_PORT": "0", "QUILATE_PUBLIC_URL": "https://quilate.example.org/",
             "QUILATE_ALLOWED_HOSTS": "a.example, B.example", "QUILATE_TRUSTED_PROXIES": "10.0.0.0/8",
             "QUILATE_LOCAL": "1", "QUILATE_ARTIFACTS": "/srv/artifacts", "QUILATE_QUEUES": "data,code",
@@ -33,7 +33,7 @@ def test_a_child_reads_the_same_settings_from_its_environment() -> None:
     assert settings.queues == ("data", "code")
     assert settings.public_url == "https://quilate.example.org"
     assert load_settings(settings_environment(settings)) == settings
-    assert "secret" not in repr(settings)
+    assert "hidden" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,12 @@ def test_a_child_reads_the_same_settings_from_its_environment() -> None:
         ("QUILATE_LOG_LEVEL", "loud"),
         ("QUILATE_PLUGINS", "os; import sys"),
         ("QUILATE_REPOSITORY_ROOTS", "relative"),
+        ("QUILATE_SECRET_VARIABLES", "*"),
+        ("QUILATE_SECRET_VARIABLES", "TOKEN*"),
+        ("QUILATE_SECRET_VARIABLES", "a b"),
+        ("QUILATE_SECRET_VARIABLES", "shop:QUILATE_*"),
+        ("QUILATE_SECRET_VARIABLES", "QUILATE_DATABASE_URL"),
+        ("QUILATE_SECRET_VARIABLES", "Shop/x:TOKEN"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_and_not_repeated(name: str, value: str) -> None:

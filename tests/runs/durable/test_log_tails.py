@@ -6,7 +6,8 @@ import pytest
 
 import tests.support.durable_checks  # noqa: F401 - makes its check types known
 from quilate.kit.database.database import Database
-from tests.support.durable import PROJECT_FILE, blueprint, ended, rows, running_worker, submission, submit, until
+from quilate.runs.durable.worker import WorkerOptions
+from tests.support.durable import FAKES, PROJECT_FILE, blueprint, ended, rows, running_worker, submission, submit, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -20,7 +21,8 @@ async def test_the_log_comes_while_the_program_runs_and_holds_no_secret(
     monkeypatch.setenv("TEST_TOKEN", SECRET)
     text = blueprint("{id: a_STAGE, type: TEST_PROGRAM, required: true, seconds: 2}")
     project = PROJECT_FILE + "secrets: {token: TEST_TOKEN}\n"
-    async with running_worker(database_url, tmp_path, blueprint_text=text):
+    options = WorkerOptions(capacity=2, plugins=(FAKES,), secret_variables=("TEST_TOKEN",))
+    async with running_worker(database_url, tmp_path, blueprint_text=text, options=options):
         (run,) = await submit(database, submission(project_file=project))
         await until(lambda: rows(database, "SELECT text FROM check_logs"))
         assert (await rows(database, "SELECT step FROM runs"))[0]["step"] == "checks"
@@ -28,3 +30,16 @@ async def test_the_log_comes_while_the_program_runs_and_holds_no_secret(
         await until(lambda: rows(database, "SELECT 1 FROM check_logs WHERE text LIKE '%%done%%'"))
     pieces = await rows(database, "SELECT text FROM check_logs ORDER BY sequence")
     assert "".join(piece["text"] for piece in pieces) == "$ sh\nbegun\ntoken=[secret]\ntrace=\ndone\n"
+
+
+async def test_who_prints_a_guess_does_not_learn_that_it_is_the_value_of_a_variable(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUILATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FOREIGN_TOKEN", "hunter2")
+    text = blueprint('{id: a_STAGE, type: COMMAND, required: true, argv: [sh, -c, "echo hunter2"]}')
+    project = PROJECT_FILE + "secrets: {token: FOREIGN_TOKEN}\n"
+    async with running_worker(database_url, tmp_path, blueprint_text=text):
+        (run,) = await submit(database, submission(project_file=project))
+        await ended(database, run.run_id)
+    assert [piece["text"] for piece in await rows(database, "SELECT text FROM check_logs")] == ["$ sh\nhunter2\n"]

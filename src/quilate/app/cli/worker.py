@@ -15,7 +15,8 @@ def command(queues: str | None, workers: int | None) -> int:
     import asyncio  # noqa: PLC0415 - keeps `quilate --help` fast
 
     from quilate.app.cli.terminal import current_terminal  # noqa: PLC0415 - as above
-    from quilate.app.service.settings import load_settings, read_queues  # noqa: PLC0415 - as above
+    from quilate.app.service.setting_readers import read_queues  # noqa: PLC0415 - as above
+    from quilate.app.service.settings import load_settings  # noqa: PLC0415 - as above
     from quilate.app.service.supervisor import Parts, Supervisor  # noqa: PLC0415 - as above
 
     try:

@@ -11,12 +11,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from quilate.audit.notes import parse_verifier_key
+from quilate.app.service.setting_readers import (
+    LOG_LEVELS,
+    QUEUES,
+    number_reader,
+    read_database_address,
+    read_directory,
+    read_flag,
+    read_host,
+    read_keys,
+    read_level,
+    read_modules,
+    read_names,
+    read_networks,
+    read_queues,
+    read_roots,
+    read_text,
+    read_variables,
+    read_web_address,
+    seconds_reader,
+)
 from quilate.domain.errors import ConfigurationError, ConfigurationErrors
-from quilate.kit.database.addresses import SCHEMES
 
-QUEUES = ("code", "data", "ml", "security")
-LOG_LEVELS = ("debug", "info", "warning", "error")
 _MOST_WORKERS = 4
 _MIB = 1 << 20
 
@@ -60,6 +76,7 @@ class Settings:
     log_level: str = "info"
     trace_endpoint: str = ""
     secrets_key_file: Path | None = None
+    secret_variables: tuple[str, ...] = ()
     private_addresses: tuple[str, ...] = ()
     plain_http: bool = False
 
@@ -136,206 +153,84 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _host(value: str) -> str:
-    if not value or any(sign in value for sign in "/ \t\r\n@"):
-        raise ValueError("expects a host name or an IP address")
-    return value.strip("[]")
-
-
-def _directory(value: str) -> Path:
-    if not value or "\0" in value:
-        raise ValueError("expects a directory")
-    return Path(value).expanduser()
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
-            raise ValueError(f"expects a whole number from {least} to {most}")
-        return number
-
-    return read
-
-
-def _seconds(least: float, most: float) -> Callable[[str], float]:
-    def read(value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
-            raise ValueError(f"expects seconds from {least:g} to {most:g}")
-        return number
-
-    return read
-
-
-def _flag(value: str) -> bool:
-    if value.lower() in {"1", "true", "yes"}:
-        return True
-    if value.lower() in {"0", "false", "no"}:
-        return False
-    raise ValueError("expects 1 or 0")
-
-
-def _names(value: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
-
-
-def _modules(value: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    if not all(part.isidentifier() for name in names for part in name.split(".")):
-        raise ValueError("expects names of Python modules, with commas between them")
-    return names
-
-
-def _roots(value: str) -> tuple[str, ...]:
-    paths = tuple(dict.fromkeys(path.strip() for path in value.split(",") if path.strip()))
-    if not all(path.startswith("/") and "\0" not in path for path in paths):
-        raise ValueError("expects absolute directories, with commas between them")
-    return paths
-
-
-def read_queues(value: str) -> tuple[str, ...]:
-    """Return the queues of a list with commas.
-
-    Raises:
-        ValueError: It names none, or one that does not exist.
-    """
-    names = _names(value)
-    unknown = [name for name in names if name not in QUEUES]
-    if unknown or not names:
-        raise ValueError(f"expects some of {', '.join(QUEUES)}, with commas between them")
-    return names
-
-
-def _level(value: str) -> str:
-    if value.lower() not in LOG_LEVELS:
-        raise ValueError(f"expects one of {', '.join(LOG_LEVELS)}")
-    return value.lower()
-
-
-def _proxies(value: str) -> tuple[str, ...]:
-    names = _names(value)
-    for name in names:
-        try:
-            ipaddress.ip_network(name, strict=False)
-        except ValueError as error:
-            raise ValueError("expects IP addresses or networks, with commas between them") from error
-    return names
-
-
-def _keys(value: str) -> tuple[str, ...]:
-    keys = tuple(dict.fromkeys(key.strip() for key in value.split(",") if key.strip()))
-    for key in keys:
-        try:
-            parse_verifier_key(key)
-        except ValueError as error:
-            raise ValueError("expects keys as name+id+base64, with commas between them") from error
-    return keys
-
-
-def _web_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if not right or parts.username or parts.query or parts.fragment:
-        raise ValueError("expects an address like https://quilate.example.org")
-    return value.rstrip("/")
-
-
-def _database_address(value: str) -> str:
-    if value.partition("://")[0] not in SCHEMES:
-        raise ValueError("expects an address like postgresql://user@host:5432/database")
-    return value
-
-
 VARIABLES: tuple[Variable, ...] = tuple(
     Variable(name=name, setting=setting, read=read, meaning=meaning, default=default)
     for name, setting, read, default, meaning in (
-        ("QUILATE_STATE", "state", _directory, "`./.quilate`",
+        ("QUILATE_STATE", "state", read_directory, "`./.quilate`",
          "Directory of everything that this machine keeps: database, artifacts, backups, logs, keys."),
-        ("QUILATE_DATABASE_URL", "database_url", _database_address, "the embedded PostgreSQL",
+        ("QUILATE_DATABASE_URL", "database_url", read_database_address, "the embedded PostgreSQL",
          "PostgreSQL 15 or newer; over a network its certificate is verified unless `sslmode` says otherwise."),
-        ("QUILATE_HOST", "host", _host, "`127.0.0.1`",
+        ("QUILATE_HOST", "host", read_host, "`127.0.0.1`",
          "Address on which the API listens."),
-        ("QUILATE_PORT", "port", _number(0, 65535), "`8080`",
+        ("QUILATE_PORT", "port", number_reader(0, 65535), "`8080`",
          "Port on which the API listens; 0 takes any free one."),
-        ("QUILATE_PUBLIC_URL", "public_url", _web_address, "`http://HOST:PORT`",
+        ("QUILATE_PUBLIC_URL", "public_url", read_web_address, "`http://HOST:PORT`",
          "Address by which others reach the service, used in links."),
-        ("QUILATE_ALLOWED_HOSTS", "allowed_hosts", _names, "the public URL's host and loopback",
+        ("QUILATE_ALLOWED_HOSTS", "allowed_hosts", read_names, "the public URL's host and loopback",
          "Names that the `Host` of a request may carry, with commas; `*` allows any."),
-        ("QUILATE_TRUSTED_PROXIES", "trusted_proxies", _proxies, "none",
+        ("QUILATE_TRUSTED_PROXIES", "trusted_proxies", read_networks, "none",
          "Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
-        ("QUILATE_LOCAL", "local", _flag, "`0`",
+        ("QUILATE_LOCAL", "local", read_flag, "`0`",
          "Single-user mode: loopback only, no login. Set by `quilate up --local`."),
-        ("QUILATE_ARTIFACTS", "artifacts", _directory, "`artifacts` in the state directory",
+        ("QUILATE_ARTIFACTS", "artifacts", read_directory, "`artifacts` in the state directory",
          "Directory of artifacts. API and workers on several machines share it."),
         ("QUILATE_QUEUES", "queues", read_queues, f"`{','.join(QUEUES)}`",
          "Queues that this machine's workers serve."),
-        ("QUILATE_WORKERS", "workers", _number(1, 64), "one for each core, at most 4",
+        ("QUILATE_WORKERS", "workers", number_reader(1, 64), "one for each core, at most 4",
          "Worker processes that `quilate up` starts."),
-        ("QUILATE_CHECKS_PER_WORKER", "checks_per_worker", _number(1, 256), "one for each core, at most 8",
+        ("QUILATE_CHECKS_PER_WORKER", "checks_per_worker", number_reader(1, 256), "one for each core, at most 8",
          "Checks that one worker process runs at a time."),
-        ("QUILATE_PLUGINS", "plugins", _modules, "none",
+        ("QUILATE_PLUGINS", "plugins", read_modules, "none",
          "Python modules, with commas, that the API, workers and the processes of their checks load first."),
-        ("QUILATE_REPOSITORY_ROOTS", "repository_roots", _roots, "none; in the single-user mode `/`",
+        ("QUILATE_REPOSITORY_ROOTS", "repository_roots", read_roots, "none; in the single-user mode `/`",
          "Directories, with commas, below which repositories may be cloned by path; `{project}` stands for the slug."),
-        ("QUILATE_DATA_ROOTS", "data_roots", _roots, "none; in the single-user mode `/`",
+        ("QUILATE_DATA_ROOTS", "data_roots", read_roots, "none; in the single-user mode `/`",
          "Directories, with commas, below which data and models may be registered by path, `{project}` as above."),
-        ("QUILATE_REPOSITORY_HOSTS", "repository_hosts", _names, "any",
+        ("QUILATE_REPOSITORY_HOSTS", "repository_hosts", read_names, "any",
          "The only hosts, with commas, from which repositories may be cloned."),
-        ("QUILATE_PRIVATE_REPOSITORIES", "private_repositories", _flag, "`0`",
+        ("QUILATE_PRIVATE_REPOSITORIES", "private_repositories", read_flag, "`0`",
          "Let repositories be cloned from loopback, link-local and private addresses."),
-        ("QUILATE_LEASE_SECONDS", "lease_seconds", _seconds(1, 3600), "`15`",
+        ("QUILATE_LEASE_SECONDS", "lease_seconds", seconds_reader(1, 3600), "`15`",
          "After this long without a sign of life a worker's work is given to another."),
-        ("QUILATE_BEAT_SECONDS", "beat_seconds", _seconds(0.1, 1200), "`5`",
+        ("QUILATE_BEAT_SECONDS", "beat_seconds", seconds_reader(0.1, 1200), "`5`",
          "A worker renews its lease this often; at most half the lease."),
-        ("QUILATE_DATABASE_CONNECTIONS", "database_connections", _number(2, 500), "`16`",
+        ("QUILATE_DATABASE_CONNECTIONS", "database_connections", number_reader(2, 500), "`16`",
          "Database connections of one process at most."),
-        ("QUILATE_REQUEST_BYTES", "request_bytes", _number(1024, 1 << 30), "`10485760`",
+        ("QUILATE_REQUEST_BYTES", "request_bytes", number_reader(1024, 1 << 30), "`10485760`",
          "Longest request body in bytes, uploads apart."),
-        ("QUILATE_UPLOAD_BYTES", "upload_bytes", _number(1024, 1 << 40), "`1073741824`",
+        ("QUILATE_UPLOAD_BYTES", "upload_bytes", number_reader(1024, 1 << 40), "`1073741824`",
          "Longest uploaded archive or data file in bytes."),
-        ("QUILATE_EVENT_BYTES", "event_bytes", _number(1024, 1 << 30), "`1048576`",
+        ("QUILATE_EVENT_BYTES", "event_bytes", number_reader(1024, 1 << 30), "`1048576`",
          "Longest single CloudEvent in bytes; a batch and a provider's delivery are request bodies as any other."),
-        ("QUILATE_DELIVERY_DAYS", "delivery_days", _number(0, 36500), "`30`",
+        ("QUILATE_DELIVERY_DAYS", "delivery_days", number_reader(0, 36500), "`30`",
          "Days for which ended deliveries and the events behind them are kept; 0 for good."),
-        ("QUILATE_EVENT_DAYS", "event_days", _number(1, 36500), "`90`",
+        ("QUILATE_EVENT_DAYS", "event_days", number_reader(1, 36500), "`90`",
          "Days for which incoming events are kept; those that still wait are kept longer."),
-        ("QUILATE_REQUESTS_PER_SECOND", "requests_per_second", _number(0, 1_000_000), "`500`",
+        ("QUILATE_REQUESTS_PER_SECOND", "requests_per_second", number_reader(0, 1_000_000), "`500`",
          "Requests a second of one address or login in the long run, twice as many at once; 0 for any number."),
-        ("QUILATE_CONCURRENT_REQUESTS", "concurrent_requests", _number(10, 100_000), "`2000`",
+        ("QUILATE_CONCURRENT_REQUESTS", "concurrent_requests", number_reader(10, 100_000), "`2000`",
          "Requests at a time, open streams included; further ones are told to come back."),
-        ("QUILATE_METRICS_TOKEN", "metrics_token", _text, "none",
+        ("QUILATE_METRICS_TOKEN", "metrics_token", read_text, "none",
          "What a scraper of `/metrics` sends as `Authorization: Bearer`; without it anybody may scrape."),
-        ("QUILATE_WORKER_METRICS_PORT", "worker_metrics_port", _number(0, 65535), "`0`",
+        ("QUILATE_WORKER_METRICS_PORT", "worker_metrics_port", number_reader(0, 65535), "`0`",
          "The first free port from this one on, on which a worker answers `/metrics`; 0 for none."),
-        ("QUILATE_WITNESSES", "witnesses", _keys, "none",
+        ("QUILATE_WITNESSES", "witnesses", read_keys, "none",
          "Keys, with commas, as `name+id+base64`, whose cosignatures the audit log's checkpoints take."),
-        ("QUILATE_ACCESS_RECORD_DAYS", "access_record_days", _number(1, 36500), "`365`",
+        ("QUILATE_ACCESS_RECORD_DAYS", "access_record_days", number_reader(1, 36500), "`365`",
          "Days for which it is kept who saw which evidence."),
-        ("QUILATE_STOP_SECONDS", "stop_seconds", _seconds(1, 600), "`20`",
+        ("QUILATE_STOP_SECONDS", "stop_seconds", seconds_reader(1, 600), "`20`",
          "A process that was asked to stop is ended after this long."),
-        ("QUILATE_LOG_LEVEL", "log_level", _level, "`info`",
+        ("QUILATE_LOG_LEVEL", "log_level", read_level, "`info`",
          f"Least level that is logged: {', '.join(LOG_LEVELS)}."),
-        ("QUILATE_SECRETS_KEY_FILE", "secrets_key_file", _directory, "`keys/secrets.key` in the state directory",
+        ("QUILATE_SECRETS_KEY_FILE", "secrets_key_file", read_directory, "`keys/secrets.key` in the state directory",
          "File of the key that stored secrets are encrypted with; made at the first start, shared by all machines."),
-        ("QUILATE_PRIVATE_ADDRESSES", "private_addresses", _names, "none",
+        ("QUILATE_SECRET_VARIABLES", "secret_variables", read_variables, "none; in the single-user mode any",
+         "Variables that workers may give to checks, with commas; `PREFIX_*` too, `project:NAME` for one project."),
+        ("QUILATE_PRIVATE_ADDRESSES", "private_addresses", read_names, "none",
          "Hosts and networks, with commas, on private addresses that connections may reach; `*` for any."),
-        ("QUILATE_PLAIN_HTTP", "plain_http", _flag, "`0`",
+        ("QUILATE_PLAIN_HTTP", "plain_http", read_flag, "`0`",
          "Let connections use `http://` addresses, which carry their credentials in the clear."),
-        ("QUILATE_TRACE_ENDPOINT", "trace_endpoint", _web_address, "none",
+        ("QUILATE_TRACE_ENDPOINT", "trace_endpoint", read_web_address, "none",
          "OpenTelemetry collector (OTLP over HTTP) that receives the traces."),
     )
 )  # fmt: skip

@@ -67,6 +67,7 @@ def worker_options(settings: Settings) -> WorkerOptions:
         beat_seconds=settings.beat_seconds,
         plugins=settings.plugins,
         environment=Environment.LOCAL if settings.local else Environment.SERVICE,
+        secret_variables=None if settings.local else settings.secret_variables,
     )
 
 
@@ -75,6 +76,7 @@ def workspace_settings(settings: Settings) -> WorkspaceSettings:
     return WorkspaceSettings(
         root=settings.state / "workspaces",
         allowed_local_roots=settings.repository_roots,
+        allowed_hosts=settings.repository_hosts,
         allow_private_networks=settings.private_repositories,
     )
 

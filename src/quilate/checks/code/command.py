@@ -111,7 +111,7 @@ class Command:
         argv = _argv(parameters, context.binding)
         root = context.workspace.root if parameters.in_place else context.writable_copy()
         directory = _inside(root, context.binding.directory)
-        passed_on = _passed_on(parameters.environment)
+        passed_on = context.variables(parameters.environment)
         result = context.run(argv, directory=directory, environment=passed_on)
         shown = _Masked(result, tuple(passed_on.values()))
         artifacts, missing = _outputs(context, root, parameters.outputs)
@@ -148,17 +148,6 @@ def _inside(root: Path, name: str) -> Path:
     if not directory.is_relative_to(root.resolve()) or not directory.is_dir():
         raise EvidenceError(f"{name!r} is no directory of the workspace", next_step="mend `directory` in quilate.yaml")
     return directory
-
-
-def _passed_on(names: tuple[str, ...]) -> dict[str, str]:
-    import os  # noqa: PLC0415 - the one place where a check may look at the environment: names the blueprint lists
-
-    missing = [name for name in names if name not in os.environ]
-    if missing:
-        raise EvidenceError(
-            f"the environment variables {', '.join(missing)} are not set", next_step="set them where Quilate runs"
-        )
-    return {name: os.environ[name] for name in names}
 
 
 def _outputs(context: Context, root: Path, names: tuple[str, ...]) -> tuple[tuple[Artifact, ...], list[str]]:

@@ -48,6 +48,7 @@ async def assembled_worker(  # noqa: PLR0913 - one argument for each thing that 
             logs=LogTails(database),
             capacity=options.capacity,
             plugins=options.plugins,
+            variables=options.secret_variables,
         )
         parts = WorkerParts(
             database=database,

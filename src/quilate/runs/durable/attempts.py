@@ -10,6 +10,7 @@ from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Isolation
 from quilate.checks.context import ContextSpec
 from quilate.checks.execution import encode_spec
+from quilate.checks.variables import patterns_for
 from quilate.domain.verdict import Completion
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.canonical import to_document
@@ -61,10 +62,18 @@ def _end_span(job: Job, attempt: Attempt) -> None:
 class AttemptRunner:
     """Starts attempts in the right lane and keeps the artifacts that they leave."""
 
-    def __init__(
-        self, *, state: Path, artifacts: ArtifactStore, logs: LogTails, capacity: int, plugins: tuple[str, ...]
+    def __init__(  # noqa: PLR0913 - one argument for each thing that the outside provides
+        self,
+        *,
+        state: Path,
+        artifacts: ArtifactStore,
+        logs: LogTails,
+        capacity: int,
+        plugins: tuple[str, ...],
+        variables: tuple[str, ...] | None = (),
     ) -> None:
         self.logs = logs
+        self._variables = variables
         self._scratch = state / "scratch"
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
@@ -72,7 +81,7 @@ class AttemptRunner:
         self._artifacts = artifacts
         self._processes = ProcessLane(capacity=capacity, preload=plugins, ended=self._process_ended)
         self._warm = WarmLane(preload=plugins, ended=self._warm_ended)
-        self._specifications: dict[tuple[str, str, str], tuple[ContextSpec, bytes]] = {}
+        self._specifications: dict[tuple[str, str, str, str], tuple[ContextSpec, bytes]] = {}
         self._reserved = 0
         self._keeping: dict[asyncio.Task[None], Job] = {}
         self.ended: Ended = _nobody_listens
@@ -132,7 +141,7 @@ class AttemptRunner:
         asyncio.get_running_loop().call_soon(self.ended, job, attempt)
 
     def _shared_specification(self, run: LiveRun, check: PlannedCheck) -> tuple[ContextSpec, bytes]:
-        key = (run.prepared.plan_digest, run.prepared.tree.root, str(check.id))
+        key = (run.prepared.project, run.prepared.plan_digest, run.prepared.tree.root, str(check.id))
         found = self._specifications.get(key)
         if found is None:
             if len(self._specifications) >= _KEPT_SPECIFICATIONS:
@@ -158,6 +167,7 @@ class AttemptRunner:
             interpreter=project.interpreter,
             secrets=None if prepared.without_secrets else project.secrets,
             secrets_withheld=prepared.without_secrets,
+            variables=patterns_for(prepared.project, self._variables),
             traceparent=traceparent,
             log="" if scratch == self._shared else f"{scratch}/log",
         )

@@ -33,7 +33,7 @@ class Prepared:
 
     ``answers`` are attempts that need not run again: of the run that this one repeats, or of the result cache.
     ``keys`` are the result cache's keys of the checks that may be kept there. ``proposal`` is what a change
-    would have been judged by in place of what binds it.
+    would have been judged by in place of what binds it. ``project`` is the slug of the project that asked.
     """
 
     plan: Plan
@@ -53,6 +53,7 @@ class Prepared:
     keys: Mapping[CheckId, Digest] = field(default_factory=dict)
     proposal: Proposal | None = None
     without_secrets: bool = False
+    project: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

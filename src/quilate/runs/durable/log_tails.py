@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from quilate.checks.context import LONGEST_LOG_BYTES
+from quilate.checks.context import LONGEST_LOG_BYTES, ContextSpec
+from quilate.checks.variables import is_given
 from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import DATABASE_ERROR
@@ -18,6 +19,8 @@ _LOG = structlog.get_logger("quilate.worker")
 _LOOK_SECONDS = 0.5
 _PIECE = 64 << 10
 _HIDDEN = "[secret]"
+SHORTEST_MASKED = 4
+"""Shorter values of variables that a blueprint passes on are no secrets, and would mask half of the text."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +53,22 @@ class _Tail:
         return shown.replace("\0", "\ufffd")
 
 
+def _hidden_values(spec: ContextSpec) -> tuple[str, ...]:
+    """Return the values that a check's programs may have been given, the longest first.
+
+    Only of variables that they may be given: what is hidden of others would tell who prints guesses that one is right.
+    """
+    secrets = {_value(name, spec) for name in (spec.secrets or {}).values()}
+    named = spec.parameters.get("environment")
+    names = [name for name in named if isinstance(name, str)] if isinstance(named, list | tuple) else []
+    passed_on = {value for name in names if len(value := _value(name, spec)) >= SHORTEST_MASKED}
+    return tuple(sorted({*secrets, *passed_on} - {""}, key=len, reverse=True))
+
+
+def _value(name: str, spec: ContextSpec) -> str:
+    return os.environ.get(name, "") if is_given(name, spec.variables) else ""
+
+
 class LogTails:
     """The logs of every attempt that runs here."""
 
@@ -59,9 +78,7 @@ class LogTails:
 
     def follow(self, job: Job) -> None:
         """Follow the log of an attempt from its beginning."""
-        names = (job.spec.secrets or {}).values()
-        secrets = tuple(sorted({os.environ[name] for name in names if os.environ.get(name)}, key=len, reverse=True))
-        self._tails[job.key] = _Tail(path=job.spec.log, secrets=secrets)
+        self._tails[job.key] = _Tail(path=job.spec.log, secrets=_hidden_values(job.spec))
 
     async def finish(self, job: Job) -> None:
         """Keep what is left of the log of an attempt that has ended."""

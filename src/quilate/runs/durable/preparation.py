@@ -137,6 +137,7 @@ class Preparer:
             notes=(*remarks, *notes, *left_out(tree)),
             proposal=self._proposal(asked, plan, root),
             without_secrets=asked.without_secrets,
+            project=request.project,
         )
         return replace(prepared, keys=self._keys(plan, files))
 
@@ -172,6 +173,7 @@ class Preparer:
             notes=kept.notes,
             proposal=self._proposal(text, plan, root),
             without_secrets=text.without_secrets,
+            project=project,
         )
 
     def _tree(self, source: Source, project: str) -> tuple[MaterialisedTree | None, Path]:

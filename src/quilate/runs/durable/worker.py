@@ -73,6 +73,7 @@ class WorkerOptions:
         beat_seconds: How often it gives one.
         plugins: Modules to load, here and in the processes of the checks, before anything runs.
         environment: What its seals say about where they were made.
+        secret_variables: Variables that checks may be given, see ``quilate.checks.variables``; ``None`` for any.
     """
 
     queues: frozenset[str] = frozenset({"code", "data", "ml", "security"})
@@ -83,6 +84,7 @@ class WorkerOptions:
     beat_seconds: float = 5.0
     plugins: tuple[str, ...] = ()
     environment: Environment = Environment.SERVICE
+    secret_variables: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
