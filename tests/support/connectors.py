@@ -112,7 +112,7 @@ def finding(number: int = 1, **changes: Any) -> ReportedFinding:
     found = ReportedFinding(
         check="lint",
         rule=f"ruff/E{500 + number}",
-        severity="error",
+        severity="high",
         message=f"line {number} is too long",
         fingerprint=f"{number:064x}",
         path="src/score.py",
@@ -144,7 +144,7 @@ def queued(number: int = 1, **changes: Any) -> RunReport:
         headline="fraud waits to be judged",
         blueprint="quilate/python@1.2.0",
         blueprint_digest="sha256:" + "b" * 64,
-        subject_kind="git",
+        subject_kind="commit",
         subject_name="fraud",
         revision=COMMIT,
         branch="main",
@@ -201,7 +201,7 @@ def unknown(number: int = 1, **changes: Any) -> RunReport:
         headline="fraud could not be judged",
         reasons=("tests: the tool stopped before its end",),
         next_steps=("run it again",),
-        checks=(check("lint"), check("tests", "unknown", reason="the tool stopped before its end")),
+        checks=(check("lint"), check("tests", "undecided", reason="the tool stopped before its end")),
     )
     return replace(report, **changes)
 
