@@ -144,16 +144,10 @@ async def fan_out(database: Database) -> int:
     """Make deliveries of the events that are next; return how many events were looked at."""
 
     async def work(connection: Connection) -> int:
-        position = await store.one(connection, "position")
-        if position is None:
+        turn = await store.one(connection, "fan_out_turn")
+        if turn is None or not turn["mine"]:
             return 0  # Another process is at it.
-        row = await store.one(
-            connection,
-            "fan_out",
-            transaction=position["transaction_id"],
-            sequence=position["sequence"],
-            limit=_FAN_OUT_BATCH,
-        )
+        row = await store.one(connection, "fan_out", limit=_FAN_OUT_BATCH)
         return int(row["events"]) if row is not None else 0
 
     return await database.run(work)

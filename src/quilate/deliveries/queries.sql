@@ -67,17 +67,13 @@ WHERE id = %(id)s AND enabled RETURNING project_id;
 
 -- From events to deliveries --------------------------------------------------------------------------------------
 
--- name: position
-SELECT transaction_id::text AS transaction_id, sequence FROM delivery_position FOR UPDATE SKIP LOCKED;
+-- One process at a time: two could make deliveries of a subject's later event first.
+-- name: fan_out_turn
+SELECT pg_try_advisory_xact_lock(1913, 0) AS mine;
 
--- Only events whose transactions, and all before them, have ended: nothing can appear before the position any more.
 -- name: fan_out
 WITH events AS MATERIALIZED (
-    SELECT * FROM outgoing_events
-    WHERE (transaction_id, sequence) > (%(transaction)s::xid8, %(sequence)s::bigint)
-        AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-    ORDER BY transaction_id, sequence
-    LIMIT %(limit)s
+    SELECT * FROM outgoing_events WHERE NOT fanned_out ORDER BY sequence LIMIT %(limit)s
 ),
 made AS (
     INSERT INTO deliveries (id, project_id, connection_id, event_id, place, type, subject, data, occurred_at)
@@ -89,11 +85,8 @@ made AS (
     ON CONFLICT (connection_id, event_id) DO NOTHING
     RETURNING 1
 ),
-last AS (
-    SELECT transaction_id, sequence FROM events ORDER BY transaction_id DESC, sequence DESC LIMIT 1
-),
-moved AS (
-    UPDATE delivery_position SET transaction_id = last.transaction_id, sequence = last.sequence FROM last
+marked AS (
+    UPDATE outgoing_events SET fanned_out = true FROM events WHERE outgoing_events.sequence = events.sequence
 )
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM made) AS deliveries;
 
@@ -193,9 +186,8 @@ DELETE FROM deliveries WHERE id IN (
 
 -- name: forget_events
 DELETE FROM outgoing_events WHERE sequence IN (
-    SELECT e.sequence FROM outgoing_events AS e, delivery_position AS p
-    WHERE (e.transaction_id, e.sequence) <= (p.transaction_id, p.sequence)
-        AND e.created_at < now() - make_interval(days => %(days)s)
+    SELECT sequence FROM outgoing_events
+    WHERE fanned_out AND created_at < now() - make_interval(days => %(days)s)
     LIMIT %(limit)s
 );
 

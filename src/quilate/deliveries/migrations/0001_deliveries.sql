@@ -1,6 +1,8 @@
--- Outgoing events are read in the order of their transactions: numbers alone come in another order than commits do.
-ALTER TABLE outgoing_events ADD COLUMN transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id();
-CREATE INDEX outgoing_events_order ON outgoing_events (transaction_id, sequence);
+-- Which events deliveries were made of stands at the event: numbers come in another order than commits do, and numbers of
+-- transactions mean nothing any more where a backup was restored. Events from before this line have nobody to go to.
+ALTER TABLE outgoing_events ADD COLUMN fanned_out boolean NOT NULL DEFAULT true;
+ALTER TABLE outgoing_events ALTER COLUMN fanned_out SET DEFAULT false;
+CREATE INDEX outgoing_events_waiting ON outgoing_events (sequence) WHERE NOT fanned_out;
 
 CREATE TABLE connections (
     id uuid PRIMARY KEY,
@@ -35,14 +37,6 @@ CREATE TABLE connection_memory (
     PRIMARY KEY (connection_id, key)
 );
 COMMENT ON TABLE connection_memory IS 'What connectors made outside: ids of comments, tickets and the like.';
-
-CREATE TABLE delivery_position (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    transaction_id xid8 NOT NULL,
-    sequence bigint NOT NULL
-);
-INSERT INTO delivery_position (transaction_id, sequence) VALUES ('0', 0);
-COMMENT ON TABLE delivery_position IS 'Up to which event deliveries have been made.';
 
 CREATE TABLE deliveries (
     id uuid PRIMARY KEY,
