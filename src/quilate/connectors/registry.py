@@ -8,6 +8,15 @@ from quilate.domain.errors import ConfigurationError
 from quilate.domain.nearest import nearest_hint
 
 _TARGETS = {
+    "email": "quilate.connectors.notify.email:Email",
+    "gitea": "quilate.connectors.forges.gitea:Gitea",
+    "github-issues": "quilate.connectors.tickets.github_issues:GitHubIssues",
+    "gitlab-issues": "quilate.connectors.tickets.gitlab_issues:GitLabIssues",
+    "jira": "quilate.connectors.tickets.jira:Jira",
+    "mlflow": "quilate.connectors.registries.mlflow:MLflow",
+    "openlineage": "quilate.connectors.catalogs.openlineage:OpenLineage",
+    "slack": "quilate.connectors.notify.slack:Slack",
+    "teams": "quilate.connectors.notify.teams:Teams",
     "webhook": "quilate.connectors.notify.webhook:Webhook",
 }
 

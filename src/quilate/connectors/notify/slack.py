@@ -1,0 +1,79 @@
+"""Slack, and everything that takes Slack's incoming webhooks (Mattermost, Rocket.Chat).
+
+Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (``text`` and ``blocks``; ``ok`` as
+answer; 404 and 410 for a webhook that is gone) and https://docs.slack.dev/messaging/formatting-message-text (``&``,
+``<`` and ``>`` are escaped, so that nobody can be mentioned from within a finding).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from quilate.connectors.answers import require_success
+from quilate.connectors.notify.messages import SIGNS, When, reasons_of, title_of, worth_telling
+from quilate.deliveries.connector import (
+    RUN_FINISHED,
+    ConnectorKind,
+    DeliveredEvent,
+    DeliveryContext,
+    Outcome,
+    OutcomeKind,
+    RunReport,
+    SecretSpec,
+)
+
+_LONGEST_SECTION = 2_900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackSettings:
+    """``when``: tell of every verdict, or only of those that are not PASS."""
+
+    when: When = "not-passed"
+
+
+class Slack:
+    """Posts a message into a channel."""
+
+    type: ClassVar[str] = "slack"
+    kind: ClassVar[ConnectorKind] = ConnectorKind.NOTIFY
+    summary: ClassVar[str] = "A message in a channel of Slack, or of what takes Slack's incoming webhooks"
+    settings: ClassVar[Any] = SlackSettings
+    secrets: ClassVar[tuple[SecretSpec, ...]] = (
+        SecretSpec(name="url", meaning="the incoming webhook's address; whoever has it can post into its one channel"),
+    )
+    events: ClassVar[frozenset[str]] = frozenset({RUN_FINISHED})
+
+    async def deliver(self, event: DeliveredEvent, context: DeliveryContext) -> Outcome:
+        """Post the verdict.
+
+        Raises:
+            DeliveryError: Slack did not take it.
+        """
+        report = await worth_telling(event, context, context.settings.when)
+        if report is None:
+            return Outcome(summary="nothing to tell", kind=OutcomeKind.NOTHING_TO_DO)
+        return await self._post(context, message(report))
+
+    async def probe(self, context: DeliveryContext) -> Outcome:
+        """Post that this is a test."""
+        return await self._post(context, {"text": "This is a test of Quilate; nothing happened."})
+
+    async def _post(self, context: DeliveryContext, body: dict[str, Any]) -> Outcome:
+        require_success(await context.http.request("POST", context.secret("url"), json_body=body), what="Slack")
+        return Outcome(summary="posted a message")
+
+
+def message(report: RunReport) -> dict[str, Any]:
+    """Return the message of a verdict."""
+    title = f"{SIGNS.get(report.verdict, '')} {escaped(title_of(report))}".strip()
+    why = escaped("\n".join(f"• {reason}" for reason in reasons_of(report)))[:_LONGEST_SECTION]
+    blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": f"*{title}*"}}]
+    if why:
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": why}})
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"<{report.url}|the run>"}]})
+    return {"text": title, "blocks": blocks}
+
+
+def escaped(text: str) -> str:
+    """Return text that commands nothing in Slack."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
