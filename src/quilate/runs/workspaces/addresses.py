@@ -1,6 +1,5 @@
 """Which repositories may be cloned: the address, the path and the network behind it."""
 
-import ipaddress
 import os
 import re
 import socket
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from quilate.kit.outgoing.addresses import address_literal, is_public
 from quilate.runs.workspaces.errors import SourceRefusedError, SourceUnavailableError
 from quilate.runs.workspaces.limits import WorkspaceSettings
 
@@ -108,7 +108,7 @@ def _https(location: str, settings: WorkspaceSettings) -> HttpsRepository:
         raise SourceRefusedError(
             "the repository's address holds a query or a fragment", next_step="leave out ? and # and what follows"
         )
-    address = _address_literal(host)
+    address = address_literal(host)
     if address is None and not _HOST.match(host):
         raise SourceRefusedError("the repository's address has no valid host", next_step="correct it")
     if settings.allowed_hosts and host not in settings.allowed_hosts:
@@ -146,37 +146,11 @@ def resolve_host(repository: HttpsRepository, settings: WorkspaceSettings) -> tu
 
 
 def _require_public(host: str, addresses: "list[str] | tuple[str, ...]") -> None:
-    if not all(_is_public(address) for address in addresses):
+    if not all(is_public(address) for address in addresses):
         raise SourceRefusedError(
             f"{host} leads into a private network",
             next_step="have the installation's administrator allow private networks, if it shall",
         )
-
-
-def _is_public(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            address = inner
-    return address.is_global and not address.is_multicast
-
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-
-def _address_literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    # Spellings such as 0x7f.1 and 2130706433, which a resolver takes for an address and `ipaddress` does not.
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host)) if re.match(r"\A[0-9]", host) else None
-    except OSError:
-        return None
 
 
 def allowed_roots(project: str, settings: WorkspaceSettings) -> tuple[Path, ...]:
