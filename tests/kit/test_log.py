@@ -103,3 +103,24 @@ def test_on_a_terminal_lines_are_for_people() -> None:
     assert "run decided" in stream.getvalue()
     assert "hunter2" not in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+@pytest.mark.parametrize("kind", ["token", "user", "service"])
+def test_who_acted_is_told_by_id(kind: str) -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    actor = f"{kind}:0199e8a7-3f0e-7c11-8c8b-111111111111"
+
+    logger("quilate").info("request", actor=actor)
+
+    assert _lines(stream)[0]["actor"] == actor
+
+
+@pytest.mark.parametrize("actor", ["user:ana@example.org", "token:hunter2hunter2", "user:529.982.247-25"])
+def test_what_is_no_id_of_an_actor_is_masked(actor: str) -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+
+    logger("quilate").info("request", actor=actor)
+
+    assert _lines(stream)[0]["actor"].partition(":")[2] == "[masked]"

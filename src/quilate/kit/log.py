@@ -5,6 +5,7 @@ On a terminal the lines are for people. The standard library's loggers (uvicorn,
 
 import io
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO
@@ -16,6 +17,8 @@ from quilate.kit.masking import mask_text, mask_value
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _OWN_NAMES = frozenset({"event", "level", "timestamp", "logger", "_record", "_from_structlog"})
+_ACTOR = re.compile(r"[a-z]{1,16}:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Who acted, by kind and id: "token:" is followed by the id of a token, which opens nothing."""
 
 _TALKATIVE = ("httpx", "httpcore")
 """Libraries that tell the address of each request, which may hold anything."""
@@ -106,10 +109,14 @@ class _Writer(structlog.WriteLogger):
 def mask_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Processor: mask every value of an event."""
     for name, value in event.items():
-        if name not in _OWN_NAMES:
+        if name not in _OWN_NAMES and not _is_actor(name, value):
             event[name] = mask_value(name, value)
     event["event"] = mask_text(str(event.get("event", "")))
     return event
+
+
+def _is_actor(name: str, value: Any) -> bool:
+    return name == "actor" and isinstance(value, str) and _ACTOR.fullmatch(value) is not None
 
 
 def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
