@@ -126,7 +126,8 @@ def _blueprints(ground: Ground) -> Mounted:
 def _datasets(ground: Ground) -> Mounted:
     from quilate.datasets.endpoints import make_router  # noqa: PLC0415 - as said above
 
-    return Mounted(routers=(make_router(_catalogue(ground), ground.access),))
+    catalogue = _catalogue(ground)
+    return Mounted(routers=(make_router(catalogue, ground.access),), tidy=catalogue.archives.expire)
 
 
 def _catalogue(ground: Ground) -> CatalogueService:
