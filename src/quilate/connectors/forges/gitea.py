@@ -1,106 +1,124 @@
-"""Gitea and Forgejo: commit status and comment.
+"""Gitea and Forgejo: commit status and one pull-request comment. They show no findings of others at lines.
 
-Source: https://docs.gitea.com/api (the server's own description is at ``/swagger.v1.json``).
-Token scopes: ``write:repository`` (status), ``write:issue`` (comment of pull requests), ``read:user`` (own comments).
+Source: https://docs.gitea.com/api (each server describes itself at ``/swagger.v1.json``).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from quilate.connectors.forges.comment import CommentForm
-from quilate.connectors.forges.common import (
-    Api,
-    ForgeSettings,
-    State,
-    Target,
-    author_of,
-    checked_repository,
-    describe,
-    required_token,
+from quilate.connectors.forges.calls import Calls
+from quilate.connectors.forges.delivering import (
+    ForgeConnector,
+    PostedComment,
+    Repository,
+    require_settings,
+    required_secret,
 )
-from quilate.connectors.forges.forge import ForgeConnector, FoundComment, Verdict, pages
-from quilate.deliveries.connector import DeliveryContext, SecretSpec
+from quilate.connectors.forges.report import Judged, State
+from quilate.deliveries.connector import DeliveryContext, DeliveryError, SecretSpec
 
 _LONGEST_DESCRIPTION = 255
-_STATES = {
-    State.PENDING: "pending",
-    State.PASSED: "success",
-    State.FAILED: "failure",
-    State.UNKNOWN: "error",
-    State.CANCELLED: "error",
-}
+_LONGEST_COMMENT = 60_000
+# Branch protection takes `warning` for a success in old versions, so everything that did not pass is an error.
+_STATES = {State.PENDING: "pending", State.PASSED: "success", State.FAILED: "failure"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GiteaSettings(ForgeSettings):
-    """How Gitea or Forgejo is reached.
+class GiteaSettings:
+    """Which repository is told what.
 
     Attributes:
-        base_url: Of the server, such as ``https://gitea.example``.
+        repository: ``owner/name``.
+        base_url: Of the API, ``https://HOST/api/v1``.
+        context: Name of the status.
+        comment: Keep one comment in each pull request.
     """
 
+    repository: str
     base_url: str
+    context: str = "quilate"
+    comment: bool = True
+
+    def __post_init__(self) -> None:
+        require_settings(self.base_url, self.repository)
 
 
 class Gitea(ForgeConnector):
     """Tells Gitea and Forgejo."""
 
     type: ClassVar[str] = "gitea"
-    provider: ClassVar[str] = "gitea"
     summary: ClassVar[str] = "Commit status and pull-request comment at Gitea or Forgejo"
     settings: ClassVar[Any] = GiteaSettings
     secrets: ClassVar[tuple[SecretSpec, ...]] = (
-        SecretSpec(name="token", meaning="access token: write:repository, write:issue, read:user"),
+        SecretSpec(name="token", meaning="Access token with write:repository and write:issue"),
     )
-    form: ClassVar[CommentForm] = CommentForm(longest_bytes=60_000)
 
-    async def open(self, context: DeliveryContext, target: Target | None) -> Api:
-        """Return requests with the token."""
-        del target
-        settings: GiteaSettings = context.settings
-        headers = {"authorization": f"token {required_token(context)}"}
-        return Api(context=context, base_url=f"{settings.base_url.rstrip('/')}/api/v1", forge="Gitea", headers=headers)
-
-    async def set_status(self, api: Api, verdict: Verdict) -> str:
-        """Set the commit's status; the newest one of a context counts."""
-        made = await api.call(
-            "POST",
-            f"/repos/{verdict.target.path}/statuses/{verdict.target.commit}",
-            {
-                "state": _STATES[verdict.state],
-                "target_url": verdict.report.url,
-                "description": describe(verdict.report, verdict.state, _LONGEST_DESCRIPTION),
-                "context": api.context.settings.context,
-            },
+    async def open(self, context: DeliveryContext) -> Repository:
+        """Return the repository."""
+        token = required_secret(context, "token")
+        calls = Calls(
+            http=context.http,
+            forge="Gitea",
+            base_url=context.settings.base_url.rstrip("/"),
+            headers={"authorization": f"token {token}"},
+            scopes="write:repository and write:issue",
+            secrets=(token,),
         )
-        return str((made or {}).get("url", ""))
+        return GiteaRepository(context, calls)
 
-    async def own_author(self, api: Api) -> str:
-        """Return the user's id."""
-        return await author_of(api, "/user", "id")
 
-    async def comments(self, api: Api, target: Target) -> AsyncIterator[FoundComment]:
-        """Return the comments of a pull request."""
-        async for page in pages(
-            api, f"/repos/{target.path}/issues/{target.pull_request}/comments", size=50, size_name="limit"
-        ):
-            for each in page or ():
-                author = str((each.get("user") or {}).get("id", ""))
-                yield FoundComment(id=str(each["id"]), author=author, text=str(each.get("body", "")))
+class GiteaRepository(Repository):
+    """A repository at Gitea or Forgejo."""
 
-    def comment_request(self, target: Target, number: str, text: str) -> tuple[str, str, Any]:
-        """Return the request; numbers of comments are the repository's."""
-        if number:
-            return "PATCH", f"/repos/{target.path}/issues/comments/{number}", {"body": text}
-        return "POST", f"/repos/{target.path}/issues/{target.pull_request}/comments", {"body": text}
+    longest_comment = _LONGEST_COMMENT
 
-    async def add(self, api: Api, verdict: Verdict) -> str:
-        """Tell nothing more: Gitea shows no findings at lines."""
-        del api, verdict
-        return ""
+    @property
+    def _root(self) -> str:
+        return f"/repos/{self.settings.repository}"
 
-    async def require_repository(self, api: Api, repository: str) -> str:
-        """Return the repository's full name."""
-        found = await api.call("GET", f"/repos/{checked_repository(repository)}")
-        return str((found or {}).get("full_name", repository))
+    async def identity(self) -> str:
+        """Return the repository's id."""
+        return (await self.calls.call("GET", self._root)).text("id")
+
+    async def publish(self, run: Judged, *, newest: bool) -> str:
+        """Set the commit's status; the last one of a context counts."""
+        del newest
+        body = {
+            "state": _STATES.get(run.state, "error"),
+            "context": run.context,
+            "description": run.described(_LONGEST_DESCRIPTION),
+            "target_url": run.report.url,
+        }
+        return (await self.calls.call("POST", f"{self._root}/statuses/{run.commit}", body)).text("url")
+
+    async def comments(self, number: int) -> Sequence[PostedComment]:
+        """Return the pull request's comments."""
+        found = await self.calls.pages(f"{self._root}/issues/{number}/comments?limit=50")
+        return [PostedComment(id=str(each["id"]), body=str(each.get("body") or "")) for each in found]
+
+    async def create_comment(self, number: int, body: str) -> str:
+        """Write a comment."""
+        return (await self.calls.call("POST", f"{self._root}/issues/{number}/comments", {"body": body})).text("id")
+
+    async def edit_comment(self, number: int, comment: str, body: str) -> None:
+        """Rewrite a comment."""
+        del number
+        await self.calls.call("PATCH", f"{self._root}/issues/comments/{comment}", {"body": body})
+
+    async def delete_comment(self, number: int, comment: str) -> None:
+        """Take back a comment."""
+        del number
+        await self.calls.call("DELETE", f"{self._root}/issues/comments/{comment}")
+
+    async def probe(self) -> str:
+        """Read the repository and what the token's user may do there."""
+        answer = await self.calls.call("GET", self._root)
+        granted = answer.data.get("permissions") or {} if isinstance(answer.data, dict) else {}
+        if not granted.get("push"):
+            raise DeliveryError(
+                "the token may not set statuses in the repository",
+                next_step="give its user write access there",
+                permanent=True,
+            )
+        return f"the token reaches {self.settings.repository} and may set statuses"
