@@ -1,16 +1,23 @@
 """Submitting, listing, reading, cancelling and repeating runs over HTTP (C03, C04, C06)."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from quilate.accounts.model import Principal, ProjectAccess
+from quilate.datasets.model import EntryKind
+from quilate.datasets.service import CatalogueService, Registration
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult
 from quilate.evidence.model import Evidence, Undecided, number_fact
 from quilate.kit.database.database import Database
+from quilate.kit.web.problems import Problem
 from tests.support.run_rows import (
+    ACTOR,
     Ended,
     decide_by_hand,
     end_check,
@@ -84,6 +91,48 @@ async def test_the_same_idempotency_key_gives_the_same_run(api: RunsApi, databas
     assert (first.json()["created"], again.json()["created"]) == (True, False)
     assert other.status_code == 422
     assert other.json()["type"].endswith("idempotency-mismatch")
+    assert await count(database) == 1
+
+
+async def _register(api: RunsApi, database: Database, content: bytes) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    principal = Principal(actor=ACTOR, user_id=None, roles={})
+    access = ProjectAccess(project=api.callers.projects["fraud"], principal=principal)
+    catalogue = CatalogueService(database, api.artifacts)
+    with contextlib.suppress(Problem):
+        await catalogue.create(access, EntryKind.DATASET, "sales", "")
+    file = await catalogue.receive("sales.csv", pieces(), room=1000)
+    await catalogue.register(access, EntryKind.DATASET, "sales", Registration(files=[file]))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (RUNS, {"source": {"kind": "dataset", "name": "sales"}}),
+        ("/pipelines/run", {"project_id": "fraud", "parameters": {"dataset": "sales"}}),
+    ],
+)
+async def test_a_request_is_the_same_when_the_newest_version_is_another_by_now(
+    api: RunsApi, database: Database, path: str, body: Any
+) -> None:
+    headers = {"Idempotency-Key": "nightly"}
+    await _register(api, database, b"id\n1\n")
+    first = await api.client.post(path, json=body, headers=headers)
+    await _register(api, database, b"id\n1\n2\n")
+    again = await api.client.post(path, json=body, headers=headers)
+    assert (first.status_code, again.status_code) == (202, 202), again.text
+    assert first.headers["location"] == again.headers["location"]
+    # The source is gone altogether: what was taken stays taken, and nothing new is.
+    async with database.connection() as connection:
+        await connection.execute("UPDATE catalogue_entries SET name = 'renamed'")
+    gone = await api.client.post(path, json=body, headers=headers)
+    assert (gone.status_code, gone.headers["location"]) == (202, first.headers["location"])
+    changed = await api.client.post(path, json={**body, "parameters": {"dataset": "costs"}}, headers=headers)
+    assert changed.status_code == 422
+    assert changed.json()["type"].endswith("idempotency-mismatch")
+    assert (await api.client.post(path, json=body)).json()["type"].endswith("source-refused")
     assert await count(database) == 1
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -130,6 +130,27 @@ async def test_only_what_failed_runs_again(database: Database, database_url: str
         second.run_id,
     )
     assert kept["cached_age_seconds"] >= 0
+
+
+async def test_a_run_that_names_a_foreign_run_takes_nothing_over(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """The same plan over the same subject, but what passed there was seen by another tenant's checks."""
+    ledger = tmp_path / "ledger"
+    text = blueprint(f"{{id: good_STAGE, type: TEST_WORK, required: true, ledger: {ledger}}}")
+    async with running_worker(database_url, tmp_path, blueprint_text=text):
+        (first,) = await submit(database, submission())
+        await ended(database, first.run_id)
+        other = submission(project_id=uuid4(), rerun_of=first.run_id)
+        (second,) = await submit(database, other)
+        assert (await ended(database, second.run_id))["verdict"] == "PASS"
+    assert ledger.read_text().split() == ["good_0", "good_0"]
+    plans = await rows(database, "SELECT DISTINCT plan_digest FROM runs")
+    assert len(plans) == 1, "without this the test shows nothing"
+    (own,) = await rows(
+        database, "SELECT project_id, cached_age_seconds FROM check_attempts WHERE run_id = %s", second.run_id
+    )
+    assert own == {"project_id": other.project_id, "cached_age_seconds": None}
 
 
 async def test_every_step_leaves_its_audit_entry_and_its_events(

@@ -10,6 +10,7 @@ import msgspec
 from quilate.accounts.model import ProjectAccess
 from quilate.domain.verdict import RunStatus
 from quilate.evidence.artifacts import ArtifactStore
+from quilate.kit.canonical import digest_of
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.web.paging import Page
 from quilate.kit.web.problems import Problem
@@ -28,7 +29,7 @@ from quilate.runs.api.store import Row, RunStore
 from quilate.runs.api.streams.watching import watch_logs, watch_runs
 from quilate.runs.api.submissions import checked_parameters, idempotency_of, refuse
 from quilate.runs.durable.commands import cancel_run, replay_dead_letter
-from quilate.runs.durable.intake import Intake, Wakeup
+from quilate.runs.durable.intake import Intake, Wakeup, known_run
 from quilate.runs.durable.model import Idempotency, Refusal, Submission, Submitted
 from quilate.runs.durable.wakeups import CANCELLED, CONTROL
 from quilate.runs.workspaces.errors import SourceRefusedError
@@ -99,7 +100,7 @@ class RunService:
         submission = Submission(
             project_id=access.project.id,
             project=access.project.slug,
-            source=await self.permitted(access, await self._source(access, body)),
+            source=await self._source(access, body),
             actor=access.actor,
             event=body.event,
             parameters=checked_parameters(body.parameters),
@@ -111,11 +112,29 @@ class RunService:
             concurrency_key=body.concurrency_key,
             supersede=body.supersede,
             idempotency=idempotency_of(access.principal, key),
+            asked=digest_of(["runs", body.model_dump(mode="json")]) if key is not None else "",
             use_cache=body.use_cache,
             governed=body.governed,
             traceparent=traceparent,
         )
-        return await self.take(submission)
+        return await self.take_asked(access, submission)
+
+    async def take_asked(self, access: ProjectAccess, submission: Submission) -> Submitted:
+        """Make durable what a caller asks for, its source as the project may use it.
+
+        A request that was taken before gives its run, also where its source is gone by now.
+
+        Raises:
+            Problem: 422 or 429, it was refused.
+        """
+        try:
+            source = await self.permitted(access, submission.source)
+        except Problem:
+            known = await known_run(self._database, submission)
+            if known is None:
+                raise
+            return self._taken(submission, known)
+        return await self.take(replace(submission, source=source))
 
     async def take(self, submission: Submission) -> Submitted:
         """Make a submission durable.
@@ -123,7 +142,9 @@ class RunService:
         Raises:
             Problem: 422 or 429, it was refused.
         """
-        submitted = await self._intake.submit(submission)
+        return self._taken(submission, await self._intake.submit(submission))
+
+    def _taken(self, submission: Submission, submitted: Submitted) -> Submitted:
         if submitted.refusal is Refusal.QUEUE_FULL:
             raise Problem(
                 status=429,

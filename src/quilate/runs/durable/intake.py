@@ -94,7 +94,7 @@ async def insert_runs(
     insert counted.
     """
     documents = [_document(submission) for submission in submissions]
-    digests = [sha256_of(document) for document in documents]
+    digests = list(map(_digest, submissions, documents))
     # In the order of the submissions also within one millisecond: of two runs of a key the older one gives way.
     ids = sorted(uuid7() for _ in submissions)
     wanted = [place for place, submission in enumerate(submissions) if submission.project_id not in full]
@@ -122,9 +122,26 @@ async def insert_runs(
 
 def _document(submission: Submission) -> bytes:
     document = to_document(submission)
-    for name in ("project_id", "actor", "idempotency", "rerun_of", "traceparent"):
+    for name in ("project_id", "actor", "idempotency", "asked", "rerun_of", "traceparent"):
         del document[name]
     return canonical_json(document)
+
+
+def _digest(submission: Submission, document: bytes) -> str:
+    return submission.asked or sha256_of(document)
+
+
+async def known_run(database: Database, submission: Submission) -> Submitted | None:
+    """Return what became of an earlier submission of the same name; nothing where there was none."""
+    name = submission.idempotency
+    if name is None:
+        return None
+    async with database.connection() as connection:
+        known = await _known(connection, [submission])
+    if (submission.project_id, name.source, name.id) not in known:
+        return None
+    digest = _digest(submission, _document(submission))
+    return _outcome(uuid7(), submission, digest, frozenset(), known, full=False)
 
 
 async def _insert_submissions(

@@ -49,6 +49,8 @@ class Submission:
         concurrency_key: Runs of one project and key never run at once.
         supersede: An older run of the same key is cancelled instead of waited for.
         idempotency: Names the submission for good, if its sender gave it a name.
+        asked: Digest of the request as it was asked, by which a repeated one is known; empty for the submission's own.
+            What it was resolved to (the newest version, the project's repository) may have changed meanwhile.
         rerun_of: The run whose passed checks need not run again.
         use_cache: Answer from the result cache where nothing changed.
         trigger: What a verified event said; with a pull request the protected branch's project file and blueprint bind.
@@ -71,6 +73,7 @@ class Submission:
     concurrency_key: str = ""
     supersede: bool = False
     idempotency: Idempotency | None = None
+    asked: str = ""
     rerun_of: UUID | None = None
     use_cache: bool = True
     trigger: Trigger | None = None

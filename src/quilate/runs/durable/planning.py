@@ -217,14 +217,15 @@ class Planner:
         prepared: Prepared,
         checks: Mapping[CheckId, PlannedCheck],
     ) -> dict[CheckId, Attempt]:
-        cursor = await connection.execute(QUERIES["earlier_run"], {"run": claim.rerun_of, "project": claim.project_id})
+        asked = {"run": claim.rerun_of, "project": claim.project_id}
+        cursor = await connection.execute(QUERIES["earlier_run"], asked)
         earlier: Mapping[str, Any] | None = await cursor.fetchone()
         same = earlier is not None and (
             earlier["plan_digest"] == prepared.plan_digest and earlier["subject_digest"] == str(prepared.subject.digest)
         )
         if not same:
             return {}
-        cursor = await connection.execute(QUERIES["passed_attempts"], {"run": claim.rerun_of})
+        cursor = await connection.execute(QUERIES["passed_attempts"], asked)
         answers = {}
         for row in await cursor.fetchall():
             if row["check_id"] in checks:

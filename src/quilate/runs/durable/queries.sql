@@ -224,11 +224,13 @@ FROM result_cache WHERE project_id = %(project)s AND key = ANY(%(keys)s);
 SELECT id, project_id, status, step, version, attempt, worker, priority, concurrency_key
 FROM runs WHERE id = ANY(%(runs)s) ORDER BY id FOR UPDATE;
 
+-- Written so that only the primary key can lead to the rows: the index of a worker's rows is full of dead entries, and a
+-- planner that does not know the table yet would read it once for each check.
 -- name: end_checks
 DELETE FROM check_runs AS c
 USING unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
 WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt
-    AND c.worker = %(worker)s AND c.status = 'running'
+    AND c.worker IS NOT DISTINCT FROM %(worker)s AND c.status = 'running'
 RETURNING c.run_id, c.check_id, c.attempt;
 
 -- name: write_steps
@@ -467,7 +469,7 @@ WHERE r.id = %(run)s AND r.project_id = %(project)s;
 SELECT run_id, check_id, attempt, completion, reason, next_step, duration_ms, final, evidence, evidence_digest,
     report, extract(epoch FROM now() - ended_at)::float8 AS cached_age_seconds
 FROM check_attempts
-WHERE run_id = %(run)s AND final AND completion = 'completed' AND result IN ('pass', 'warn');
+WHERE run_id = %(run)s AND project_id = %(project)s AND final AND completion = 'completed' AND result IN ('pass', 'warn');
 
 -- name: project_rules
 SELECT protected_branch, default_blueprint FROM projects WHERE id = %(project)s;

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from quilate.accounts.access import SLUG_PATTERN, Access
 from quilate.accounts.model import Permission, ProjectAccess
 from quilate.accounts.trail.model import AccessKind
+from quilate.kit.canonical import digest_of
 from quilate.kit.web.conditional import etag_of
 from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
 from quilate.kit.web.problems import Problem
@@ -88,17 +89,19 @@ class _Pipelines:
         asked = decode_request(await request.body())
         granted = await self.access.project_by_slug(request, asked.project_id, Permission.RUN_SUBMIT)
         source = source_of(asked.parameters, await self.service.repositories.of(granted.project.id))
+        key = request.headers.get("idempotency-key")
         submission = Submission(
             project_id=granted.project.id,
             project=granted.project.slug,
-            source=await self.service.permitted(granted, source),
+            source=source,
             actor=granted.actor,
             event=asked.event_type,
             parameters=asked.parameters,
-            idempotency=idempotency_of(granted.principal, request.headers.get("idempotency-key")),
+            idempotency=idempotency_of(granted.principal, key),
+            asked=digest_of(["pipelines", asked]) if key is not None else "",
             traceparent=request.headers.get("traceparent", "")[:256],
         )
-        submitted = await self.service.take(submission)
+        submitted = await self.service.take_asked(granted, submission)
         identifier = pipeline_id(submitted.run_id)
         return Response(
             msgspec.json.encode({"pipeline_run_id": identifier, "status": STATUS_WORDS[submitted.status]}),
