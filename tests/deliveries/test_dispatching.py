@@ -180,9 +180,9 @@ async def test_a_dead_and_a_slow_receiver_hold_up_nobody_else(
 ) -> None:
     with receiver() as healthy, receiver(lambda _: Reply(delay=0.4)) as slow, receiver() as gone:
         await connect(service, project, slow.url, "slow")
+        await connect(service, project, gone.url, "dead")
+        # The last one, so that it is told of no other connection's making.
         connected = await connect(service, project, healthy.url, "healthy")
-        dead = gone.url
-        await connect(service, project, dead, "dead")
         gone.answer = lambda _: Reply(status=503)
         await happen(database, project, *(f"waiver:{number}" for number in range(100)))
         begin = time.monotonic()
