@@ -25,7 +25,10 @@ def boolean_array(values: Iterable[bool]) -> str:
 
 def text_array(values: Iterable[str | None]) -> str:
     """Return a literal for ``text[]``."""
-    return "{" + ",".join([_quoted(value) for value in values]) + "}"
+    listed = list(values)
+    # Most columns hold few different values: queues, states, the ids of one project's checks.
+    quoted = {value: _quoted(value) for value in set(listed)}
+    return "{" + ",".join([quoted[value] for value in listed]) + "}"
 
 
 def _quoted(value: str | None) -> str:

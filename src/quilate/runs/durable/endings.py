@@ -8,6 +8,7 @@ import msgspec
 
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.domain.verdict import RunStatus, Verdict
+from quilate.kit.database.arrays import text_array, uuid_array
 from quilate.kit.database.database import Connection
 from quilate.outbox.events import append_events
 from quilate.runs.durable.cancelling import free_held_runs
@@ -130,21 +131,21 @@ def _decided_entry(item: Decided) -> AuditEntry:
     )
 
 
-def _decision_columns(valid: Sequence[Decided]) -> dict[str, list[Any]]:
+def _decision_columns(valid: Sequence[Decided]) -> dict[str, Any]:
     sealed = [item for item in valid if item.decided.verdict is not None]
     return {
-        "runs": [item.run_id for item in valid],
-        "statuses": [item.decided.status.value for item in valid],
-        "verdicts": [item.decided.verdict.value if item.decided.verdict else None for item in valid],
-        "d_runs": [item.run_id for item in sealed],
-        "d_projects": [item.project_id for item in sealed],
-        "d_verdicts": [str(item.decided.verdict) for item in sealed],
-        "d_subjects": [item.decided.subject_digest for item in sealed],
-        "d_blueprints": [item.decided.blueprint_id for item in sealed],
-        "d_blueprint_digests": [item.decided.blueprint_digest for item in sealed],
-        "d_digests": [item.decided.decision_digest for item in sealed],
-        "d_input_digests": [item.decided.input_digest for item in sealed],
-        "d_seal_digests": [item.decided.seal_digest for item in sealed],
+        "runs": uuid_array(item.run_id for item in valid),
+        "statuses": text_array(item.decided.status.value for item in valid),
+        "verdicts": text_array(item.decided.verdict.value if item.decided.verdict else None for item in valid),
+        "d_runs": uuid_array(item.run_id for item in sealed),
+        "d_projects": uuid_array(item.project_id for item in sealed),
+        "d_verdicts": text_array(str(item.decided.verdict) for item in sealed),
+        "d_subjects": text_array(item.decided.subject_digest for item in sealed),
+        "d_blueprints": text_array(item.decided.blueprint_id for item in sealed),
+        "d_blueprint_digests": text_array(item.decided.blueprint_digest for item in sealed),
+        "d_digests": text_array(item.decided.decision_digest for item in sealed),
+        "d_input_digests": text_array(item.decided.input_digest for item in sealed),
+        "d_seal_digests": text_array(item.decided.seal_digest for item in sealed),
         "d_documents": [_inline(item.decided.decision) for item in sealed],
         "d_inputs": [_inline(item.decided.input) for item in sealed],
         "d_seals": [item.decided.seal for item in sealed],

@@ -23,13 +23,15 @@ from quilate.domain.verdict import Completion
 from quilate.kit.process.forkserver import ForkServer
 from quilate.kit.process.forkserver_protocol import FrameReader, JobOutcome, frame
 from quilate.kit.tracing import OpenSpan
-from quilate.runs.durable.warm_process import WarmAnswer, WarmBatch, WarmJob
+from quilate.runs.durable.warm_process import WarmAnswer, WarmAnswers, WarmBatch, WarmJob
 from quilate.runs.executor import attempt_of_answer, attempt_of_job
 from quilate.runs.state import Attempt
 
 _TARGET = "quilate.checks.execution:execute_document"
 _GRACE_SECONDS = 5.0
 _DIED = "the process that runs trivial checks died"
+
+_ANSWERS = msgspec.msgpack.Decoder(WarmAnswers)
 
 JobKey = tuple[UUID, CheckId, int]
 """Run, check and attempt: the fencing token is part of the name."""
@@ -243,10 +245,10 @@ class WarmLane:
             self._lost(_DIED)
             return
         for content in self._reader.feed(data):
-            answer = msgspec.msgpack.decode(content, type=WarmAnswer)
-            entry = self._under_way.pop(answer.number, None)
-            if entry is not None:
-                self._ended(entry[0], _attempt_of(answer))
+            for answer in _ANSWERS.decode(content).answers:
+                entry = self._under_way.pop(answer.number, None)
+                if entry is not None:
+                    self._ended(entry[0], _attempt_of(answer))
 
     def end_overdue(self) -> None:
         """End the process when its oldest job has run out of time: nothing else can stop it."""

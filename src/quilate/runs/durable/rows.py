@@ -11,7 +11,7 @@ import msgspec
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import Completion
 from quilate.evidence.model import Evidence
-from quilate.kit.database.arrays import boolean_array, bytes_array, number_array, text_array, uuid_array
+from quilate.kit.database.arrays import boolean_array, bytes_array, number_array, text_array
 from quilate.runs.durable.live import EndedAttempt, RecordedAttempt, Transition
 from quilate.runs.durable.model import Step
 from quilate.runs.state import Attempt
@@ -120,31 +120,33 @@ class StepColumns:
     def add(self, transition: Transition, *, mine: frozenset[CheckId], decides: bool) -> None:
         """Add a transition; ``mine`` are the ready checks that this worker goes on with itself."""
         run, columns = transition.run, self.columns
+        # A UUID spells itself out anew each time: once for each transition is enough.
+        run_id, project_id = str(run.id), str(run.project_id)
         for ended in transition.ended:
-            self._attempt(transition, ended)
+            columns["a_runs"].append(run_id)
+            columns["a_projects"].append(project_id)
+            columns["a_versions"].append(transition.version)
+            self._attempt(ended)
         for ready in transition.ready:
-            columns["r_runs"].append(run.id)
+            columns["r_runs"].append(run_id)
             columns["r_checks"].append(ready.check.id)
-            columns["r_projects"].append(run.project_id)
+            columns["r_projects"].append(project_id)
             columns["r_queues"].append(ready.check.queue.value)
             columns["r_statuses"].append("running" if ready.check.id in mine else "queued")
             columns["r_priorities"].append(run.priority)
             columns["r_numbers"].append(ready.number)
             columns["r_pauses"].append(ready.pause_seconds)
-        columns["s_runs"].append(run.id)
+        columns["s_runs"].append(run_id)
         columns["s_versions"].append(transition.version)
         columns["s_steps"].append(Step.DECIDE.value if transition.finished else Step.CHECKS.value)
         columns["s_claims"].append(1 if transition.finished and decides else 0)
 
-    def _attempt(self, transition: Transition, ended: EndedAttempt) -> None:
-        run, columns, attempt = transition.run, self.columns, ended.attempt
+    def _attempt(self, ended: EndedAttempt) -> None:
+        columns, attempt = self.columns, ended.attempt
         content = None if attempt.evidence is None else encoded_evidence(attempt.evidence)
         inline = content if content is not None and len(content) <= LONGEST_INLINE_BYTES else None
-        columns["a_runs"].append(run.id)
         columns["a_checks"].append(ended.check_id)
         columns["a_numbers"].append(ended.number)
-        columns["a_projects"].append(run.project_id)
-        columns["a_versions"].append(transition.version)
         columns["a_completions"].append(attempt.completion.value)
         columns["a_results"].append(ended.result.value)
         columns["a_reasons"].append(_plain(attempt.reason))
@@ -162,12 +164,12 @@ class StepColumns:
 
 
 _LITERALS: Mapping[str, Callable[[list[Any]], str]] = MappingProxyType(
-    {"uuid": uuid_array, "text": text_array, "number": number_array, "boolean": boolean_array, "bytes": bytes_array}
+    {"text": text_array, "number": number_array, "boolean": boolean_array, "bytes": bytes_array}
 )
 _KINDS = {
     name: kind
     for kind, names in (
-        ("uuid", "a_runs a_projects r_runs r_projects s_runs"),
+        ("text", "a_runs a_projects r_runs r_projects s_runs"),
         ("text", "a_checks a_completions a_results a_reasons a_next_steps a_digests a_reports"),
         ("text", "r_checks r_queues r_statuses s_steps"),
         ("number", "a_numbers a_versions a_durations a_ages r_priorities r_numbers r_pauses s_versions s_claims"),

@@ -13,6 +13,7 @@ import msgspec
 
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.domain.ids import CheckId
+from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection
 from quilate.outbox.events import append_events
 from quilate.runs.durable.cancelling import cancel_locked_runs
@@ -112,9 +113,9 @@ async def _completions(
     cursor = await connection.execute(
         QUERIES["end_checks"],
         {
-            "runs": [item.run_id for item in completed],
-            "checks": [item.check_id for item in completed],
-            "attempts": [item.number for item in completed],
+            "runs": uuid_array(item.run_id for item in completed),
+            "checks": text_array(item.check_id for item in completed),
+            "attempts": number_array(item.number for item in completed),
             "worker": worker,
         },
     )
@@ -203,18 +204,18 @@ async def _may_start(connection: Connection, item: Planned, key: str, written: W
     return True
 
 
-def _preparation_columns(started: Sequence[Planned]) -> dict[str, list[Any]]:
+def _preparation_columns(started: Sequence[Planned]) -> dict[str, Any]:
     subjects = [item.prepared.subject for item in started]
     return {
-        "runs": [item.claim.run_id for item in started],
-        "projects": [item.claim.project_id for item in started],
-        "kinds": [subject.kind.value for subject in subjects],
+        "runs": uuid_array(item.claim.run_id for item in started),
+        "projects": uuid_array(item.claim.project_id for item in started),
+        "kinds": text_array(subject.kind.value for subject in subjects),
         "names": [subject.name for subject in subjects],
-        "digests": [str(subject.digest) for subject in subjects],
+        "digests": text_array(str(subject.digest) for subject in subjects),
         "revisions": [subject.revision for subject in subjects],
         "branches": [subject.branch for subject in subjects],
         "documents": [preparation_document(item.prepared) for item in started],
-        "plans": [item.prepared.plan_digest for item in started],
+        "plans": text_array(item.prepared.plan_digest for item in started),
         "keys": [_key_of(item) or None for item in started],
     }
 

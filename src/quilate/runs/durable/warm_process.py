@@ -39,6 +39,12 @@ class WarmAnswer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class WarmAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers that travel together."""
+
+    answers: list[WarmAnswer]
+
+
 @lru_cache(maxsize=4096)
 def _prepared(payload: bytes) -> PreparedCheck:
     """Return a check with its context: runs of one plan over one tree share the specification."""
@@ -66,16 +72,17 @@ def serve(connection: socket.socket) -> None:
     while data := connection.recv(1 << 20):
         for content in reader.feed(data):
             batch = msgspec.msgpack.decode(content, type=WarmBatch)
-            pending = bytearray()
-            flushed = time.monotonic()
+            pending: list[WarmAnswer] = []
+            size, flushed = 0, time.monotonic()
             for job in batch.jobs:
-                pending += frame(run_job(job))
-                if len(pending) >= _FLUSH_BYTES or time.monotonic() - flushed > _FLUSH_SECONDS:
-                    connection.sendall(pending)
-                    pending.clear()
-                    flushed = time.monotonic()
+                answer = run_job(job)
+                pending.append(answer)
+                size += len(answer.answer) + len(answer.report)
+                if size >= _FLUSH_BYTES or time.monotonic() - flushed > _FLUSH_SECONDS:
+                    connection.sendall(frame(WarmAnswers(answers=pending)))
+                    pending, size, flushed = [], 0, time.monotonic()
             if pending:
-                connection.sendall(pending)
+                connection.sendall(frame(WarmAnswers(answers=pending)))
 
 
 def main() -> None:
