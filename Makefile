@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate acceptance faults fuzz docs lint types contracts bench clean
+.PHONY: help setup demo test gate acceptance faults fuzz peers docs lint types contracts bench clean
 
 UV_VERSION := >=0.9,<1
 VENV := .venv
@@ -38,6 +38,10 @@ faults: setup ## 10,000 checks under 200 kills: nothing lost, nothing twice
 
 fuzz: setup ## Every operation of the API under hostile requests, once per role
 	@$(BIN)/python scripts/fuzz_api.py
+
+peers: setup ## Make environments of products that tests talk to: MLflow (needs the network)
+	@test -x .peers/mlflow/bin/mlflow || \
+	  { $(UV) venv --quiet .peers/mlflow && $(UV) pip install --quiet --python .peers/mlflow/bin/python 'mlflow>=3,<4'; }
 
 docs: setup ## Write the pages that come from the code
 	@$(BIN)/python scripts/generate_docs.py

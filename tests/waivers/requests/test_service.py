@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from quilate.policy.waiver_matching import refusal
-from quilate.waivers.requests.service import expire_waivers
+from quilate.waivers.requests.service import expire_waivers, remind_of_waivers
 from quilate.waivers.requests.store import approved_waivers
 from tests.support.governance import GovernanceApi
 
@@ -236,3 +236,24 @@ async def test_another_project_sees_and_changes_nothing(api: GovernanceApi) -> N
     assert (await api.as_caller("ann").get(f"{_BASE}/{uuid4()}")).status_code == 404
     async with api.database.connection() as connection:
         assert await approved_waivers(connection, UUID(int=0), _today()) == ()
+
+
+@pytest.mark.asyncio
+async def test_people_are_reminded_in_time_and_once(api: GovernanceApi) -> None:
+    soon = await _requested(api, until=(_today() + timedelta(days=10)).isoformat())
+    later = await _requested(api, until=(_today() + timedelta(days=60)).isoformat())
+    last = await _requested(api, until=_today().isoformat())
+    waiting = await _requested(api, until=(_today() + timedelta(days=2)).isoformat())
+    for waiver in (soon, later, last):
+        await api.as_caller("ann").post(f"{_BASE}/{waiver}/approve", json={"comment": ""})
+
+    counts = [await remind_of_waivers(api.database), await remind_of_waivers(api.database)]
+
+    async with api.database.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT subject, data->>'until' AS until FROM outgoing_events WHERE type = 'dev.quilate.waiver.expiring'"
+        )
+        told = {row["subject"] for row in await cursor.fetchall()}
+    assert counts == [2, 0]
+    assert told == {f"waiver:{soon}", f"waiver:{last}"}
+    assert f"waiver:{waiting}" not in told

@@ -28,6 +28,7 @@ COMMANDS = {
     "admin": "Recover an administrator, upgrade or back up the database.",
     "doctor": "Look for what keeps Quilate from working here.",
     "verify": "Accept or refuse a subject from its seal alone.",
+    "waiver": "Ask for waivers at a service, decide on them, end them.",
     "audit": "Export and verify the audit log, rotate its key.",
     "keys": "Make and show the signing key.",
     "completion": "Print the completion script of a shell.",

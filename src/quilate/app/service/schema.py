@@ -16,6 +16,7 @@ MIGRATIONS = (
     "quilate.kit.secrets:migrations/0001_secrets.sql",
     "quilate.runs.durable:migrations/0002_pull_requests.sql",
     "quilate.runs.triggers:migrations/0001_triggers.sql",
+    "quilate.waivers.requests:migrations/0002_reminders.sql",
     "quilate.deliveries:migrations/0001_deliveries.sql",
 )
 

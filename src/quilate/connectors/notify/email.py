@@ -10,16 +10,14 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any, ClassVar, Literal
 
-from quilate.connectors.notify.messages import SIGNS, When, reasons_of, title_of, worth_telling
+from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of
 from quilate.deliveries.connector import (
-    RUN_FINISHED,
     ConnectorKind,
     DeliveredEvent,
     DeliveryContext,
     DeliveryError,
     Outcome,
     OutcomeKind,
-    RunReport,
     SecretSpec,
 )
 from quilate.kit.outgoing.sockets import connected_socket
@@ -67,7 +65,7 @@ class Email:
             name="password", meaning="of that user; it needs to be able to send and nothing else", required=False
         ),
     )
-    events: ClassVar[frozenset[str]] = frozenset({RUN_FINISHED})
+    events: ClassVar[frozenset[str]] = TOLD_EVENTS
 
     async def deliver(self, event: DeliveredEvent, context: DeliveryContext) -> Outcome:
         """Send the verdict.
@@ -75,10 +73,10 @@ class Email:
         Raises:
             DeliveryError: The server did not take it.
         """
-        report = await worth_telling(event, context, context.settings.when)
-        if report is None:
+        notice = await notice_of(event, context, context.settings.when)
+        if notice is None:
             return Outcome(summary="nothing to tell", kind=OutcomeKind.NOTHING_TO_DO)
-        return await self._send(context, message(event, report, context.settings))
+        return await self._send(context, message(event, notice, context.settings))
 
     async def probe(self, context: DeliveryContext) -> Outcome:
         """Greet the server and log in; no message is sent."""
@@ -129,21 +127,19 @@ def _refused(code: int, text: str) -> DeliveryError:
     return DeliveryError(f"the mail server answered {code}: {shown}", permanent=code >= _PERMANENT)
 
 
-def message(event: DeliveredEvent, report: RunReport, settings: EmailSettings) -> EmailMessage:
-    """Return the message of a verdict: plain text, one topic per branch."""
+def message(event: DeliveredEvent, notice: Notice, settings: EmailSettings) -> EmailMessage:
+    """Return the message of a notice: plain text, one topic for each project."""
     letter = EmailMessage()
     domain = settings.sender.rpartition("@")[2]
     letter["From"] = settings.sender
     letter["To"] = ", ".join(settings.recipients)
-    letter["Subject"] = f"{SIGNS.get(report.verdict, '')} {title_of(report)}".strip()
+    letter["Subject"] = f"{notice.sign} {notice.title}".strip()
     letter["Message-ID"] = f"<{event.id}@{domain}>"
-    letter["References"] = f"<quilate.{report.project}@{domain}>"
+    letter["References"] = f"<quilate.{event.project}@{domain}>"
     letter["Date"] = format_datetime(event.time)
     letter["Auto-Submitted"] = "auto-generated"
-    lines = [title_of(report), "", *reasons_of(report), "", report.url]
-    if report.what_if:
-        lines[2:2] = [report.what_if, ""]
-    letter.set_content("\n".join(lines) + "\n")
+    parts = ((notice.title,), (notice.what_if,), notice.lines, (notice.url,))
+    letter.set_content("\n\n".join("\n".join(part) for part in parts if any(part)) + "\n")
     return letter
 
 

@@ -1,5 +1,6 @@
 """What people are told of a run in a few lines, and when they are told at all."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from quilate.deliveries.connector import RUN_FINISHED, DeliveredEvent, DeliveryContext, RunReport
@@ -10,6 +11,49 @@ SIGNS = {"PASS": "✅", "FAIL": "❌", "UNKNOWN": "❔"}
 WORDS = {"PASS": "approved", "FAIL": "rejected", "UNKNOWN": "undecided"}
 MOST_REASONS = 8
 LONGEST_LINE = 300
+
+
+WAIVER_EVENTS = frozenset({"dev.quilate.waiver.requested", "dev.quilate.waiver.expiring"})
+TOLD_EVENTS = frozenset({RUN_FINISHED}) | WAIVER_EVENTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What people are told: one line, further lines without markup, and where to read on."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    url: str = ""
+    sign: str = ""
+    what_if: str = ""
+
+
+async def notice_of(event: DeliveredEvent, context: DeliveryContext, when: When) -> Notice | None:
+    """Return what people want to hear of an event; nothing for those that are only for machines."""
+    if event.type in WAIVER_EVENTS:
+        return _waiver_notice(event)
+    report = await worth_telling(event, context, when)
+    if report is None:
+        return None
+    return Notice(
+        title=title_of(report),
+        lines=tuple(reasons_of(report)),
+        url=report.url,
+        sign=SIGNS.get(report.verdict, ""),
+        what_if=one_line(report.what_if),
+    )
+
+
+def _waiver_notice(event: DeliveredEvent) -> Notice:
+    rule, until = one_line(str(event.data.get("rule", ""))), one_line(str(event.data.get("until", "")))
+    waiver = one_line(str(event.data.get("waiver", "")))
+    if event.type.endswith(".expiring"):
+        title = f"{event.project}: the waiver of {rule} ends on {until}"
+        line = "Mend what it excuses, or ask for a new one before that day."
+    else:
+        title = f"{event.project}: a waiver of {rule} until {until} waits for approval"
+        line = f"Another person decides: quilate waiver approve {waiver}"
+    return Notice(title=one_line(title), lines=(line,), sign="⏳")
 
 
 async def worth_telling(event: DeliveredEvent, context: DeliveryContext, when: When) -> RunReport | None:

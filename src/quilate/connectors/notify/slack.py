@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from quilate.connectors.answers import require_success
-from quilate.connectors.notify.messages import SIGNS, When, reasons_of, title_of, worth_telling
+from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of
 from quilate.deliveries.connector import (
-    RUN_FINISHED,
     ConnectorKind,
     DeliveredEvent,
     DeliveryContext,
     Outcome,
     OutcomeKind,
-    RunReport,
     SecretSpec,
 )
 
@@ -41,7 +39,7 @@ class Slack:
     secrets: ClassVar[tuple[SecretSpec, ...]] = (
         SecretSpec(name="url", meaning="the incoming webhook's address; whoever has it can post into its one channel"),
     )
-    events: ClassVar[frozenset[str]] = frozenset({RUN_FINISHED})
+    events: ClassVar[frozenset[str]] = TOLD_EVENTS
 
     async def deliver(self, event: DeliveredEvent, context: DeliveryContext) -> Outcome:
         """Post the verdict.
@@ -49,10 +47,10 @@ class Slack:
         Raises:
             DeliveryError: Slack did not take it.
         """
-        report = await worth_telling(event, context, context.settings.when)
-        if report is None:
+        notice = await notice_of(event, context, context.settings.when)
+        if notice is None:
             return Outcome(summary="nothing to tell", kind=OutcomeKind.NOTHING_TO_DO)
-        return await self._post(context, message(report))
+        return await self._post(context, message(notice))
 
     async def probe(self, context: DeliveryContext) -> Outcome:
         """Post that this is a test."""
@@ -63,14 +61,15 @@ class Slack:
         return Outcome(summary="posted a message")
 
 
-def message(report: RunReport) -> dict[str, Any]:
-    """Return the message of a verdict."""
-    title = f"{SIGNS.get(report.verdict, '')} {escaped(title_of(report))}".strip()
-    why = escaped("\n".join(f"• {reason}" for reason in reasons_of(report)))[:_LONGEST_SECTION]
+def message(notice: Notice) -> dict[str, Any]:
+    """Return the message of a notice."""
+    title = f"{notice.sign} {escaped(notice.title)}".strip()
+    why = escaped("\n".join(f"• {line}" for line in notice.lines))[:_LONGEST_SECTION]
     blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": f"*{title}*"}}]
     if why:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": why}})
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"<{report.url}|the run>"}]})
+    if notice.url:
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"<{notice.url}|the run>"}]})
     return {"text": title, "blocks": blocks}
 
 

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from quilate.connectors.answers import require_success
-from quilate.connectors.notify.messages import SIGNS, When, reasons_of, title_of, worth_telling
+from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of
 from quilate.deliveries.connector import (
-    RUN_FINISHED,
     ConnectorKind,
     DeliveredEvent,
     DeliveryContext,
     Outcome,
     OutcomeKind,
-    RunReport,
     SecretSpec,
 )
 
@@ -41,7 +39,7 @@ class Teams:
     secrets: ClassVar[tuple[SecretSpec, ...]] = (
         SecretSpec(name="url", meaning="the workflow's webhook address; whoever has it can start that workflow"),
     )
-    events: ClassVar[frozenset[str]] = frozenset({RUN_FINISHED})
+    events: ClassVar[frozenset[str]] = TOLD_EVENTS
 
     async def deliver(self, event: DeliveredEvent, context: DeliveryContext) -> Outcome:
         """Post the verdict.
@@ -49,10 +47,10 @@ class Teams:
         Raises:
             DeliveryError: Teams did not take it.
         """
-        report = await worth_telling(event, context, context.settings.when)
-        if report is None:
+        notice = await notice_of(event, context, context.settings.when)
+        if notice is None:
             return Outcome(summary="nothing to tell", kind=OutcomeKind.NOTHING_TO_DO)
-        return await self._post(context, card(report))
+        return await self._post(context, card(notice))
 
     async def probe(self, context: DeliveryContext) -> Outcome:
         """Post that this is a test."""
@@ -63,12 +61,10 @@ class Teams:
         return Outcome(summary="posted a card")
 
 
-def card(report: RunReport) -> dict[str, Any]:
-    """Return the card of a verdict."""
-    title = _text(
-        f"{SIGNS.get(report.verdict, '')} {escaped(title_of(report))}".strip(), weight="Bolder", size="Medium"
-    )
-    return _message([title, *(_text(f"- {escaped(reason)}") for reason in reasons_of(report))], report.url)
+def card(notice: Notice) -> dict[str, Any]:
+    """Return the card of a notice."""
+    title = _text(f"{notice.sign} {escaped(notice.title)}".strip(), weight="Bolder", size="Medium")
+    return _message([title, *(_text(f"- {escaped(line)}") for line in notice.lines)], notice.url)
 
 
 def _text(text: str, **more: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from quilate.runs.durable.intake import Wakeup
 from quilate.runs.schedules import store
 from quilate.runs.schedules.firing import fire, follow_clock
 from quilate.runs.schedules.model import ClaimedSchedule
-from quilate.waivers.requests.service import expire_waivers
+from quilate.waivers.requests.service import expire_waivers, remind_of_waivers
 
 POLL_SECONDS = 1.0
 _EXPIRY_SECONDS = 300.0
@@ -94,7 +94,7 @@ class Scheduler:
 async def run_scheduler(
     database: Database, stop: asyncio.Event, *, wakeup: Wakeup | None = None, poll_seconds: float = POLL_SECONDS
 ) -> None:
-    """Fire schedules and end waivers whose last day is over, until ``stop``. Any number may run at once.
+    """Fire schedules, end waivers whose last day is over, remind of the others, until ``stop``. Any number may run.
 
     Args:
         database: Where the schedules are.
@@ -110,6 +110,7 @@ async def run_scheduler(
             await scheduler.fire_due()
             if time.monotonic() >= expire_at:
                 await expire_waivers(database)
+                await remind_of_waivers(database)
                 expire_at = time.monotonic() + _EXPIRY_SECONDS
             failures = 0
         except Exception as error:

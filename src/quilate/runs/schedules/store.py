@@ -9,8 +9,7 @@ import msgspec
 
 from quilate.kit.database.database import Connection
 from quilate.kit.database.queries import load_queries
-from quilate.runs.durable.intake import LONGEST_QUEUE
-from quilate.runs.durable.sql import QUERIES as RUN_QUERIES
+from quilate.runs.durable.intake import full_projects
 from quilate.runs.schedules.model import (
     ClaimedSchedule,
     Firing,
@@ -142,8 +141,7 @@ async def _claimed(connection: Connection, query: str, excluded: Sequence[UUID])
 
 async def queue_is_full(connection: Connection, project_id: UUID) -> bool:
     """Tell whether a project has as many runs waiting as it may have."""
-    cursor = await connection.execute(RUN_QUERIES["waiting_runs"], {"projects": [project_id], "most": LONGEST_QUEUE})
-    return any(row["waiting"] >= row["most"] for row in await cursor.fetchall())
+    return bool(await full_projects(connection, [project_id]))
 
 
 async def known_firings(connection: Connection, schedule_id: UUID, moments: Sequence[datetime]) -> frozenset[datetime]:

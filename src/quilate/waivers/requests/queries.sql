@@ -52,3 +52,24 @@ WITH due AS (
 UPDATE waiver_requests SET state = 'expired', ended_by = %(person)s, ended_at = now()
 FROM due WHERE waiver_requests.id = due.id
 RETURNING waiver_requests.*, now() AS read_at;
+
+-- The nearest reminder that is due; those that were slept through are not made up for.
+-- name: remind
+WITH due AS (
+    SELECT w.id, min(days.before) AS days_before
+    FROM waiver_requests AS w
+    JOIN unnest(%(days)s::smallint[]) AS days (before)
+        ON w.until - (now() AT TIME ZONE 'UTC')::date <= days.before
+    WHERE w.state = 'approved' AND w.until >= (now() AT TIME ZONE 'UTC')::date
+    GROUP BY w.id
+    HAVING NOT EXISTS (
+        SELECT 1 FROM waiver_reminders AS r WHERE r.waiver_id = w.id AND r.days_before <= min(days.before)
+    )
+    ORDER BY min(w.until)
+    LIMIT %(limit)s
+),
+sent AS (
+    INSERT INTO waiver_reminders (waiver_id, days_before) SELECT id, days_before FROM due
+    ON CONFLICT DO NOTHING RETURNING waiver_id
+)
+SELECT waiver_requests.*, now() AS read_at FROM waiver_requests JOIN sent ON sent.waiver_id = waiver_requests.id;

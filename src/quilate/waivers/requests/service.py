@@ -13,6 +13,9 @@ from quilate.waivers.fields import RULE_FORM, rule_fault, shown, text_fault
 from quilate.waivers.requests import store
 from quilate.waivers.requests.model import OPEN, WaiverRequest, WaiverState, WaiverWish
 
+REMINDED_DAYS = (14, 3, 1)
+"""So many days before its end a waiver is told of again, that nobody is surprised by a finding that comes back."""
+
 EXPIRED_AT_ONCE = 500
 """Waivers that one transaction ends at most."""
 
@@ -153,6 +156,18 @@ async def expire_waivers(database: Database) -> int:
         ended = await database.run(work)
         count += ended
     return count
+
+
+async def remind_of_waivers(database: Database) -> int:
+    """Tell of every approved waiver that ends soon, once for each of ``REMINDED_DAYS``; return how many."""
+
+    async def work(connection: Connection) -> int:
+        due = await store.remind(connection, REMINDED_DAYS, EXPIRED_AT_ONCE)
+        for request in due:
+            await _tell(connection, str(SYSTEM), request, "expiring")
+        return len(due)
+
+    return await database.run(work)
 
 
 async def _found(

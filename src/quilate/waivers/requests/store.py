@@ -90,6 +90,12 @@ async def expire(connection: Connection, person: str, limit: int) -> Sequence[Wa
     return [_request(row) for row in await cursor.fetchall()]
 
 
+async def remind(connection: Connection, days: Sequence[int], limit: int) -> Sequence[WaiverRequest]:
+    """Note which waivers are reminded of now and return them; each number of days counts once for each waiver."""
+    cursor = await connection.execute(_QUERIES["remind"], {"days": list(days), "limit": limit})
+    return [_request(row) for row in await cursor.fetchall()]
+
+
 async def approved_waivers(connection: Connection, project_id: UUID, on: date) -> tuple[Waiver, ...]:
     """Return the waivers of a project that count on a day, for its runs."""
     cursor = await connection.execute(_QUERIES["approved"], {"project": project_id, "on": on})
