@@ -2,8 +2,8 @@
 
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (headers
 ``webhook-id``, ``webhook-timestamp``, ``webhook-signature``; ``v1`` is HMAC-SHA256 over ``id.timestamp.body``; several
-signatures, with spaces between, while a secret is rotated; 410 ends the subscription) and CloudEvents 1.0, structured
-mode.
+signatures, with spaces between, while a secret is rotated; 410 ends the subscription); CloudEvents 1.0, structured
+mode; for CDEvents binary mode, as https://github.com/cdevents/spec/blob/v0.4.1/cloudevents-binding.md shows it.
 """
 
 import base64
@@ -26,6 +26,7 @@ from quilate.deliveries.connector import (
     DeliveryContext,
     DeliveryError,
     Outcome,
+    OutcomeKind,
     RunReport,
     SecretSpec,
 )
@@ -33,6 +34,7 @@ from quilate.deliveries.connector import (
 _PREFIX = "whsec_"
 _SHORTEST_SECRET_BYTES, _LONGEST_SECRET_BYTES = 24, 64
 _GONE = 410
+_STRUCTURED = {"content-type": "application/cloudevents+json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +76,9 @@ class Webhook:
         if settings.format == "cdevents":
             document = cdevent(event, report)
             if document is None:
-                return Outcome(summary=f"CDEvents has no word for {event.type}")
-            kind = "application/json"
-        else:
-            document, kind = cloudevent(event, report), "application/cloudevents+json"
-        return await self._send(context, str(event.id), document, kind)
+                return Outcome(summary=f"CDEvents has no word for {event.type}", kind=OutcomeKind.NOTHING_TO_DO)
+            return await self._send(context, str(event.id), document, binding_headers(document))
+        return await self._send(context, str(event.id), cloudevent(event, report), _STRUCTURED)
 
     async def probe(self, context: DeliveryContext) -> Outcome:
         """Send a signed event of the type ``dev.quilate.test``."""
@@ -91,16 +91,22 @@ class Webhook:
             "datacontenttype": "application/json",
             "data": {"message": "This is a test delivery; nothing happened."},
         }
-        return await self._send(context, number, document, "application/cloudevents+json")
+        return await self._send(context, number, document, _STRUCTURED)
 
-    async def _send(self, context: DeliveryContext, number: str, document: Mapping[str, Any], kind: str) -> Outcome:
+    async def _send(
+        self, context: DeliveryContext, number: str, document: Mapping[str, Any], described: Mapping[str, str]
+    ) -> Outcome:
         settings: WebhookSettings = context.settings
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         moment = str(int(time.time()))
-        keys = [context.secret("secret"), context.secret("previous_secret")]
-        signatures = " ".join(signature(key_of(text), number, moment, body) for text in keys if text)
+        # Without a secret nothing leaves: a receiver must be able to rely on every signature.
+        keys = [key_of(context.secret("secret"))]
+        previous = context.secret("previous_secret")
+        if previous:
+            keys.append(key_of(previous))
+        signatures = " ".join(signature(key, number, moment, body) for key in keys)
         headers = {
-            "content-type": kind,
+            **described,
             "webhook-id": number,
             "webhook-timestamp": moment,
             "webhook-signature": signatures,
@@ -113,7 +119,21 @@ class Webhook:
                 disables_connection=True,
             )
         require_success(answer)
-        return Outcome(summary=f"sent {document.get('type', 'the event')}")
+        return Outcome(summary=f"sent {document.get('type') or described['ce-type']}")
+
+
+def binding_headers(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers that make a CDEvent a CloudEvent in binary mode."""
+    context = document["context"]
+    return {
+        "content-type": "application/json; charset=utf-8",
+        "ce-specversion": "1.0",
+        "ce-id": context["id"],
+        "ce-source": context["source"],
+        "ce-type": context["type"],
+        "ce-subject": document["subject"]["id"],
+        "ce-time": context["timestamp"],
+    }
 
 
 def cloudevent(event: DeliveredEvent, report: RunReport | None) -> dict[str, Any]:
