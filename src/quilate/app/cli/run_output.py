@@ -35,7 +35,11 @@ def header(plan: Plan, subject: Subject) -> str:
     if subject.revision:
         place = f"  {subject.branch or 'detached'}@{subject.revision[:7]}" + (" +dirty" if subject.dirty else "")
     document = plan.blueprint.document
-    return f"quilate {__version__}  {plan.project.project}{place}  {document.id} v{document.version}"
+    # A service tells the version once the run has its plan.
+    blueprint = (
+        f"  {document.id} v{document.version}" if document.version else f"  {document.id}" if document.id else ""
+    )
+    return f"quilate {__version__}  {plan.project.project}{place}{blueprint}"
 
 
 def check_line(terminal: Terminal, check: PlannedCheck, run: CheckRun, decided: CheckDecision, columns: int) -> str:

@@ -207,7 +207,7 @@ class _RemoteRun:
             return None
         plan = plan_of_run(detail, self._project)
         if not self._silent:
-            self._terminal.line(header(plan, subject_of_run(detail)).removesuffix(" v").rstrip())
+            self._terminal.line(header(plan, subject_of_run(detail)))
             self._terminal.line(f"  judged by {self._url} as run {run} of {self._slug}")
         return plan
 

@@ -32,6 +32,7 @@ from quilate.kit.database.embedded import EmbeddedPostgres
 from quilate.kit.database.embedded_files import log_end
 from quilate.kit.file_lock import FileLock
 from quilate.kit.process.tree import become_subreaper, children_of, end_descendants, has_ended
+from quilate.kit.waiting import happened
 from quilate.kit.words import counted
 
 _TICK_SECONDS = 0.1
@@ -249,7 +250,8 @@ class Supervisor:
         try:
             request = f"GET /health/live HTTP/1.1\r\nHost: {bracketed(name)}\r\nConnection: close\r\n\r\n"
             writer.write(request.encode())
-            line = await asyncio.wait_for(reader.readline(), timeout=5)
+            async with asyncio.timeout(5):
+                line = await reader.readline()
         except (OSError, TimeoutError):
             return False
         finally:
@@ -283,8 +285,7 @@ class Supervisor:
             await self._pause()
 
     async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), timeout=_TICK_SECONDS)
+        await happened(self._stop, _TICK_SECONDS)
 
     def _watch_process(self, each: ServiceProcess) -> None:
         status = each.ended()

@@ -84,6 +84,13 @@ class Intake:
         return submitted
 
 
+async def full_projects(connection: Connection, projects: Sequence[UUID]) -> frozenset[UUID]:
+    """Return which of the projects have as many runs waiting as they may have."""
+    arguments = {"projects": list(projects), "most": LONGEST_QUEUE}
+    cursor = await connection.execute(QUERIES["waiting_runs"], arguments)
+    return frozenset(row["project_id"] for row in await cursor.fetchall() if row["waiting"] >= row["most"])
+
+
 async def insert_runs(
     connection: Connection, submissions: Sequence[Submission], *, full: frozenset[UUID] = frozenset()
 ) -> list[Submitted]:

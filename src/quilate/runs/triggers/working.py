@@ -20,9 +20,8 @@ from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import is_passing
 from quilate.outbox.events import OutgoingEvent, append_events
 from quilate.runs.durable.cancelling import cancel_locked_runs
-from quilate.runs.durable.intake import LONGEST_QUEUE, Wakeup, insert_runs
+from quilate.runs.durable.intake import Wakeup, full_projects, insert_runs
 from quilate.runs.durable.model import Refusal, Submitted
-from quilate.runs.durable.sql import QUERIES as RUN_QUERIES
 from quilate.runs.triggers import store
 from quilate.runs.triggers.deciding import Outcome, decide, head_after
 from quilate.runs.triggers.inside import take_inside_events
@@ -119,7 +118,7 @@ class EventWorker:
         projects = await store.event_projects(connection, list({event.project_id for event in events}))
         subjects = list({(event.project_id, event.facts.order_key) for event in events})
         heads: dict[Subject, Head | None] = {**await store.read_heads(connection, subjects)}
-        batch = _Batch(connection, projects, {}, heads, await _full(connection, list(projects)))
+        batch = _Batch(connection, projects, {}, heads, await full_projects(connection, list(projects)))
         for event in events:
             batch.owners[event.id] = event.project_id
             await self._decide(batch, event)
@@ -195,12 +194,6 @@ def _matcher(batch: _Batch, project: EventProject) -> RuleMatcher | Configuratio
         except msgspec.ValidationError:
             batch.matchers[project.id] = ConfigurationError("it is of another version")
     return batch.matchers[project.id]
-
-
-async def _full(connection: Connection, projects: Sequence[UUID]) -> frozenset[UUID]:
-    arguments = {"projects": list(projects), "most": LONGEST_QUEUE}
-    cursor = await connection.execute(RUN_QUERIES["waiting_runs"], arguments)
-    return frozenset(row["project_id"] for row in await cursor.fetchall() if row["waiting"] >= row["most"])
 
 
 def _full_queue(event: StoredEvent, outcome: Outcome) -> Settled:

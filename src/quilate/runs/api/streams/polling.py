@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mappin
 from typing import Generic, TypeVar
 
 from quilate.kit.database.database import RETRIED_ERRORS
+from quilate.kit.waiting import happened
 from quilate.kit.web.problems import Problem
 
 PAUSE_SECONDS = 0.5
@@ -37,8 +38,7 @@ class Watch(Generic[State]):
     async def after(self, seen: State | None, seconds: float) -> State | None:
         """Return the state once it is not ``seen`` any more, or after ``seconds`` as it is."""
         if self.state is seen:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), seconds)
+            await happened(self._changed, seconds)
         return self.state
 
 
@@ -117,5 +117,4 @@ class SharedPoll(Generic[Key, State]):
                 if key in self._watches:
                     self._watches[key].tell(state)
             await asyncio.sleep(_FASTEST_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), pause)
+            await happened(self._wanted, pause)
