@@ -8,8 +8,8 @@ from typing import Any, cast
 from quilate.blueprints.layers import CHECK_KEYS
 from quilate.blueprints.model import BlueprintCheck
 from quilate.blueprints.yaml_positions import shown
-from quilate.checks.api import Check
-from quilate.checks.registry import load_check
+from quilate.checks.api import Check, NoBinding
+from quilate.checks.registry import failure_of, load_check
 from quilate.checks.validation import UNIVERSAL_PARAMETERS, merged_parameters, validated
 from quilate.domain.errors import ConfigurationError, SourcePosition
 from quilate.domain.nearest import nearest_hint
@@ -49,6 +49,12 @@ def checked_parameters(check: BlueprintCheck) -> tuple[CheckedParameters | None,
     except ConfigurationError as error:
         error.position = error.position or check.position
         return None, (error,)
+    if failure_of(kind):
+        # A plugin that is broken: nobody knows its parameters, and the check ends with the reason.
+        nothing = CheckedParameters(
+            check=kind, parameters=NoBinding(), severity_threshold=Severity.LOW, from_profile=()
+        )
+        return nothing, ()
     names = (*field_names(kind.parameters), *UNIVERSAL_PARAMETERS)
     errors = tuple(
         ConfigurationError(
@@ -80,6 +86,8 @@ def checked_binding(
     check_id: str, kind: Check, raw: Mapping[str, Any], positions: Mapping[str, SourcePosition]
 ) -> tuple[Any, ConfigurationError | None]:
     """Return a check's validated binding, or why it has none. Unknown keys are the caller's to refuse."""
+    if failure_of(kind):
+        return NoBinding(), None
     missing = [name for name in required_names(kind.binding) if name not in raw]
     position = positions.get(check_id)
     if missing:
@@ -101,6 +109,8 @@ def unknown_binding_keys(
     check_id: str, kind: Check, raw: Mapping[str, Any], positions: Mapping[str, SourcePosition]
 ) -> tuple[ConfigurationError, ...]:
     """Return an error for every key that the type's binding does not have."""
+    if failure_of(kind):
+        return ()
     names = field_names(kind.binding)
     step = f"its keys: {', '.join(names)}" if names else f"{kind.type} judges the whole workspace and is not bound"
     return tuple(

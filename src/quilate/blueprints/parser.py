@@ -10,7 +10,7 @@ from quilate.blueprints.model import Blueprint, BlueprintCheck, BlueprintStage
 from quilate.blueprints.parameters import checked_parameters
 from quilate.blueprints.reading import Reader, places, present
 from quilate.blueprints.yaml_positions import LocatedText, Node, Table, plain, shown
-from quilate.checks.registry import CHECK_TYPES
+from quilate.checks.registry import check_types, is_check_type
 from quilate.domain.errors import ConfigurationError, SourcePosition
 from quilate.domain.ids import CheckId, CheckType, Digest, StageName
 from quilate.domain.nearest import nearest_hint
@@ -164,8 +164,8 @@ class _BlueprintParser:
             self._reader.report(f"a check lacks type{hint}", node.position, "`quilate check list` shows all types")
             return ""
         text = self._reader.text(node, "type")
-        if text and text not in CHECK_TYPES:
-            message = f"unknown check type {shown(text)!r}{nearest_hint(text[:100], CHECK_TYPES)}"
+        if text and not is_check_type(text):
+            message = f"unknown check type {shown(text)!r}{nearest_hint(text[:100], check_types())}"
             self._reader.report(message, node.entries["type"].position, "`quilate check list` shows all types")
             return ""
         return text

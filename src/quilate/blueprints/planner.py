@@ -17,6 +17,7 @@ from quilate.blueprints.reading import Reader
 from quilate.blueprints.rules import judge_conditions, judge_policies
 from quilate.blueprints.yaml_positions import shown
 from quilate.checks.api import Inputs
+from quilate.checks.registry import failure_of
 from quilate.domain.errors import ConfigurationError, QuilateError
 from quilate.domain.ids import CheckId, Digest, StageName
 from quilate.domain.nearest import nearest_hint
@@ -73,6 +74,7 @@ class _Planner:
         )
         judge_conditions(blueprint, needs, vocabulary, reader)
         evidence = judge_policies(blueprint.policies, blueprint, vocabulary, reader)
+        self._plugins(checked)
         reader.finish()
         plan = Plan(
             project=self._project,
@@ -113,6 +115,14 @@ class _Planner:
             if checked is not None:
                 found[check.id] = checked
         return found
+
+    def _plugins(self, checked: Mapping[CheckId, CheckedParameters]) -> None:
+        """Where something reads what is not there, say which plugins are broken: that may be why."""
+        if self._reader.errors:
+            for name, each in checked.items():
+                if failure_of(each.check):
+                    message = f"{name}: the plugin that brings {each.check.type} is broken: {failure_of(each.check)}"
+                    self._reader.report(message, None, "`quilate plugin list` shows it")
 
     def _bindings(self, checked: Mapping[CheckId, CheckedParameters]) -> None:
         """Report bindings of unknown checks and keys that a binding does not have."""

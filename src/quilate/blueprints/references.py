@@ -18,6 +18,7 @@ from quilate.blueprints.reading import Reader
 from quilate.blueprints.yaml_positions import MAX_BYTES, Table, load_yaml, shown
 from quilate.domain.errors import ConfigurationError, SourcePosition
 from quilate.domain.nearest import nearest_hint
+from quilate.kit.plugins import BLUEPRINTS, PluginNames
 
 LIBRARY = Path(__file__).parent / "library"
 MAX_EXTENDS = 10
@@ -35,24 +36,50 @@ class _Document:
     boundary: Path | None = None
 
 
-def builtin_names() -> tuple[str, ...]:
-    """Return the names of the built-in blueprints."""
+def library_names() -> tuple[str, ...]:
+    """Return the names of the blueprints that Quilate brings."""
     return tuple(sorted(path.stem for path in LIBRARY.glob("*.yaml")))
 
 
+def _owner(name: str) -> str:
+    return "Quilate" if name in library_names() else ""
+
+
+PLUGIN_BLUEPRINTS = PluginNames(
+    group=BLUEPRINTS,
+    noun="blueprint",
+    form="of the form house-rules",
+    pattern=r"(?!.*\.ya?ml$)[A-Za-z_][A-Za-z0-9_.-]{0,99}",
+    owner=_owner,
+)
+"""The blueprints that installed plugins bring; they never take a name of the library."""
+
+
+def builtin_names() -> tuple[str, ...]:
+    """Return the names of the blueprints of this installation: the library's and those of installed plugins."""
+    return tuple(sorted({*library_names(), *PLUGIN_BLUEPRINTS.usable()}))
+
+
 def builtin_text(name: str) -> str:
-    """Return the YAML of a built-in blueprint.
+    """Return the YAML of a built-in blueprint, or of one that a plugin brings.
 
     Raises:
-        ConfigurationError: There is none of that name; names the nearest.
+        ConfigurationError: There is none of that name, or it cannot be read; names the nearest.
     """
-    names = builtin_names()
-    if name not in names:
+    if name in library_names():
+        return (LIBRARY / f"{name}.yaml").read_text(encoding="utf-8")
+    found, quarrel = PLUGIN_BLUEPRINTS.usable().get(name), PLUGIN_BLUEPRINTS.quarrel(name)
+    if found is None:
+        names = builtin_names()
+        if quarrel is not None:
+            raise ConfigurationError(quarrel.reason, next_step="remove all of them but one")
         raise ConfigurationError(
             f"there is no built-in blueprint {shown(name)!r}{nearest_hint(name[:100], names)}",
             next_step=f"built in: {', '.join(names)}",
         )
-    return (LIBRARY / f"{name}.yaml").read_text(encoding="utf-8")
+    from quilate.blueprints.plugins import plugin_blueprint_text  # noqa: PLC0415 - only where plugins are
+
+    return plugin_blueprint_text(found)
 
 
 def command_line_reference(reference: str) -> str:
@@ -128,7 +155,8 @@ def _resolve(reference: str, root: Path, child: _Document | None) -> _Document:
     if _is_path(reference):
         return _file(reference, root, child)
     content = builtin_text(reference).encode()
-    return _Document(content=content, label=f"{reference} (built-in)", identity=f"builtin:{reference}")
+    origin = "built-in" if reference in library_names() else PLUGIN_BLUEPRINTS.usable()[reference].distribution
+    return _Document(content=content, label=f"{reference} ({origin})", identity=f"builtin:{reference}")
 
 
 def _reference_help() -> str:

@@ -43,7 +43,10 @@ def prepare(spec: ContextSpec) -> PreparedCheck:
     Raises:
         QuilateError: Type, parameters or binding are not known.
     """
-    check = load_check(spec.check_type)
+    return _prepared(load_check(spec.check_type), spec)
+
+
+def _prepared(check: Check, spec: ContextSpec) -> PreparedCheck:
     parameters = validated(check.parameters, spec.parameters, "unknown parameter")
     binding = validated(check.binding, spec.binding, "unknown binding")
     return PreparedCheck(check=check, context=LocalContext(spec, parameters=parameters, binding=binding))
@@ -79,7 +82,27 @@ def execute_in_place(  # noqa: PLR0913 - one argument per thing that a caller ma
     timeout: float,
 ) -> Evidence:
     """Run one check over every file below ``directory``, as the canaries do: no plan, no policy, no cache."""
-    check = load_check(check_type)
+    return execute_check_in_place(
+        load_check(check_type),
+        directory,
+        parameters=parameters,
+        binding=binding,
+        interpreter=interpreter,
+        timeout=timeout,
+    )
+
+
+def execute_check_in_place(  # noqa: PLR0913 - as above
+    check: Check,
+    directory: Path,
+    *,
+    parameters: Mapping[str, Any],
+    binding: Mapping[str, Any],
+    interpreter: str,
+    timeout: float,
+) -> Evidence:
+    """Run a check over every file below ``directory``, whether its type is registered or not."""
+    check_type = check.type
     merged, threshold, _ = merged_parameters(check, parameters)
     root = directory.resolve()
     paths = sorted(
@@ -102,7 +125,7 @@ def execute_in_place(  # noqa: PLR0913 - one argument per thing that a caller ma
             timeout_seconds=timeout,
             interpreter=interpreter,
         )
-        return execute(spec)
+        return execute_prepared(_prepared(check, spec))
 
 
 def execute_document(payload: bytes) -> bytes:
@@ -121,7 +144,8 @@ def answer_of(run: Callable[[], Evidence]) -> bytes:
         answer = ExecutionAnswer(evidence=run())
     except QuilateError as error:
         timed_out = isinstance(error, EvidenceTimeoutError)
-        answer = ExecutionAnswer(error=str(error), next_step=error.next_step, timed_out=timed_out)
+        report = str(getattr(error, "report", ""))
+        answer = ExecutionAnswer(error=str(error), next_step=error.next_step, timed_out=timed_out, report=report)
     try:
         return msgspec.json.encode(answer)
     except UnicodeEncodeError:
@@ -161,9 +185,10 @@ def _without_surrogates(document: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionAnswer:
-    """What a check's child sends back: its evidence, or why there is none."""
+    """What a check's child sends back: its evidence, or why there is none; ``report`` is a plugin's traceback."""
 
     evidence: Evidence | None = None
     error: str = ""
     next_step: str = ""
     timed_out: bool = False
+    report: str = ""

@@ -16,11 +16,14 @@ from quilate.deliveries.sending import SendingParts, open_context
 from quilate.domain.errors import ConfigurationError, QuilateError
 from quilate.kit.database.database import Connection
 from quilate.kit.ids import uuid7
+from quilate.kit.log import logger
 from quilate.kit.outgoing.http import OutgoingError, SentRequest
 from quilate.kit.web.problems import Problem
 from quilate.outbox.events import OutgoingEvent, append_events
 
 LONGEST_SECRET = 16_384
+
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +44,14 @@ class ConnectionService:
         self._database = parts.database
 
     def connectors(self) -> Sequence[Connector]:
-        """Return every connector that is known."""
-        return [self._parts.catalog.load(name) for name in self._parts.catalog.names()]
+        """Return every connector that is known and can be used: one that is broken hides none of the others."""
+        found = []
+        for name in self._parts.catalog.names():
+            try:
+                found.append(self._parts.catalog.load(name))
+            except ConfigurationError as error:
+                _LOG.warning("a connector cannot be used", connector=name, reason=error.message)
+        return found
 
     async def create(self, access: ProjectAccess, wish: ConnectionWish) -> StoredConnection:
         """Make a connection; it is told of events from now on.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quilate.checks.api import Canary
-from quilate.checks.execution import execute_in_place
+from quilate.checks.api import Canary, Check
+from quilate.checks.execution import execute_check_in_place
 from quilate.checks.registry import load_check
 from quilate.domain.errors import EvidenceError, QuilateError, ToolMissingError
 
@@ -30,13 +30,19 @@ class CanaryResult:
 
 def run_canary(check_type: str, interpreter: str) -> CanaryResult:
     """Run the canary of one check type in a temporary directory."""
+    return run_canary_of(load_check(check_type), interpreter)
+
+
+def run_canary_of(check: Check, interpreter: str) -> CanaryResult:
+    """Run the canary of a check, whether its type is registered or not."""
+    check_type = check.type
     with tempfile.TemporaryDirectory(prefix="quilate-canary-") as name:
         directory = Path(name)
         try:
-            canary = load_check(check_type).canary(directory)
+            canary = check.canary(directory)
             with _served(canary, directory) as url:
-                evidence = execute_in_place(
-                    check_type,
+                evidence = execute_check_in_place(
+                    check,
                     directory,
                     parameters=canary.parameters,
                     binding=_with_url(canary.binding, url),

@@ -181,7 +181,13 @@ def attempt_of_answer(answer: bytes, duration: float) -> Attempt:
     if decoded.evidence is not None:
         return Attempt(completion=Completion.COMPLETED, evidence=decoded.evidence, duration_seconds=duration)
     completion = Completion.TIMED_OUT if decoded.timed_out else Completion.ERROR
-    return Attempt(completion=completion, reason=decoded.error, next_step=decoded.next_step, duration_seconds=duration)
+    return Attempt(
+        completion=completion,
+        reason=decoded.error,
+        next_step=decoded.next_step,
+        duration_seconds=duration,
+        report=decoded.report,
+    )
 
 
 def attempt_of_job(result: JobResult) -> Attempt:

@@ -11,6 +11,7 @@ from quilate import __version__
 from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Tool
 from quilate.checks.context import PASSED_ON, find_interpreter
+from quilate.checks.registry import CHECK_TYPES, load_check
 from quilate.checks.tools import find_tool
 from quilate.checks.workspace import Workspace
 from quilate.domain.errors import EvidenceError
@@ -43,7 +44,7 @@ class Fingerprints:
             digest_of(
                 {
                     "quilate": __version__,
-                    "code": installation_digest(),
+                    "code": [installation_digest(), plugin_digest(check.type)],
                     "check": [check.id, check.type, check.version],
                     "parameters": check.parameters,
                     "binding": check.binding,
@@ -155,6 +156,17 @@ def _stamp(path: str) -> str:
     except OSError:
         return "absent"
     return f"{status.st_size} {status.st_mtime_ns}"
+
+
+@cache
+def plugin_digest(check_type: str) -> str:
+    """Return a digest over the files of the plugin that brings a check type, or an empty text for Quilate's own."""
+    place = "" if check_type in CHECK_TYPES else getattr(load_check(check_type), "place", "")
+    if not place:
+        return ""
+    lines = [f"{place} {_stamp(place)}"]
+    _append_tree(place, lines)
+    return sha256_of("\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
 @cache

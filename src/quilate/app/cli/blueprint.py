@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from quilate.domain.errors import ExitCode
+from quilate.domain.errors import ConfigurationError, ExitCode
 
 
 @click.group("blueprint")
@@ -14,13 +14,19 @@ def command() -> None:
 
 @command.command("list")
 def list_command() -> None:
-    """List the built-in blueprints."""
-    from quilate.blueprints.references import builtin_names, load_blueprint  # noqa: PLC0415 - keeps --help fast
+    """List the built-in blueprints and those of installed plugins."""
+    from quilate.app.cli.terminal import harmless  # noqa: PLC0415 - keeps --help fast
+    from quilate.blueprints.references import builtin_names, load_blueprint  # noqa: PLC0415 - as above
 
     names = builtin_names()
     width = max(map(len, names))
     for name in names:
-        blueprint = load_blueprint(name, Path())
+        try:
+            blueprint = load_blueprint(name, Path())
+        except ConfigurationError as error:
+            # One of a plugin that is broken hides none of the others.
+            click.echo(f"{name:<{width}}  cannot be used: {harmless(str(error))}")
+            continue
         checks = sum(len(stage.checks) for stage in blueprint.stages)
         about = blueprint.description or ", ".join(stage.description or stage.name for stage in blueprint.stages)
         types = ", ".join(blueprint.project_types)

@@ -11,10 +11,11 @@ def command() -> None:
 @command.command("list")
 def list_command() -> None:
     """List every check type with what it is for."""
-    from quilate.checks.registry import CHECK_TYPES  # noqa: PLC0415 - keeps --help fast
+    from quilate.checks.registry import check_types  # noqa: PLC0415 - keeps --help fast
 
-    width = max(map(len, CHECK_TYPES))
-    for check_type in sorted(CHECK_TYPES):
+    names = check_types()
+    width = max(map(len, names))
+    for check_type in names:
         click.echo(f"{check_type:<{width}}  {_documentation(check_type).partition(chr(10))[0]}")
 
 
@@ -65,9 +66,15 @@ def _documentation(check_type: str) -> str:
     import inspect  # noqa: PLC0415 - keeps --help fast
     import sys  # noqa: PLC0415 - as above
 
-    from quilate.checks.registry import load_check  # noqa: PLC0415 - as above
+    from quilate.checks.registry import failure_of, load_check  # noqa: PLC0415 - as above
 
-    module = sys.modules[type(load_check(check_type)).__module__]
+    check = load_check(check_type)
+    if failure_of(check):
+        return f"cannot be used: {failure_of(check)}"
+    of_plugin = getattr(check, "documentation", None)
+    if of_plugin is not None:
+        return str(of_plugin)
+    module = sys.modules[type(check).__module__]
     return inspect.cleandoc(module.__doc__ or "")
 
 

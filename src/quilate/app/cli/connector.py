@@ -44,15 +44,18 @@ def command() -> None:
 @command.command("list", short_help="List the connectors of this installation.")
 def list_command() -> None:
     """List every connector with what it does; needs no service."""
-    from quilate.connectors.registry import CONNECTOR_TYPES, load_connector  # noqa: PLC0415 - keeps --help fast
+    from quilate.connectors.registry import connector_types, load_connector  # noqa: PLC0415 - keeps --help fast
 
-    width = max(map(len, CONNECTOR_TYPES))
-    for name in sorted(CONNECTOR_TYPES):
+    names = connector_types()
+    width = max(map(len, names))
+    for name in names:
         try:
             summary = load_connector(name).summary
         except (ImportError, AttributeError) as error:
             # One that is broken hides none of the others.
             summary = f"cannot be loaded: {type(error).__name__}"
+        except ConfigurationError as error:
+            summary = f"cannot be used: {error.message}"
         click.echo(f"{name:<{width}}  {summary}")
 
 

@@ -9,10 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from quilate import __version__
+from quilate.app.plugins import installed_plugins
 from quilate.blueprints.model import Plan
 from quilate.blueprints.project_file import find_projects, load_project
 from quilate.checks.context import find_interpreter
-from quilate.checks.registry import CHECK_TYPES
+from quilate.checks.registry import check_types
 from quilate.checks.tools import find_tool
 from quilate.domain.errors import ConfigurationErrors, EvidenceError, QuilateError, ToolMissingError
 from quilate.kit.words import counted
@@ -48,6 +49,7 @@ def diagnose(path: Path) -> Iterator[Diagnosis]:
     yield _git(path)
     yield _disk(path)
     yield _key()
+    yield from _plugins()
     try:
         projects = [load_project(root) for root in find_projects(path)]
     except QuilateError as error:
@@ -76,12 +78,23 @@ def _problems(error: QuilateError) -> Iterator[Diagnosis]:
 
 def canary_findings() -> Iterator[Diagnosis]:
     """Yield for every check type whether it goes red on its canary."""
-    for check_type in CHECK_TYPES:
+    for check_type in check_types():
         result = run_canary(check_type, sys.executable)
         if result.red:
             yield Diagnosis(health=Health.GOOD, text=f"{check_type}  {result.message}")
         else:
             yield Diagnosis(health=Health.PROBLEM, text=f"{check_type}  {result.message}", fix=result.missing_tool)
+
+
+def _plugins() -> Iterator[Diagnosis]:
+    plugins = installed_plugins()
+    for each in plugins:
+        if each.fault:
+            text = f"plugin {each.distribution}: {each.kind} {each.name}: {each.fault}"
+            yield Diagnosis(health=Health.WARNING, text=text, fix="update or remove the package; quilate plugin list")
+    sound = sum(not each.fault for each in plugins)
+    if sound:
+        yield Diagnosis(health=Health.GOOD, text=f"plugins: {counted(sound, 'part')} of other packages")
 
 
 def _git(path: Path) -> Diagnosis:

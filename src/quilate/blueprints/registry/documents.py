@@ -4,6 +4,7 @@ No text may lead the server to a file or an address: what a blueprint extends is
 project, and its Rego modules stand in the text itself.
 """
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from quilate.blueprints.model import Blueprint, Plan, ProjectFile
 from quilate.blueprints.parser import parse_blueprint
 from quilate.blueprints.planner import make_plan
 from quilate.blueprints.reading import Reader, present
-from quilate.blueprints.references import builtin_text
+from quilate.blueprints.references import builtin_names, builtin_text
+from quilate.blueprints.registry.model import ListedBlueprint, Origin
 from quilate.blueprints.registry.yaml_writing import yaml_text
 from quilate.blueprints.yaml_positions import MAX_BYTES, LocatedText, Scalar, Table, load_yaml, shown
 from quilate.domain.errors import ConfigurationError, InternalError, SourcePosition
@@ -186,3 +188,23 @@ def _standalone(top: Table, blueprint: Blueprint) -> str:
             next_step="write it without `extends`, and report this",
         )
     return text
+
+
+def listed_builtins(after: str) -> list[ListedBlueprint]:
+    """Return the built-in blueprints whose names come after ``after``; one of a plugin that is broken is left out."""
+    found = []
+    for name in builtin_names():
+        with contextlib.suppress(ConfigurationError):
+            found += [_listed_builtin(name)] if name > after else []
+    return found
+
+
+def _listed_builtin(name: str) -> ListedBlueprint:
+    blueprint = read_builtin(name).blueprint
+    return ListedBlueprint(
+        name=name,
+        origin=Origin.BUILT_IN,
+        description=blueprint.description,
+        version=blueprint.document.version,
+        digest=blueprint.document.digest,
+    )

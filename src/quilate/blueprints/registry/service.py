@@ -15,6 +15,7 @@ from quilate.blueprints.registry.documents import (
     ReadBlueprint,
     builtin_layer,
     extended_reference,
+    listed_builtins,
     read_blueprint,
     read_builtin,
     version_key,
@@ -24,7 +25,6 @@ from quilate.blueprints.registry.model import (
     Comparison,
     Draft,
     ListedBlueprint,
-    Origin,
     PublishedBlueprint,
     ReplayedDecision,
     StoredDecisions,
@@ -211,7 +211,7 @@ class BlueprintService:
         """Return up to ``limit`` blueprints, built-in and own, whose names come after ``after``."""
         async with self.database.connection() as connection:
             own = await store.list_names(connection, access.project.id, after=after, limit=limit)
-        built_in = [await asyncio.to_thread(_listed_builtin, name) for name in builtin_names() if name > after][:limit]
+        built_in = (await asyncio.to_thread(listed_builtins, after))[:limit]
         return sorted([*own, *built_in], key=lambda each: each.name)[:limit]
 
     async def versions(
@@ -335,17 +335,6 @@ def _content(read: ReadBlueprint, text: str, person: str) -> dict[str, str]:
         "digest": document.digest,
         "author": person,
     }
-
-
-def _listed_builtin(name: str) -> ListedBlueprint:
-    blueprint = read_builtin(name).blueprint
-    return ListedBlueprint(
-        name=name,
-        origin=Origin.BUILT_IN,
-        description=blueprint.description,
-        version=blueprint.document.version,
-        digest=blueprint.document.digest,
-    )
 
 
 def _require_publishable(access: ProjectAccess, draft: Draft, tag: str) -> None:
