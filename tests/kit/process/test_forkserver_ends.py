@@ -198,9 +198,11 @@ def test_an_owner_killed_on_the_spot_leaves_nothing_running(folder: Path, thread
 
 def test_ctrl_c_reaches_only_the_owner(folder: Path) -> None:
     program = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
         "from pathlib import Path\n"
         "from quilate.kit.process.forkserver import ForkServer\n"
+        # Whoever starts the tests in the background may have Ctrl+C ignored, and children inherit that.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with ForkServer.start() as server:\n"
         f"    server.submit('{JOBS}:hang_with_daemons', sys.argv[1].encode(), wall_seconds=600)\n"
         "    try:\n"
