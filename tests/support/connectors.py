@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -47,6 +47,7 @@ class MemoryContext:
         memory: What the connection remembers.
         sarif_log: The SARIF log of every run.
         crashes_before_remembering: So many times ``remember`` dies before anything is durable.
+        crashes_on: It dies so once, at the first key that begins with this.
     """
 
     settings: Any
@@ -57,6 +58,7 @@ class MemoryContext:
     memory: dict[str, str] = field(default_factory=dict)
     sarif_log: bytes = b""
     crashes_before_remembering: int = 0
+    crashes_on: str = ""
 
     def secret(self, name: str) -> str:
         return self.secrets.get(name, "")
@@ -76,6 +78,9 @@ class MemoryContext:
     async def remember(self, key: str, value: str) -> None:
         if self.crashes_before_remembering:
             self.crashes_before_remembering -= 1
+            raise CrashError
+        if self.crashes_on and key.startswith(self.crashes_on):
+            self.crashes_on = ""
             raise CrashError
         if not self.dry_run:
             self.memory[key] = value
@@ -150,7 +155,7 @@ def queued(number: int = 1, **changes: Any) -> RunReport:
         branch="main",
         url=f"{BASE_URL}/api/v1/projects/{PROJECT}/runs/{run_id(number)}",
         trigger=trigger(),
-        submitted_at=_NOW,
+        submitted_at=_NOW + timedelta(minutes=number),
     )
     return replace(report, **changes)
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from quilate.connectors.forges.calls import Calls, RefusedError
 from quilate.connectors.forges.delivering import (
@@ -95,13 +96,15 @@ class BitbucketRepository(Repository):
 
     longest_comment = _LONGEST_COMMENT
 
-    @property
-    def _root(self) -> str:
-        return f"/repositories/{self.settings.repository}"
+    async def _root(self) -> str:
+        """Return the repository's path: by its id where an event has told it, so that a new name does not matter."""
+        known = await self.context.remembered("repository-id")
+        workspace, _, name = self.settings.repository.partition("/")
+        return f"/repositories/{workspace}/{quote(known, safe='') if known else name}"
 
     async def identity(self) -> str:
         """Return the repository's id."""
-        return (await self.calls.call("GET", self._root)).text("uuid")
+        return (await self.calls.call("GET", await self._root())).text("uuid")
 
     async def publish(self, run: Judged, *, newest: bool) -> str:
         """Set the commit's build status, and its report once there is a verdict."""
@@ -113,7 +116,7 @@ class BitbucketRepository(Repository):
             "description": run.described(_LONGEST_DESCRIPTION),
             "url": run.report.url,
         }
-        commit = f"{self._root}/commit/{run.commit}"
+        commit = f"{await self._root()}/commit/{run.commit}"
         answer = await self.calls.call("POST", f"{commit}/statuses/build", body)
         if self.settings.annotations and run.report.verdict and run.state.final:
             await self._report(run, f"{commit}/reports/{_key(run.context)}")
@@ -134,7 +137,7 @@ class BitbucketRepository(Repository):
     async def comments(self, number: int) -> Sequence[PostedComment]:
         """Return the pull request's comments that were not deleted."""
         found: list[PostedComment] = []
-        following: str = f"{self._root}/pullrequests/{number}/comments?pagelen=100&sort=created_on"
+        following: str = f"{await self._root()}/pullrequests/{number}/comments?pagelen=100&sort=created_on"
         for _ in range(_MOST_PAGES):
             answer = await self.calls.call("GET", following)
             data = answer.data if isinstance(answer.data, dict) else {}
@@ -155,21 +158,21 @@ class BitbucketRepository(Repository):
 
     async def create_comment(self, number: int, body: str) -> str:
         """Write a comment."""
-        path = f"{self._root}/pullrequests/{number}/comments"
+        path = f"{await self._root()}/pullrequests/{number}/comments"
         return (await self.calls.call("POST", path, {"content": {"raw": body}})).text("id")
 
     async def edit_comment(self, number: int, comment: str, body: str) -> None:
         """Rewrite a comment."""
-        path = f"{self._root}/pullrequests/{number}/comments/{comment}"
+        path = f"{await self._root()}/pullrequests/{number}/comments/{comment}"
         await self.calls.call("PUT", path, {"content": {"raw": body}})
 
     async def delete_comment(self, number: int, comment: str) -> None:
         """Take back a comment."""
-        await self.calls.call("DELETE", f"{self._root}/pullrequests/{number}/comments/{comment}")
+        await self.calls.call("DELETE", f"{await self._root()}/pullrequests/{number}/comments/{comment}")
 
     async def probe(self) -> str:
         """Read the repository and the scopes that Bitbucket names beside it."""
-        answer = await self.calls.call("GET", self._root)
+        answer = await self.calls.call("GET", await self._root())
         named = answer.headers.get("x-oauth-scopes", "")
         scopes = set(re.split(r"[,\s]+", named)) - {""}
         missing = [

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from quilate.connectors.forges.calls import Calls
+from quilate.connectors.forges.calls import Calls, RefusedError
 from quilate.connectors.forges.delivering import (
     ForgeConnector,
     PostedComment,
@@ -23,10 +23,18 @@ from quilate.connectors.forges.delivering import (
 from quilate.connectors.forges.github_app import InstallationToken, installation, installation_token, statement
 from quilate.connectors.forges.markdown import summary
 from quilate.connectors.forges.report import Judged, State, located, plain
-from quilate.deliveries.connector import DeliveryContext, DeliveryError, ReportedFinding, SecretSpec
+from quilate.deliveries.connector import (
+    DeliveredEvent,
+    DeliveryContext,
+    DeliveryError,
+    Outcome,
+    ReportedFinding,
+    SecretSpec,
+)
 
 _API_VERSION = "2022-11-28"
 _BATCH = 50
+_UNAUTHORIZED = 401
 _LONGEST_DESCRIPTION = 140
 _LONGEST_OUTPUT = 65_535
 _LONGEST_COMMENT = 65_536
@@ -98,6 +106,17 @@ class GitHub(ForgeConnector):
         issued = await self._issued(context, app)
         calls = _calls(context, issued.value if issued else "", (key,))
         return GitHubRepository(context, calls, app=app, readable=issued is not None)
+
+    async def deliver(self, event: DeliveredEvent, context: DeliveryContext) -> Outcome:
+        """Tell GitHub; once more where a token that was kept is not good any more."""
+        kept = self._token
+        try:
+            return await super().deliver(event, context)
+        except RefusedError as refused:
+            if refused.status != _UNAUTHORIZED or kept is None:
+                raise
+            self._token = None
+            return await super().deliver(event, context)
 
     async def _issued(self, context: DeliveryContext, app: Calls) -> InstallationToken | None:
         settings = context.settings

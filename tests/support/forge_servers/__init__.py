@@ -1,0 +1,1 @@
+"""Small servers that answer as forges document it, and refuse requests that are not of the published shape."""
