@@ -13,9 +13,12 @@ from quilate.domain.nearest import nearest_hint
 from quilate.kit.plugins import CONNECTORS, PluginNames
 
 _TARGETS = {
+    "bitbucket": "quilate.connectors.forges.bitbucket:Bitbucket",
     "email": "quilate.connectors.notify.email:Email",
     "gitea": "quilate.connectors.forges.gitea:Gitea",
+    "github": "quilate.connectors.forges.github:GitHub",
     "github-issues": "quilate.connectors.tickets.github_issues:GitHubIssues",
+    "gitlab": "quilate.connectors.forges.gitlab:GitLab",
     "gitlab-issues": "quilate.connectors.tickets.gitlab_issues:GitLabIssues",
     "jira": "quilate.connectors.tickets.jira:Jira",
     "mlflow": "quilate.connectors.registries.mlflow:MLflow",
