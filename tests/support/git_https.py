@@ -38,7 +38,7 @@ class GitServer:
 @contextmanager
 def git_https_server(root: Path, directory: Path, *, names: tuple[str, ...] = ()) -> Iterator[GitServer]:
     """Serve ``root`` for the time of the block; the certificate is made in ``directory``."""
-    certificate, key = _certificate(directory, names)
+    certificate, key = make_certificate(directory, names)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -117,7 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def _certificate(directory: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
+def make_certificate(directory: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 and names, which is its own authority; return its file and its key's."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.now(UTC)

@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -56,8 +57,8 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiver(answer: Answer | None = None) -> Iterator[Receiver]:
-    """Run a server on loopback for the time of the block."""
+def receiver(answer: Answer | None = None, *, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """Run a server on loopback for the time of the block, behind TLS where a context is given."""
     opened = Receiver()
     if answer is not None:
         opened.answer = answer
@@ -97,7 +98,9 @@ def receiver(answer: Answer | None = None) -> Iterator[Receiver]:
             """Say nothing of clients that went away."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    opened.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    opened.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

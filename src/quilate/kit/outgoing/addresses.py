@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from quilate.domain.errors import QuilateError
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_WRAPPERS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""NAT64 (RFC 6052) and IPv4-compatible addresses (RFC 4291): the last 32 bits are the address that is meant."""
+
+_OWN_NETWORKS = (ipaddress.IPv6Network("64:ff9b:1::/48"), ipaddress.IPv6Network("fec0::/10"))
+"""Translation within a network (RFC 8215) and site-local addresses (RFC 3879), which `ipaddress` calls global."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -62,7 +66,9 @@ def is_public(text: str) -> bool:
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
+        if inner is None and any(address in network for network in _OWN_NETWORKS):
+            return False
+        if inner is None and any(address in network for network in _WRAPPERS):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             address = inner

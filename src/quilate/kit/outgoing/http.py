@@ -6,12 +6,13 @@ lead elsewhere. Certificates are verified against the name. Proxies of the envir
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpcore
 
@@ -23,6 +24,7 @@ MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _PLACEHOLDER_STATUS = 202
+_PORTS = {"https": 443, "http": 80}
 
 
 class OutgoingError(QuilateError):
@@ -62,14 +64,14 @@ class OutgoingAnswer:
         """
         try:
             return json.loads(self.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "nothing that says what it is")
             raise OutgoingError(f"{_shown(self.url)} answered {self.status} with {kind} instead of JSON") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRequest:
-    """A request as a dry run recorded it; the values of headers that carry credentials are masked."""
+    """A request as a dry run recorded it; what headers and the query hold of credentials is masked."""
 
     method: str
     url: str
@@ -115,14 +117,17 @@ class OutgoingHttp:
         """
         sent = {"user-agent": self.user_agent, "accept": "application/json"}
         if json_body is not None:
-            content = json.dumps(json_body, ensure_ascii=False).encode()
+            # A lone surrogate, from a file's name for example, has no bytes in UTF-8.
+            content = json.dumps(json_body, ensure_ascii=False).encode("utf-8", "replace")
             sent["content-type"] = "application/json"
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         if self.dry_run and method not in _SAFE_METHODS:
             self._require_address(url)
-            self.recorded.append(SentRequest(method=method, url=url, headers=_masked(sent), body=content))
+            masked = _masked(sent)
+            self.recorded.append(SentRequest(method=method, url=_masked_url(url), headers=masked, body=content))
             return OutgoingAnswer(status=_PLACEHOLDER_STATUS, headers={}, content=b"{}", url=url, recorded=True)
         seconds = self.timeout if timeout is None else timeout
+        self._require_address(url)
         try:
             async with asyncio.timeout(seconds):
                 return await self._followed(method, url, sent, content)
@@ -135,7 +140,7 @@ class OutgoingHttp:
             target = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not target:
                 return answer
-            following = urljoin(url, target)
+            following = _joined(url, target)
             if _origin(following) != _origin(url):
                 raise OutgoingError(
                     f"{_shown(url)} sends requests on to {_shown(following)}",
@@ -160,12 +165,16 @@ class OutgoingHttp:
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             raise OutgoingError(f"{_shown(url)} cannot be reached: {type(error).__name__}") from error
         except (UnicodeEncodeError, httpcore.UnsupportedProtocol) as error:
-            raise OutgoingError("the address is not valid", next_step="correct it", permanent=True) from error
+            raise _invalid() from error
         received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
         return OutgoingAnswer(status=response.status, headers=received, content=body, url=url)
 
     def _require_address(self, url: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError as error:
+            raise _invalid() from error
         if parts.scheme not in {"https", "http"} or not parts.hostname:
             raise OutgoingError("only https:// addresses are used", next_step="correct it", permanent=True)
         if parts.scheme == "http" and not self.policy.allow_plain_http:
@@ -226,7 +235,7 @@ class _FilteredNetwork(httpcore.AsyncNetworkBackend):
         else:
             try:
                 entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
                 raise httpcore.ConnectError(f"{host} is not known") from error
             found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
         self._policy.require(host, found)
@@ -256,7 +265,25 @@ async def _bounded(stream: AsyncIterator[bytes], url: str) -> bytes:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _joined(url: str, target: str) -> str:
+    """Return where an answer sends a request on to.
+
+    Raises:
+        OutgoingError: To nothing that is an address.
+    """
+    try:
+        following = urljoin(url, target)
+        _origin(following)
+    except ValueError as error:
+        raise OutgoingError(f"{_shown(url)} sends requests on to no valid address", permanent=True) from error
+    return following
+
+
+def _invalid() -> OutgoingError:
+    return OutgoingError("the address is not valid", next_step="correct it", permanent=True)
 
 
 def _shown(url: str) -> str:
@@ -265,8 +292,21 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"[:300]
 
 
-_CREDENTIALS = frozenset({"authorization", "private-token", "x-api-key", "cookie"})
+_CREDENTIAL = re.compile(
+    r"auth|token|secret|password|credential|cookie|api-?_?key|signature|\Akey\Z|\Asig\Z", re.IGNORECASE
+)
+_MASK = "***"
 
 
 def _masked(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: "***" if name in _CREDENTIALS else value for name, value in headers.items()}
+    return {name: _MASK if _CREDENTIAL.search(name) else value for name, value in headers.items()}
+
+
+def _masked_url(url: str) -> str:
+    """Return an address without the values of its query that are credentials by their names."""
+    parts = urlsplit(url)
+    named = [each.partition("=") for each in parts.query.split("&")]
+    query = "&".join(
+        name + sign + (_MASK if sign and _CREDENTIAL.search(name) else value) for name, sign, value in named
+    )
+    return urlunsplit(parts._replace(query=query))
