@@ -23,6 +23,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     """
     from quilate.accounts.trail.sealing import run_trail  # noqa: PLC0415 - as below
     from quilate.app.service.delivering import dispatch_options, sending_parts  # noqa: PLC0415 - as below
+    from quilate.app.service.housekeeping import run_housekeeping, run_retention  # noqa: PLC0415 - as below
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
     from quilate.deliveries.dispatching import run_deliveries  # noqa: PLC0415 - as above
     from quilate.evidence.artifacts import DirectoryArtifactStore  # noqa: PLC0415 - as above
@@ -50,6 +51,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
                 run_triggers(database, stop, retention_days=settings.event_days),
                 run_registry_polls(database, stop, secrets=sealed, http=http),
                 run_trail(database, stop, days=settings.access_record_days),
+                run_housekeeping(database, stop, run_retention(settings)),
                 run_deliveries(sending_parts(settings, database, artifacts), stop, dispatch_options(settings)),
             ),
             run_sequencer(database, settings.state, ending),

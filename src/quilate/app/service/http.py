@@ -21,7 +21,7 @@ from quilate.kit.web.answers import complete_description
 from quilate.kit.web.documents import ProblemWriter
 from quilate.kit.web.handlers import install_handlers
 from quilate.kit.web.hosts import HostGuard
-from quilate.kit.web.idempotency import forget_expired_keys
+from quilate.kit.web.idempotency import keep_keys
 from quilate.kit.web.limits import BodyLimit, BodyLimiter, ConcurrencyLimiter, RateLimiter
 from quilate.kit.web.observed import Observed
 from quilate.ops.audit_look import audit_look
@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         configure_tracing("quilate-api", endpoint=settings.trace_endpoint, version=__version__)
         async with database.opened(patience_seconds=_PATIENCE_SECONDS):
-            tidying = asyncio.create_task(_tidy(ground, mounted))
+            tidying = asyncio.create_task(_tidy(mounted))
             try:
                 yield
             finally:
@@ -93,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     install_handlers(app, writer)
+    keep_keys(app, settings.idempotency_hours * 3600.0)
     _mount(app, ground, mounted)
     return app
 
@@ -160,11 +161,11 @@ def _layers(settings: Settings, writer: ProblemWriter, metrics: Metrics) -> list
     ]
 
 
-async def _tidy(ground: Ground, mounted: Sequence[Mounted]) -> None:
+async def _tidy(mounted: Sequence[Mounted]) -> None:
     """Forget now and then what has expired."""
     while True:
         await asyncio.sleep(_TIDY_SECONDS)
-        for tidy in (lambda: forget_expired_keys(ground.database), *(each.tidy for each in mounted if each.tidy)):
+        for tidy in (each.tidy for each in mounted if each.tidy):
             try:
                 await tidy()
             except Exception as error:  # noqa: BLE001 - the next round tries again

@@ -66,6 +66,10 @@ class Settings:
     event_bytes: int = _MIB
     event_days: int = 90
     delivery_days: int = 30
+    cache_days: int = 30
+    cache_answers: int = 50_000
+    check_log_days: int = 30
+    idempotency_hours: int = 24
     requests_per_second: int = 500
     concurrent_requests: int = 2000
     metrics_token: str = field(default="", repr=False)
@@ -204,6 +208,14 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Longest single CloudEvent in bytes; a batch and a provider's delivery are request bodies as any other."),
         ("QUILATE_DELIVERY_DAYS", "delivery_days", number_reader(0, 36500), "`30`",
          "Days for which ended deliveries and the events behind them are kept; 0 for good."),
+        ("QUILATE_CACHE_DAYS", "cache_days", number_reader(1, 36500), "`30`",
+         "Days for which answers of checks are kept in the result cache."),
+        ("QUILATE_CACHE_ANSWERS", "cache_answers", number_reader(0, 1_000_000_000), "`50000`",
+         "Answers that the result cache keeps of one project at most; the oldest go first."),
+        ("QUILATE_CHECK_LOG_DAYS", "check_log_days", number_reader(1, 36500), "`30`",
+         "Days for which the live logs of checks are kept; evidence, decisions and seals stay."),
+        ("QUILATE_IDEMPOTENCY_HOURS", "idempotency_hours", number_reader(1, 8760), "`24`",
+         "Hours for which the answer to an `Idempotency-Key` is kept; that of a run is kept with the run."),
         ("QUILATE_EVENT_DAYS", "event_days", number_reader(1, 36500), "`90`",
          "Days for which incoming events are kept; those that still wait are kept longer."),
         ("QUILATE_REQUESTS_PER_SECOND", "requests_per_second", number_reader(0, 1_000_000), "`500`",

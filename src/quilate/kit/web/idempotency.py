@@ -19,6 +19,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import Header
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,6 +33,7 @@ LONGEST_KEY = 255
 LONGEST_ANSWER = 256 << 10
 """Bytes of an answer that are kept."""
 KEPT_SECONDS = 24 * 3600.0
+"""How long an answer is kept where the application says nothing else: ``keep_keys``."""
 LEASE_SECONDS = 30.0
 
 IdempotencyKey = Annotated[
@@ -71,6 +73,11 @@ class KeyClaim:
         }
 
 
+def keep_keys(app: Starlette, seconds: float) -> None:
+    """Have an application keep answers for so long."""
+    app.state.idempotency_seconds = seconds
+
+
 async def idempotent(  # noqa: PLR0913 - each has its meaning
     request: Request,
     database: Database,
@@ -103,7 +110,7 @@ async def idempotent(  # noqa: PLR0913 - each has its meaning
         fingerprint=await _fingerprint(request, content_digest),
         attempt=uuid7(),
     )
-    known = await _claim(database, claim)
+    known = await _claim(database, claim, getattr(request.app.state, "idempotency_seconds", KEPT_SECONDS))
     if known is not None:
         return _answer_of_known(known, claim)
     try:
@@ -156,9 +163,14 @@ async def keep_answer(connection: Connection, claim: KeyClaim, response: Respons
     await connection.execute(_QUERIES["keep_answer"], arguments)
 
 
-async def forget_expired_keys(database: Database, *, most: int = 10_000) -> int:
-    """Delete keys whose day is over and return how many; the API calls it now and then."""
-    return await _execute(database, "forget_expired_keys", {"most": most})
+async def forget_expired_keys(database: Database, *, batch: int = 2000) -> int:
+    """Delete keys whose time is over, in batches, and return how many."""
+    total = 0
+    while gone := await _execute(database, "forget_expired_keys", {"most": batch}):
+        total += gone
+        if gone < batch:
+            break
+    return total
 
 
 async def _fingerprint(request: Request, content_digest: bytes | None) -> bytes:
@@ -169,11 +181,11 @@ async def _fingerprint(request: Request, content_digest: bytes | None) -> bytes:
     return digest.digest()
 
 
-async def _claim(database: Database, claim: KeyClaim) -> Mapping[str, Any] | None:
+async def _claim(database: Database, claim: KeyClaim, kept_seconds: float) -> Mapping[str, Any] | None:
     """Take the key and return nothing, or return what is known of it."""
 
     async def work(connection: Connection) -> Mapping[str, Any] | None:
-        arguments = {**claim.arguments(), "lease": LEASE_SECONDS, "kept": KEPT_SECONDS}
+        arguments = {**claim.arguments(), "lease": LEASE_SECONDS, "kept": kept_seconds}
         # Between the two statements the other's row may go: then the key is free after all.
         while True:
             taken = await (await connection.execute(_QUERIES["claim_key"], arguments)).fetchone()

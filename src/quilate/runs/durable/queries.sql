@@ -473,3 +473,43 @@ WHERE run_id = %(run)s AND project_id = %(project)s AND final AND completion = '
 
 -- name: project_rules
 SELECT protected_branch, default_blueprint FROM projects WHERE id = %(project)s;
+
+-- Retention ------------------------------------------------------------------------------------------------------
+
+-- name: forget_old_answers
+DELETE FROM result_cache WHERE (project_id, key) IN (
+    SELECT project_id, key FROM result_cache
+    WHERE created_at < now() - make_interval(days => %(days)s)
+    LIMIT %(most)s FOR UPDATE SKIP LOCKED
+);
+
+-- name: projects_with_answers
+SELECT project_id FROM result_cache GROUP BY project_id HAVING count(*) > %(kept)s;
+
+-- name: forget_oldest_answers
+DELETE FROM result_cache WHERE (project_id, key) IN (
+    SELECT project_id, key FROM result_cache WHERE project_id = %(project)s AND created_at <= (
+        SELECT created_at FROM result_cache WHERE project_id = %(project)s
+        ORDER BY created_at DESC OFFSET %(kept)s LIMIT 1
+    )
+    LIMIT %(most)s FOR UPDATE SKIP LOCKED
+);
+
+-- name: forget_logs
+DELETE FROM check_logs WHERE (run_id, check_id, attempt, sequence) IN (
+    SELECT run_id, check_id, attempt, sequence FROM check_logs AS l
+    WHERE run_id < %(oldest)s AND NOT EXISTS (SELECT 1 FROM runs AS r WHERE r.id = l.run_id AND r.step IS NOT NULL)
+    ORDER BY run_id LIMIT %(most)s FOR UPDATE OF l SKIP LOCKED
+);
+
+-- name: unnamed_plans
+SELECT digest FROM run_plans AS p
+WHERE created_at < now() - interval '1 day' AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.plan_digest = p.digest)
+LIMIT %(most)s;
+
+-- name: lock_plans
+LOCK TABLE run_plans IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: forget_plans
+DELETE FROM run_plans AS p
+WHERE digest = ANY(%(digests)s) AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.plan_digest = p.digest);
