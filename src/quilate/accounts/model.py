@@ -71,6 +71,7 @@ class ActorKind(StrEnum):
     TOKEN = "token"  # noqa: S105 - the word, not a secret
     SERVICE = "service"
     WORKLOAD = "workload"
+    FORGE = "forge"
     SYSTEM = "system"
     LOCAL = "local"
 

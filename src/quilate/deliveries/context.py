@@ -10,7 +10,7 @@ from quilate.deliveries.store import execute, many, one
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.outgoing.http import OutgoingHttp
 from quilate.kit.secrets.box import SecretUnreadableError
-from quilate.runs.triggers.secrets import Secrets
+from quilate.kit.secrets.opened import Secrets
 
 LONGEST_MEMORY = 2_000
 

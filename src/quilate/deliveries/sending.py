@@ -21,8 +21,8 @@ from quilate.kit.database.database import Database
 from quilate.kit.log import logger
 from quilate.kit.outgoing.addresses import AddressPolicy
 from quilate.kit.outgoing.http import OutgoingError, OutgoingHttp
+from quilate.kit.secrets.opened import Secrets
 from quilate.outbox.breakers import Breakers, CircuitOpenError
-from quilate.runs.triggers.secrets import Secrets
 
 LONGEST_DETAIL = 1_000
 REFUSED = "refused"

@@ -25,15 +25,17 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     from quilate.app.service.delivering import dispatch_options, sending_parts  # noqa: PLC0415 - as below
     from quilate.app.service.housekeeping import run_housekeeping, run_retention  # noqa: PLC0415 - as below
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
+    from quilate.connectors.forges.people import Forge  # noqa: PLC0415 - as above
     from quilate.deliveries.dispatching import run_deliveries  # noqa: PLC0415 - as above
     from quilate.evidence.artifacts import DirectoryArtifactStore  # noqa: PLC0415 - as above
     from quilate.kit.outgoing.addresses import AddressPolicy  # noqa: PLC0415 - as above
     from quilate.kit.outgoing.http import OutgoingHttp  # noqa: PLC0415 - as above
     from quilate.kit.secrets.box import open_box  # noqa: PLC0415 - as above
+    from quilate.kit.secrets.opened import OpenedWhenUsed  # noqa: PLC0415 - as above
+    from quilate.ops.comments.working import CommentParts, keep_command, run_comments  # noqa: PLC0415 - as above
     from quilate.runs.durable.recovery import run_recovery  # noqa: PLC0415 - as above
     from quilate.runs.schedules.scheduler import run_scheduler  # noqa: PLC0415 - as above
     from quilate.runs.triggers.polling import run_registry_polls  # noqa: PLC0415 - as above
-    from quilate.runs.triggers.secrets import OpenedWhenUsed  # noqa: PLC0415 - as above
     from quilate.runs.triggers.working import run_triggers  # noqa: PLC0415 - as above
 
     connections = min(settings.database_connections, _CONNECTIONS)
@@ -42,17 +44,18 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     http = OutgoingHttp(policy=policy)
     async with Database.open(settings.database_url, name="quilate background", max_size=connections) as database:
         ending = asyncio.Event()
-        artifacts = DirectoryArtifactStore(settings.artifact_directory)
+        sending = sending_parts(settings, database, DirectoryArtifactStore(settings.artifact_directory))
         await run_in_order(
             stop,
             (
                 run_scheduler(database, stop),
                 run_recovery(database, stop),
-                run_triggers(database, stop, retention_days=settings.event_days),
+                run_triggers(database, stop, on_comment=keep_command, retention_days=settings.event_days),
                 run_registry_polls(database, stop, secrets=sealed, http=http),
                 run_trail(database, stop, days=settings.access_record_days),
                 run_housekeeping(database, stop, run_retention(settings)),
-                run_deliveries(sending_parts(settings, database, artifacts), stop, dispatch_options(settings)),
+                run_deliveries(sending, stop, dispatch_options(settings)),
+                run_comments(CommentParts(sending=sending, open_forge=Forge, secrets=sealed), stop),
             ),
             run_sequencer(database, settings.state, ending),
             ending,

@@ -205,11 +205,11 @@ def _graphql(ground: Ground) -> Mounted:
 
 
 def _events(ground: Ground) -> Mounted:
+    from quilate.kit.secrets.opened import OpenedWhenUsed  # noqa: PLC0415 - as said above
     from quilate.runs.triggers import endpoints, hook_endpoints, poll_endpoints  # noqa: PLC0415 - as said above
     from quilate.runs.triggers.hooks import HookService  # noqa: PLC0415 - as said above
     from quilate.runs.triggers.intake import EventIntake  # noqa: PLC0415 - as said above
     from quilate.runs.triggers.receiving import Receiver  # noqa: PLC0415 - as said above
-    from quilate.runs.triggers.secrets import OpenedWhenUsed  # noqa: PLC0415 - as said above
     from quilate.runs.triggers.service import EventService, RuleService  # noqa: PLC0415 - as said above
 
     database, settings, access = ground.database, ground.settings, ground.access

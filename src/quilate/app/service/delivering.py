@@ -8,9 +8,9 @@ from quilate.deliveries.reports import ReportReader
 from quilate.deliveries.sending import SendingParts
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Database
+from quilate.kit.secrets.opened import OpenedWhenUsed
 from quilate.ops.breakers import audit_transition
 from quilate.outbox.breakers import Breakers
-from quilate.runs.triggers.secrets import OpenedWhenUsed
 
 
 def sending_parts(settings: Settings, database: Database, artifacts: ArtifactStore) -> SendingParts:

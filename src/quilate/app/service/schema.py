@@ -18,6 +18,7 @@ MIGRATIONS = (
     "quilate.runs.triggers:migrations/0001_triggers.sql",
     "quilate.waivers.requests:migrations/0002_reminders.sql",
     "quilate.deliveries:migrations/0001_deliveries.sql",
+    "quilate.ops.comments:migrations/0001_comments.sql",
 )
 
 

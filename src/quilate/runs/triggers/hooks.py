@@ -9,10 +9,11 @@ from quilate.accounts.model import ProjectAccess
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.ids import uuid7
+from quilate.kit.secrets.opened import Secrets
 from quilate.kit.web.problems import Problem
 from quilate.runs.triggers import hook_store
 from quilate.runs.triggers.model import Hook, HookWish
-from quilate.runs.triggers.secrets import Secrets, hook_context
+from quilate.runs.triggers.secrets import hook_context
 from quilate.runs.triggers.signatures import new_secret
 
 

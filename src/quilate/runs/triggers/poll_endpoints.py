@@ -15,13 +15,14 @@ from quilate.accounts.model import Permission, ProjectAccess
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.ids import uuid7
+from quilate.kit.secrets.opened import Secrets
 from quilate.kit.web.answers import json_answer, problem_responses
 from quilate.kit.web.idempotency import IdempotencyKey, KeyClaim, idempotent
 from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, cut_page, decode_cursor, next_link
 from quilate.kit.web.problems import Problem
 from quilate.runs.triggers import hook_store
 from quilate.runs.triggers.polling import RegistryPoll, poll_of
-from quilate.runs.triggers.secrets import Secrets, poll_context
+from quilate.runs.triggers.secrets import poll_context
 from quilate.runs.triggers.store import QUERIES
 
 TAG = "events"

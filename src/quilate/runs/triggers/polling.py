@@ -20,12 +20,13 @@ from quilate.domain.errors import QuilateError
 from quilate.kit.canonical import sha256_of
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.outgoing.http import OutgoingError, OutgoingHttp
+from quilate.kit.secrets.opened import Secrets
 from quilate.runs.triggers.intake import keep_events
 from quilate.runs.triggers.model import EventFacts, EventKind, NewEvent, Provider
 from quilate.runs.triggers.providers.mlflow import version_identity
 from quilate.runs.triggers.receiving import hook_source
 from quilate.runs.triggers.repeating import repeated
-from quilate.runs.triggers.secrets import Secrets, poll_context
+from quilate.runs.triggers.secrets import poll_context
 from quilate.runs.triggers.store import QUERIES
 
 POLL_SECONDS = 2.0

@@ -12,13 +12,14 @@ import msgspec
 
 from quilate.kit.canonical import sha256_of
 from quilate.kit.database.database import Database
+from quilate.kit.secrets.opened import Secrets
 from quilate.kit.web.problems import Problem
 from quilate.runs.triggers import hook_store
 from quilate.runs.triggers.intake import EventIntake
 from quilate.runs.triggers.model import Accepted, EventFacts, EventKind, Hook, NewEvent, Provider
 from quilate.runs.triggers.providers import bitbucket, generic, gitea, github, gitlab, mlflow
 from quilate.runs.triggers.providers.payload import PayloadError, Ping, Reading
-from quilate.runs.triggers.secrets import Secrets, hook_context
+from quilate.runs.triggers.secrets import hook_context
 from quilate.runs.triggers.signatures import Unverified, Verified, verify
 
 FRESH_SECONDS = 1.0

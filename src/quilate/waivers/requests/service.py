@@ -26,14 +26,21 @@ class WaiverService:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def request(self, access: ProjectAccess, wish: WaiverWish) -> WaiverRequest:
+    async def request(
+        self, access: ProjectAccess, wish: WaiverWish, *, request_id: UUID | None = None
+    ) -> WaiverRequest:
         """Ask for a waiver; whoever asks owns it.
+
+        Args:
+            access: Who asks.
+            wish: What for.
+            request_id: Names the request for good, so that asking again gives the same one.
 
         Raises:
             Problem: 422, what is asked for is incomplete or lasts longer than a year.
         """
         _require_clear(wish)
-        request_id = uuid7()
+        request_id = request_id or uuid7()
 
         async def work(connection: Connection) -> WaiverRequest:
             first, last = await store.possible_days(connection)

@@ -1,0 +1,1 @@
+"""Commands in comments of pull requests: waivers asked for and decided where the change is talked about."""
