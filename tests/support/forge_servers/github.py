@@ -108,6 +108,9 @@ class GitHubServer(ForgeServer):
 
     def _issue(self, request: Request, found: re.Match[str]) -> Reply:
         wanted = request.body.get("permissions", {})
+        own = self.repository.rpartition("/")[2]
+        if request.body.get("repositories", [own]) != [own] or request.body.get("repository_ids", [4711]) != [4711]:
+            return self.refusal(422, "There is at least one repository that does not exist or is not accessible.")
         if found[1] != INSTALLATION or any(self.granted.get(name) != level for name, level in wanted.items()):
             return self.refusal(422, "The permissions requested are not granted to this installation.")
         token = f"ghs_{len(self.issued)}"

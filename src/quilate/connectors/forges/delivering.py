@@ -122,7 +122,7 @@ class ForgeConnector(ABC):
         if is_elsewhere(report, self.type):
             return _nothing("the run came from another forge")
         repository = await self.open(context)
-        if not await _is_ours(report, repository):
+        if not await _is_ours(report, repository, self.type):
             return _nothing("the run came from another repository")
         return await _told(run, repository)
 
@@ -168,22 +168,24 @@ def _nothing(why: str) -> Outcome:
     return Outcome(summary=why, kind=OutcomeKind.NOTHING_TO_DO)
 
 
-async def _is_ours(report: RunReport, repository: Repository) -> bool:
+async def _is_ours(report: RunReport, repository: Repository, forge: str) -> bool:
     """Return whether a run is one of the connection's repository, under whichever name."""
     trigger = report.trigger
     context = repository.context
     if trigger is None or not trigger.repository:
         return True
+    # Only the forge's own events tell its ids.
+    told = trigger.repository_id if trigger.provider == forge else ""
     if trigger.repository.lower() == context.settings.repository.lower():
-        if trigger.repository_id:
-            await _keep(context, "repository-id", trigger.repository_id)
+        if told:
+            await _keep(context, "repository-id", told)
         return True
-    if not trigger.repository_id:
+    if not told:
         return False
     known = await context.remembered("repository-id") or await repository.identity()
     if known:
         await _keep(context, "repository-id", known)
-    return known == trigger.repository_id
+    return known == told
 
 
 async def _keep(context: DeliveryContext, key: str, value: str) -> None:

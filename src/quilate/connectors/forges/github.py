@@ -20,7 +20,13 @@ from quilate.connectors.forges.delivering import (
     require_settings,
     required_secret,
 )
-from quilate.connectors.forges.github_app import InstallationToken, installation, installation_token, statement
+from quilate.connectors.forges.github_app import (
+    InstallationToken,
+    TokenWish,
+    installation,
+    installation_token,
+    statement,
+)
 from quilate.connectors.forges.markdown import summary
 from quilate.connectors.forges.report import Judged, State, located, plain
 from quilate.deliveries.connector import (
@@ -126,7 +132,13 @@ class GitHub(ForgeConnector):
         permissions = {"checks": "write", "pull_requests": "write"}
         if settings.upload_sarif:
             permissions["security_events"] = "write"
-        issued = await installation_token(app, settings.repository, permissions, settings.installation_id)
+        wish = TokenWish(
+            repository=settings.repository,
+            repository_id=await context.remembered("repository-id") or "",
+            installation_id=settings.installation_id,
+            permissions=permissions,
+        )
+        issued = await installation_token(app, wish)
         self._token = (place, issued) if issued is not None else None
         return issued
 

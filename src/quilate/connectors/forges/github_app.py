@@ -63,17 +63,36 @@ async def installation(calls: Calls, repository: str) -> dict[str, Any]:
     return found
 
 
-async def installation_token(
-    calls: Calls, repository: str, permissions: dict[str, str], installation_id: str
-) -> InstallationToken | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenWish:
+    """What a token shall be good for.
+
+    Attributes:
+        repository: ``owner/name``.
+        repository_id: Where it is known: it stays when the repository is renamed.
+        installation_id: Where it is known.
+        permissions: What may be done.
+    """
+
+    repository: str
+    repository_id: str
+    installation_id: str
+    permissions: dict[str, str]
+
+
+async def installation_token(calls: Calls, wish: TokenWish) -> InstallationToken | None:
     """Return a token for one repository and no more than these permissions; nothing in a dry run.
 
     Raises:
         DeliveryError: The app is not installed there, or was not granted them.
     """
-    found = installation_id or str((await installation(calls, repository))["id"])
-    # The name without its owner: the installation has one owner.
-    body = {"repositories": [repository.rpartition("/")[2]], "permissions": permissions}
+    found = wish.installation_id or str((await installation(calls, wish.repository))["id"])
+    body: dict[str, Any] = {"permissions": wish.permissions}
+    if wish.repository_id.isdecimal():
+        body["repository_ids"] = [int(wish.repository_id)]
+    else:
+        # The name without its owner: the installation has one owner.
+        body["repositories"] = [wish.repository.rpartition("/")[2]]
     answer = await calls.call("POST", f"/app/installations/{found}/access_tokens", body)
     if answer.recorded:
         return None
