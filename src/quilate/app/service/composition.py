@@ -198,6 +198,16 @@ def _waivers(ground: Ground) -> Mounted:
     return Mounted(routers=(make_router(WaiverService(ground.database), ground.access),))
 
 
+def _badges(ground: Ground) -> Mounted:
+    from quilate.kit.secrets.opened import OpenedWhenUsed  # noqa: PLC0415 - as said above
+    from quilate.ops.badges.endpoints import make_root_router, make_router  # noqa: PLC0415 - as said above
+    from quilate.ops.badges.service import BadgeService  # noqa: PLC0415 - as said above
+
+    secrets = OpenedWhenUsed(lambda: secrets_of(ground.settings))
+    service = BadgeService(ground.database, secrets, ground.settings.base_url)
+    return Mounted(routers=(make_router(service, ground.access),), root_routers=(make_root_router(service),))
+
+
 def _graphql(ground: Ground) -> Mounted:
     from quilate.graphql.endpoints import GraphService, make_router  # noqa: PLC0415 - as said above
 
@@ -250,6 +260,7 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _audit,
     _operations,
     _deliveries,
+    _badges,
     _graphql,
 )
 """Every slice, in the order of the description."""

@@ -1,0 +1,1 @@
+"""Status badges: the last verdict of a branch as a small picture for pages that cannot log in."""
