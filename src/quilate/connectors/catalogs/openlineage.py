@@ -1,12 +1,14 @@
 """OpenLineage: verdicts as run events with the assertions that were made about the data.
 
 Marquez takes them at ``/api/v1/lineage``, DataHub at ``/openapi/openlineage/api/v1/lineage``, OpenMetadata and others
-at paths of their own (the setting ``endpoint``). The event of a run is the same however often it is sent.
+at paths of their own (the setting ``endpoint``). A run has two events, START and one of COMPLETE, FAIL and ABORT, as
+the specification asks for; they are the same however often they are sent.
 
 Source: https://openlineage.io/spec/2-0-2/OpenLineage.json, https://openlineage.io/docs/spec/facets/ (``errorMessage``
 of runs 1-0-1, ``dataQualityAssertions`` of inputs 1-0-1) and https://docs.datahub.com/docs/lineage/openlineage.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -72,7 +74,9 @@ class OpenLineage:
         report = await context.report(event.run_id)
         if not report.verdict or report.superseded:
             return Outcome(summary="no verdict", kind=OutcomeKind.NOTHING_TO_DO)
-        await self._send(context, run_event(event, report, context.settings))
+        end = run_event(event, report, context.settings)
+        await self._send(context, start_event(event, report, end))
+        await self._send(context, end)
         return Outcome(summary=f"sent {_TYPES[report.verdict]} of {report.project}")
 
     async def probe(self, context: DeliveryContext) -> Outcome:
@@ -130,6 +134,14 @@ def run_event(event: DeliveredEvent, report: RunReport, settings: OpenLineageSet
         "inputs": inputs,
         "outputs": [],
     }
+
+
+def start_event(event: DeliveredEvent, report: RunReport, end: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event of the start of the run that another event ends: what was found out is not in it."""
+    moment = report.started_at or report.submitted_at or report.ended_at or event.time
+    inputs = [{"namespace": each["namespace"], "name": each["name"]} for each in end["inputs"]]
+    run = {"runId": str(report.id), "facets": {}}
+    return {**end, "eventType": "START", "eventTime": moment.isoformat(), "run": run, "inputs": inputs}
 
 
 def _facet(place: str, **content: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any, ClassVar, Literal
 
-from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of
+from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of, one_line
 from quilate.deliveries.connector import (
     ConnectorKind,
     DeliveredEvent,
@@ -24,6 +24,7 @@ from quilate.kit.outgoing.sockets import connected_socket
 
 _SECONDS = 30.0
 _PERMANENT = 500
+_HIGHEST_PORT = 65_535
 _AUTHENTICATION = frozenset({530, 534, 535})
 
 
@@ -50,6 +51,8 @@ class EmailSettings:
         addresses = [self.sender, *self.recipients]
         if not 1 <= len(self.recipients) <= 50 or any(not _is_address(each) for each in addresses):  # noqa: PLR2004 - as documented
             raise ValueError("`sender` and one to fifty `recipients` are addresses such as name@example.org")
+        if not 1 <= self.port <= _HIGHEST_PORT:
+            raise ValueError("`port` is from 1 to 65535")
 
 
 class Email:
@@ -108,22 +111,34 @@ class Email:
                     await client.login(context.secret("username"), context.secret("password"))
                 if letter is None:
                     return Outcome(summary="the server greets and lets us in")
-                await client.send_message(letter, sender=settings.sender, recipients=settings.recipients)
+                refused, _ = await client.send_message(letter, sender=settings.sender, recipients=settings.recipients)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise _refused_login(error.code) from error
         except aiosmtplib.SMTPResponseException as error:
             raise _refused(error.code, error.message) from error
         except aiosmtplib.SMTPRecipientsRefused as error:
-            raise DeliveryError("the server refused the recipients", permanent=True) from error
+            # A server that lists unknown senders as grey refuses with 450 at first.
+            permanent = all(each.code >= _PERMANENT for each in error.recipients)
+            raise DeliveryError("the mail server refused all recipients", permanent=permanent) from error
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
             raise DeliveryError(f"the mail server cannot be used: {type(error).__name__}") from error
-        return Outcome(summary=f"sent a message to {len(settings.recipients)} addresses")
+        taken = len(settings.recipients) - len(refused)
+        return Outcome(summary=f"sent a message to {taken} of {len(settings.recipients)} addresses")
+
+
+def _refused_login(code: int) -> DeliveryError:
+    """Return what a refused login means; the server's words stay out, for some repeat what they were sent."""
+    return DeliveryError(
+        f"the mail server refused the login ({code})",
+        next_step="set username and password",
+        permanent=code >= _PERMANENT,
+    )
 
 
 def _refused(code: int, text: str) -> DeliveryError:
     if code in _AUTHENTICATION:
-        return DeliveryError(
-            f"the mail server refused the login ({code})", next_step="set username and password", permanent=True
-        )
-    shown = " ".join(text.split())[:200]
+        return _refused_login(code)
+    shown = one_line(text)[:200]
     return DeliveryError(f"the mail server answered {code}: {shown}", permanent=code >= _PERMANENT)
 
 

@@ -2,14 +2,15 @@
 
 Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (``text`` and ``blocks``; ``ok`` as
 answer; 404 and 410 for a webhook that is gone) and https://docs.slack.dev/messaging/formatting-message-text (``&``,
-``<`` and ``>`` are escaped, so that nobody can be mentioned from within a finding).
+``<`` and ``>`` are escaped, so that nobody can be mentioned from within a finding), and
+https://docs.slack.dev/reference/block-kit/composition-objects/text-object (``verbatim``: nothing is parsed by itself).
 """
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from quilate.connectors.answers import require_success
 from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of
+from quilate.connectors.notify.posting import post_to_secret_address
 from quilate.deliveries.connector import (
     ConnectorKind,
     DeliveredEvent,
@@ -20,6 +21,7 @@ from quilate.deliveries.connector import (
 )
 
 _LONGEST_SECTION = 2_900
+_WORD_JOINER = "\u2060"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,22 +59,26 @@ class Slack:
         return await self._post(context, {"text": "This is a test of Quilate; nothing happened."})
 
     async def _post(self, context: DeliveryContext, body: dict[str, Any]) -> Outcome:
-        require_success(await context.http.request("POST", context.secret("url"), json_body=body), what="Slack")
+        await post_to_secret_address(context, body, what="Slack")
         return Outcome(summary="posted a message")
 
 
 def message(notice: Notice) -> dict[str, Any]:
     """Return the message of a notice."""
     title = f"{notice.sign} {escaped(notice.title)}".strip()
-    why = escaped("\n".join(f"• {line}" for line in notice.lines))[:_LONGEST_SECTION]
-    blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": f"*{title}*"}}]
+    why = escaped("\n".join(f"• {line}" for line in (*notice.lines, notice.what_if) if line))[:_LONGEST_SECTION]
+    blocks: list[dict[str, Any]] = [{"type": "section", "text": _text(f"*{title}*")}]
     if why:
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": why}})
+        blocks.append({"type": "section", "text": _text(why)})
     if notice.url:
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"<{notice.url}|the run>"}]})
+        blocks.append({"type": "context", "elements": [_text(f"<{notice.url}|the run>")]})
     return {"text": title, "blocks": blocks}
 
 
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
 def escaped(text: str) -> str:
-    """Return text that commands nothing in Slack."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return text that mentions nobody and links to nothing, in Slack and in what reads ``@`` by itself."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", f"@{_WORD_JOINER}")

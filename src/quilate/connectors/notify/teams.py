@@ -8,8 +8,8 @@ take Adaptive Cards only, wrapped into a ``message`` with one attachment) and ht
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from quilate.connectors.answers import require_success
 from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of
+from quilate.connectors.notify.posting import post_to_secret_address
 from quilate.deliveries.connector import (
     ConnectorKind,
     DeliveredEvent,
@@ -57,14 +57,15 @@ class Teams:
         return await self._post(context, _message([_text("This is a test of Quilate; nothing happened.")], ""))
 
     async def _post(self, context: DeliveryContext, body: dict[str, Any]) -> Outcome:
-        require_success(await context.http.request("POST", context.secret("url"), json_body=body), what="Teams")
+        await post_to_secret_address(context, body, what="Teams")
         return Outcome(summary="posted a card")
 
 
 def card(notice: Notice) -> dict[str, Any]:
     """Return the card of a notice."""
     title = _text(f"{notice.sign} {escaped(notice.title)}".strip(), weight="Bolder", size="Medium")
-    return _message([title, *(_text(f"- {escaped(line)}") for line in notice.lines)], notice.url)
+    lines = (line for line in (*notice.lines, notice.what_if) if line)
+    return _message([title, *(_text(f"- {escaped(line)}") for line in lines)], notice.url)
 
 
 def _text(text: str, **more: str) -> dict[str, Any]:

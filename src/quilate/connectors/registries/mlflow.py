@@ -20,7 +20,7 @@ from quilate.deliveries.connector import (
     SecretSpec,
 )
 
-_LONGEST_VALUE = 4_900
+_LONGEST_VALUE_BYTES = 4_900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,10 @@ def tags_of(report: RunReport) -> dict[str, str]:
         "run": report.url,
         "decision": report.decision_digest,
         "blueprint": f"{report.blueprint} {report.blueprint_digest}".strip(),
-        "reasons": "\n".join([report.headline, *report.reasons])[:_LONGEST_VALUE],
+        "reasons": "\n".join([report.headline, *report.reasons]),
     }
-    return {key: value for key, value in tags.items() if value}
+    return {key: _shortened(value) for key, value in tags.items() if value}
+
+
+def _shortened(text: str) -> str:
+    return text.encode()[:_LONGEST_VALUE_BYTES].decode("utf-8", "ignore")

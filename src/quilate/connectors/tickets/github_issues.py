@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from quilate.connectors.answers import require_success
-from quilate.connectors.tickets.tickets import LABEL, Ticket, TicketConnector, plain_block
+from quilate.connectors.answers import json_object, json_objects, require_success
+from quilate.connectors.tickets.tickets import LABEL, Ticket, TicketConnector, fenced, holds_marker, plain_block
 from quilate.deliveries.connector import DeliveryContext, Outcome, SecretSpec
 from quilate.kit.outgoing.http import OutgoingAnswer
 
@@ -69,10 +69,10 @@ class GitHubTickets:
         """Return the open issue whose text holds a marker."""
         for page in range(1, _MOST_PAGES + 1):
             query = f"?state=open&labels={LABEL}&per_page={_PAGE}&page={page}"
-            listed = (await self.call("GET", f"/issues{query}")).json()
+            listed = json_objects(await self.call("GET", f"/issues{query}"), what="GitHub")
             for issue in listed:
-                if marker in (issue.get("body") or ""):
-                    return str(issue["number"])
+                if "pull_request" not in issue and holds_marker(issue.get("body"), marker):
+                    return str(issue.get("number", ""))
             if len(listed) < _PAGE:
                 return None
         return None
@@ -80,20 +80,23 @@ class GitHubTickets:
     async def create(self, ticket: Ticket) -> str:
         """Open an issue."""
         body = {"title": ticket.title, "body": plain_block(ticket), "labels": [LABEL]}
-        return str((await self.call("POST", "/issues", body)).json().get("number", ""))
+        return str(json_object(await self.call("POST", "/issues", body), what="GitHub").get("number", ""))
 
     async def update(self, number: str, ticket: Ticket) -> bool:
         """Write an open issue anew."""
-        read = await self.call("GET", f"/issues/{number}", gone=True)
-        if read.status in _GONE or read.json().get("state") != "open":
+        if not await self._is_open(number):
             return False
         await self.call("PATCH", f"/issues/{number}", {"title": ticket.title, "body": plain_block(ticket)})
         return True
 
-    async def close(self, number: str, reason: str) -> None:
+    async def close(self, number: str, reason: str) -> bool:
         """Close an issue with a comment."""
-        read = await self.call("GET", f"/issues/{number}", gone=True)
-        if read.status in _GONE or read.json().get("state") != "open":
-            return
-        await self.call("POST", f"/issues/{number}/comments", {"body": f"```text\n{reason}\n```"})
+        if not await self._is_open(number):
+            return False
+        await self.call("POST", f"/issues/{number}/comments", {"body": fenced(reason)})
         await self.call("PATCH", f"/issues/{number}", {"state": "closed", "state_reason": "completed"})
+        return True
+
+    async def _is_open(self, number: str) -> bool:
+        read = await self.call("GET", f"/issues/{number}", gone=True)
+        return read.status not in _GONE and json_object(read, what="GitHub").get("state") == "open"

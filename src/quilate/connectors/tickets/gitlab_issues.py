@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from quilate.connectors.answers import require_success
-from quilate.connectors.tickets.tickets import LABEL, Ticket, TicketConnector, plain_block
+from quilate.connectors.answers import json_object, json_objects, require_success
+from quilate.connectors.tickets.tickets import LABEL, Ticket, TicketConnector, fenced, holds_marker, plain_block
 from quilate.deliveries.connector import DeliveryContext, Outcome, SecretSpec
 from quilate.kit.outgoing.http import OutgoingAnswer
 
@@ -63,15 +63,15 @@ class GitLabTickets:
         """Return the open issue whose text holds a marker."""
         wanted = quote(marker.rpartition(" ")[2], safe="")
         query = f"?state=opened&labels={LABEL}&in=description&search={wanted}&per_page=100"
-        for issue in (await self.call("GET", f"/issues{query}")).json():
-            if marker in (issue.get("description") or ""):
-                return str(issue["iid"])
+        for issue in json_objects(await self.call("GET", f"/issues{query}"), what="GitLab"):
+            if holds_marker(issue.get("description"), marker):
+                return str(issue.get("iid", ""))
         return None
 
     async def create(self, ticket: Ticket) -> str:
         """Open an issue."""
         body = {"title": ticket.title, "description": plain_block(ticket), "labels": LABEL}
-        return str((await self.call("POST", "/issues", body)).json().get("iid", ""))
+        return str(json_object(await self.call("POST", "/issues", body), what="GitLab").get("iid", ""))
 
     async def update(self, number: str, ticket: Ticket) -> bool:
         """Write an open issue anew."""
@@ -80,12 +80,14 @@ class GitLabTickets:
         await self.call("PUT", f"/issues/{number}", {"title": ticket.title, "description": plain_block(ticket)})
         return True
 
-    async def close(self, number: str, reason: str) -> None:
+    async def close(self, number: str, reason: str) -> bool:
         """Close an issue with a note."""
-        if await self._is_open(number):
-            await self.call("POST", f"/issues/{number}/notes", {"body": f"```text\n{reason}\n```"})
-            await self.call("PUT", f"/issues/{number}", {"state_event": "close"})
+        if not await self._is_open(number):
+            return False
+        await self.call("POST", f"/issues/{number}/notes", {"body": fenced(reason)})
+        await self.call("PUT", f"/issues/{number}", {"state_event": "close"})
+        return True
 
     async def _is_open(self, number: str) -> bool:
         read = await self.call("GET", f"/issues/{number}", gone=True)
-        return read.status != _GONE and read.json().get("state") == "opened"
+        return read.status != _GONE and json_object(read, what="GitLab").get("state") == "opened"

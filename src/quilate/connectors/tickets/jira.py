@@ -9,9 +9,9 @@ in one project.
 import base64
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from quilate.connectors.answers import require_success
+from quilate.connectors.answers import json_object, require_success
 from quilate.connectors.tickets.tickets import LABEL, Ticket, TicketConnector
 from quilate.deliveries.connector import DeliveryContext, DeliveryError, Outcome, SecretSpec
 from quilate.kit.outgoing.http import OutgoingAnswer
@@ -73,12 +73,12 @@ class JiraTickets:
         return answer if gone and answer.status == _GONE else require_success(answer, what="Jira")
 
     async def find(self, marker: str) -> str | None:
-        """Return the open issue with a marker's label: texts are indexed late, labels at once."""
+        """Return the open issue with a marker's label: unlike words of a text, a label is matched exactly."""
         project = self._settings.project.replace("\\", "\\\\").replace('"', '\\"')
         jql = f'project = "{project}" AND labels = "{label_of(marker)}" AND statusCategory != Done'
-        body = {"jql": jql, "fields": ["status"], "maxResults": 1}
-        found = (await self.call("POST", "/search/jql", body)).json().get("issues", [])
-        return str(found[0]["key"]) if found and not self._context.dry_run else None
+        query = urlencode({"jql": jql, "fields": "status", "maxResults": "1"})
+        found = _objects(json_object(await self.call("GET", f"/search/jql?{query}"), what="Jira").get("issues"))
+        return str(found[0].get("key", "")) if found else None
 
     async def create(self, ticket: Ticket) -> str:
         """Open an issue."""
@@ -89,7 +89,7 @@ class JiraTickets:
             "description": document(ticket),
             "labels": [LABEL, label_of(ticket.marker)],
         }
-        return str((await self.call("POST", "/issue", {"fields": fields})).json().get("key", ""))
+        return str(json_object(await self.call("POST", "/issue", {"fields": fields}), what="Jira").get("key", ""))
 
     async def update(self, number: str, ticket: Ticket) -> bool:
         """Write an open issue anew."""
@@ -99,17 +99,17 @@ class JiraTickets:
         await self.call("PUT", f"/issue/{quote(number, safe='')}", {"fields": fields})
         return True
 
-    async def close(self, number: str, reason: str) -> None:
+    async def close(self, number: str, reason: str) -> bool:
         """Move an issue to done with a comment.
 
         Raises:
             DeliveryError: The workflow has no way from here to done.
         """
         if not await self._is_open(number):
-            return
+            return False
         place = f"/issue/{quote(number, safe='')}"
-        listed = (await self.call("GET", f"{place}/transitions")).json().get("transitions", [])
-        done = [each for each in listed if each.get("to", {}).get("statusCategory", {}).get("key") == "done"]
+        listed = json_object(await self.call("GET", f"{place}/transitions"), what="Jira").get("transitions")
+        done = [each for each in _objects(listed) if _category(each.get("to")) == "done"]
         if not done:
             raise DeliveryError(
                 f"{number} has no transition to done",
@@ -117,14 +117,26 @@ class JiraTickets:
                 permanent=True,
             )
         await self.call("POST", f"{place}/comment", {"body": _paragraphs([reason])})
-        await self.call("POST", f"{place}/transitions", {"transition": {"id": done[0]["id"]}})
+        await self.call("POST", f"{place}/transitions", {"transition": {"id": str(done[0].get("id", ""))}})
+        return True
 
     async def _is_open(self, number: str) -> bool:
         read = await self.call("GET", f"/issue/{quote(number, safe='')}?fields=status", gone=True)
         if read.status == _GONE:
             return False
-        status = read.json().get("fields", {}).get("status", {})
-        return bool(status.get("statusCategory", {}).get("key") != "done")
+        return _category(_object(json_object(read, what="Jira").get("fields")).get("status")) != "done"
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _category(status: object) -> object:
+    return _object(_object(status).get("statusCategory")).get("key")
 
 
 def label_of(marker: str) -> str:

@@ -22,6 +22,8 @@ from quilate.deliveries.connector import (
 LABEL = "quilate"
 MOST_FINDINGS = 20
 _LONGEST_BODY = 20_000
+_LONGEST_TITLE = 250
+_FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +56,8 @@ class TicketSystem(Protocol):
         """Write an open ticket anew; tell whether it is still there and open."""
         ...
 
-    async def close(self, number: str, reason: str) -> None:
-        """Close a ticket with a reason; one that is closed or gone stays so."""
+    async def close(self, number: str, reason: str) -> bool:
+        """Close a ticket with a reason; tell whether it was there and open."""
         ...
 
 
@@ -86,13 +88,19 @@ class TicketConnector:
         if report.verdict == "PASS":
             return await _approved(system, context, key, marker, report)
         ticket = ticket_of(report, marker)
-        number = await context.remembered(key) or await system.find(marker)
-        if number and await system.update(number, ticket):
+        # Both, for what is remembered may be closed, and a newer one be there that was not remembered any more.
+        number = await context.remembered(key)
+        written = bool(number) and await system.update(str(number), ticket)
+        if not written:
+            # What is remembered may be closed, and a newer one be there that was not remembered any more.
+            number = await system.find(marker)
+            written = bool(number) and await system.update(str(number), ticket)
+        if number and written:
             await context.remember(key, number)
             return Outcome(summary=f"wrote ticket {number} anew", reference=number)
         number = await system.create(ticket)
         await context.remember(key, number)
-        return Outcome(summary=f"opened ticket {number}", reference=number)
+        return Outcome(summary=f"opened ticket {number}" if number else "would open a ticket", reference=number)
 
 
 def _needs_none(report: RunReport, *, undecided: bool) -> str:
@@ -109,10 +117,14 @@ def _needs_none(report: RunReport, *, undecided: bool) -> str:
 async def _approved(
     system: TicketSystem, context: DeliveryContext, key: str, marker: str, report: RunReport
 ) -> Outcome:
-    number = await context.remembered(key) or await system.find(marker)
-    if not number:
-        return _nothing("approved, and there is no ticket")
-    await system.close(number, one_line(f"{title_of(report)}: {report.url}"))
+    reason = one_line(f"{title_of(report)}: {report.url}")
+    number = await context.remembered(key)
+    closed = bool(number) and await system.close(str(number), reason)
+    if not closed:
+        number = await system.find(marker)
+        closed = bool(number) and await system.close(str(number), reason)
+    if not closed or not number:
+        return _nothing("approved, and there is no open ticket")
     await context.remember(key, "")
     return Outcome(summary=f"closed ticket {number}", reference=number)
 
@@ -147,11 +159,22 @@ def ticket_of(report: RunReport, marker: str) -> Ticket:
             break
         kept.append(line)
     place = f" on {report.branch}" if report.branch else ""
-    title = one_line(f"Quilate rejects {report.project}{place}")
+    verb = "rejects" if report.verdict == "FAIL" else "cannot judge"
+    title = one_line(f"Quilate {verb} {report.project}{place}")[:_LONGEST_TITLE]
     return Ticket(title=title, lines=tuple(kept), marker=marker)
 
 
 def plain_block(ticket: Ticket) -> str:
     """Return a ticket's text as Markdown in which nothing of it is markup: a fenced block, then the marker."""
-    text = "\n".join(ticket.lines).replace("```", "'''")
-    return f"```text\n{text}\n```\n\n{ticket.marker}\n"
+    return f"{fenced(*ticket.lines)}\n\n{ticket.marker}\n"
+
+
+def fenced(*lines: str) -> str:
+    """Return lines as a block of Markdown that nothing in them ends."""
+    text = "\n".join(lines).replace(_FENCE, "'''")
+    return f"{_FENCE}text\n{text}\n{_FENCE}"
+
+
+def holds_marker(body: object, marker: str) -> bool:
+    """Tell whether a ticket's text has a marker where we put it: behind the block with what a repository says."""
+    return isinstance(body, str) and marker in body.rpartition(_FENCE)[2].split("\n")

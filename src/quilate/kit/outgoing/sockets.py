@@ -14,23 +14,28 @@ async def connected_socket(host: str, port: int, policy: AddressPolicy, timeout:
         OutgoingError: The host leads into a private network, is not known, or nobody answers.
     """
     loop = asyncio.get_running_loop()
-    literal = address_literal(host)
-    try:
-        if literal is not None:
-            addresses = [str(literal)]
-        else:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        policy.require(host, addresses)
-    except AddressRefusedError as error:
-        raise OutgoingError(error.message, next_step=error.next_step, permanent=True) from error
-    except OSError as error:
-        raise OutgoingError(f"{host} is not known") from error
     try:
         async with asyncio.timeout(timeout):
+            addresses = await _addresses(loop, host, port)
+            policy.require(host, addresses)
             return await _first(loop, addresses, port, host)
+    except AddressRefusedError as error:
+        raise OutgoingError(error.message, next_step=error.next_step, permanent=True) from error
     except TimeoutError as error:
         raise OutgoingError(f"{host}:{port} did not answer within {timeout:g} s") from error
+
+
+async def _addresses(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[str]:
+    literal = address_literal(host)
+    if literal is not None:
+        return [str(literal)]
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OutgoingError("the host's name is not valid", next_step="correct it", permanent=True) from error
+    except OSError as error:
+        raise OutgoingError(f"{host} is not known") from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 async def _first(loop: asyncio.AbstractEventLoop, addresses: list[str], port: int, host: str) -> socket.socket:
