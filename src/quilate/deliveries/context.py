@@ -1,18 +1,22 @@
 """A connector's door to the world, for one attempt."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from quilate.deliveries.connector import DeliveryError, RunReport
 from quilate.deliveries.reports import ReportReader
 from quilate.deliveries.store import execute, many, one
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.masking import MASK
 from quilate.kit.outgoing.http import OutgoingHttp
 from quilate.kit.secrets.box import SecretUnreadableError
 from quilate.kit.secrets.opened import Secrets
 
 LONGEST_MEMORY = 2_000
+_SHORTEST_MASKED = 4
 
 
 def secret_context(connection_id: UUID, name: str) -> str:
@@ -33,6 +37,7 @@ class StoredContext:
     sealed: dict[str, bytes]
     http: OutgoingHttp
     dry_run: bool = False
+    _opened: set[str] = field(default_factory=set, repr=False)
 
     def secret(self, name: str) -> str:
         """Return a secret of the connection; empty where it was not given.
@@ -44,9 +49,18 @@ class StoredContext:
         if sealed is None:
             return ""
         try:
-            return self.box.open(bytes(sealed), secret_context(self.connection_id, name))
+            opened = self.box.open(bytes(sealed), secret_context(self.connection_id, name))
         except SecretUnreadableError as error:
             raise DeliveryError(error.message, next_step=error.next_step, permanent=True) from error
+        if len(opened) >= _SHORTEST_MASKED:
+            self._opened |= {opened, quote(opened, safe=""), json.dumps(opened)[1:-1]}
+        return opened
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without the secrets that were used: receivers say back what they got, addresses included."""
+        for secret in sorted(self._opened, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
 
     async def report(self, run_id: UUID) -> RunReport:
         """Return what there is to say about a run of the connection's project."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+import traceback
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -73,6 +74,10 @@ class _Open:
     context: StoredContext
 
 
+class ConnectorBrokenError(DeliveryError):
+    """The connector's own code failed; its receiver had no part in it."""
+
+
 class Sender:
     """Attempts deliveries; keeps connections open between them."""
 
@@ -106,9 +111,9 @@ class Sender:
             return self._failed(claimed, error, begin)
         except QuilateError as error:
             return self._failed(claimed, DeliveryError(error.message, next_step=error.next_step, permanent=True), begin)
-        except Exception as error:  # noqa: BLE001 - a connector that breaks takes nothing else down
-            _LOG.exception("a connector broke", connection=str(claimed.connection_id))
-            broken = DeliveryError(f"the connector broke: {type(error).__name__}", next_step="the log says where")
+        except Exception as error:  # noqa: BLE001 - one delivery that breaks takes no other down
+            _LOG.exception("a delivery broke", connection=str(claimed.connection_id))
+            broken = DeliveryError(f"the delivery broke: {type(error).__name__}", next_step="the log says where")
             return self._failed(claimed, broken, begin)
         return Ending(
             claimed=claimed,
@@ -126,7 +131,8 @@ class Sender:
             outcome = await self._sent(claimed, opened)
         except DeliveryError as error:
             # What is wrong with one delivery says nothing about the receiver; what nobody answers does.
-            await self._parts.breakers.report(permit, succeeded=error.permanent)
+            harmless = error.permanent or isinstance(error, ConnectorBrokenError)
+            await self._parts.breakers.report(permit, succeeded=harmless)
             raise
         except asyncio.CancelledError:
             raise
@@ -137,13 +143,9 @@ class Sender:
         return outcome
 
     async def _sent(self, claimed: Claimed, opened: _Open) -> Outcome:
-        try:
-            async with asyncio.timeout(self._options.attempt_seconds):
-                return await opened.connector.deliver(claimed.event, opened.context)
-        except TimeoutError as error:
-            raise DeliveryError(f"no answer within {self._options.attempt_seconds:g} s") from error
-        except OutgoingError as error:
-            raise DeliveryError(error.message, next_step=error.next_step, permanent=error.permanent) from error
+        return await bounded(
+            opened.connector.deliver(claimed.event, opened.context), opened.context, self._options.attempt_seconds
+        )
 
     def _failed(self, claimed: Claimed, error: DeliveryError, begin: float) -> Ending:
         last = error.permanent or claimed.attempt >= self._options.most_attempts
@@ -184,6 +186,53 @@ class Sender:
             _, oldest = self._open.popitem(last=False)
             await oldest.context.http.close()
         return opened
+
+
+async def bounded(call: Awaitable[Outcome], context: StoredContext, seconds: float) -> Outcome:
+    """Return what a connector's call brought, in time and without the connection's secrets.
+
+    Raises:
+        DeliveryError: It failed, broke or took too long.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            outcome = await call
+    except TimeoutError as error:
+        raise DeliveryError(f"no answer within {seconds:g} s") from error
+    except DeliveryError as error:
+        raise DeliveryError(
+            context.without_secrets(error.message),
+            next_step=context.without_secrets(error.next_step),
+            permanent=error.permanent,
+            retry_after_seconds=error.retry_after_seconds,
+            disables_connection=error.disables_connection,
+        ) from None
+    except OutgoingError as error:
+        raise DeliveryError(
+            context.without_secrets(error.message),
+            next_step=context.without_secrets(error.next_step),
+            permanent=error.permanent,
+        ) from None
+    except QuilateError as error:
+        raise DeliveryError(
+            context.without_secrets(error.message),
+            next_step=context.without_secrets(error.next_step),
+            permanent=True,
+        ) from None
+    except Exception as error:  # noqa: BLE001 - a connector that breaks takes nothing else down
+        # Neither its words nor the values that it held: both may have a secret among them.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        kind = type(error).__name__
+        _LOG.error("a connector broke", connection=str(context.connection_id), error=kind, file=place.filename,
+            line=place.lineno)  # fmt: skip
+        raise ConnectorBrokenError(
+            f"the connector broke: {kind}", next_step=f"see {place.name} in the connector's code"
+        ) from None
+    return replace(
+        outcome,
+        summary=context.without_secrets(outcome.summary),
+        reference=context.without_secrets(outcome.reference),
+    )
 
 
 async def open_context(

@@ -9,19 +9,21 @@ from quilate.accounts.model import ProjectAccess
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.deliveries import store
 from quilate.deliveries.catalog import settings_of
-from quilate.deliveries.connector import ALL_EVENTS, Connector, DeliveredEvent, DeliveryError, Outcome
-from quilate.deliveries.context import secret_context
+from quilate.deliveries.connector import ALL_EVENTS, Connector, DeliveredEvent, DeliveryError
+from quilate.deliveries.context import StoredContext, secret_context
 from quilate.deliveries.model import ConnectionWish, DeliveryFilter, StoredConnection, StoredDelivery
-from quilate.deliveries.sending import SendingParts, open_context
+from quilate.deliveries.sending import SendingParts, bounded, open_context
 from quilate.domain.errors import ConfigurationError, QuilateError
 from quilate.kit.database.database import Connection
 from quilate.kit.ids import uuid7
 from quilate.kit.log import logger
-from quilate.kit.outgoing.http import OutgoingError, SentRequest
+from quilate.kit.outgoing.http import SentRequest
 from quilate.kit.web.problems import Problem
 from quilate.outbox.events import OutgoingEvent, append_events
 
 LONGEST_SECRET = 16_384
+TRIAL_SECONDS = 25.0
+"""A test or a dry run takes no longer: somebody waits for its answer."""
 
 _LOG = logger(__name__)
 
@@ -39,8 +41,9 @@ class Trial:
 class ConnectionService:
     """Makes, changes and tries connections; shows and replays deliveries."""
 
-    def __init__(self, parts: SendingParts) -> None:
+    def __init__(self, parts: SendingParts, *, trial_seconds: float = TRIAL_SECONDS) -> None:
         self._parts = parts
+        self._trial_seconds = trial_seconds
         self._database = parts.database
 
     def connectors(self) -> Sequence[Connector]:
@@ -60,9 +63,7 @@ class ConnectionService:
             Problem: 409 the name is taken, 422 the connector does not know a setting or a secret.
         """
         connector = self._checked(wish)
-        missing = [each.name for each in connector.secrets if each.required and not wish.secrets.get(each.name)]
-        if missing:
-            raise _invalid(f"{connector.type} needs the secret {missing[0]!r}", "give it under `secrets`")
+        _require_secrets(connector, {name for name, value in wish.secrets.items() if value})
         wish = _with_events(wish, connector)
         connection_id = uuid7()
 
@@ -121,6 +122,8 @@ class ConnectionService:
             )
             if taken is not None and taken["taken"]:
                 raise _taken(wish.name)
+            held = {*present.secrets, *wish.secrets} - {name for name, value in wish.secrets.items() if not value}
+            _require_secrets(connector, held)
             await store.execute(connection, "update_connection", id=connection_id, **store.columns_of(wish))
             await self._set_secrets(connection, connection_id, wish.secrets)
             return await self._recorded(connection, access, connection_id, "connection.changed")
@@ -167,17 +170,13 @@ class ConnectionService:
         except QuilateError as error:
             return Trial(succeeded=False, summary=error.message, next_step=error.next_step)
         try:
-            outcome: Outcome = await (connector.probe(context) if event is None else connector.deliver(event, context))
-        except (DeliveryError, OutgoingError) as error:
-            return Trial(
-                succeeded=False,
-                summary=error.message,
-                next_step=error.next_step,
-                requests=tuple(context.http.recorded),
-            )
+            call = connector.probe(context) if event is None else connector.deliver(event, context)
+            outcome = await bounded(call, context, self._trial_seconds)
+        except DeliveryError as error:
+            return Trial(succeeded=False, summary=error.message, next_step=error.next_step, requests=_recorded(context))
         finally:
             await context.http.close()
-        return Trial(succeeded=True, summary=outcome.summary, requests=tuple(context.http.recorded))
+        return Trial(succeeded=True, summary=outcome.summary, requests=_recorded(context))
 
     async def deliveries(
         self, access: ProjectAccess, wanted: DeliveryFilter, *, before: UUID | None, limit: int
@@ -260,6 +259,26 @@ class ConnectionService:
             data={"connection": str(made.id), "type": made.type},
         )
         await append_events(connection, [event])
+
+
+def _require_secrets(connector: Connector, held: set[str]) -> None:
+    missing = [each.name for each in connector.secrets if each.required and each.name not in held]
+    if missing:
+        raise _invalid(f"{connector.type} needs the secret {missing[0]!r}", "give it under `secrets`")
+
+
+def _recorded(context: StoredContext) -> tuple[SentRequest, ...]:
+    """Return what a dry run would have sent, without the connection's secrets."""
+    clean = context.without_secrets
+    return tuple(
+        SentRequest(
+            method=sent.method,
+            url=clean(sent.url),
+            headers={name: clean(value) for name, value in sent.headers.items()},
+            body=clean(sent.body.decode("utf-8", "replace")).encode(),
+        )
+        for sent in context.http.recorded
+    )
 
 
 def _with_events(wish: ConnectionWish, connector: Connector) -> ConnectionWish:
