@@ -102,6 +102,8 @@ class GitHubServer(ForgeServer):
         return Reply(document={"id": 4711, "full_name": self.repository, "permissions": granted})
 
     def _installation(self, request: Request, found: re.Match[str]) -> Reply:
+        if found[1].lower() != self.repository.lower():
+            return self.refusal(404, "Not Found")
         suspended = "2026-01-01T00:00:00Z" if self.suspended else None
         granted = self.granted if self.may_write else {"metadata": "read"}
         return Reply(document={"id": int(INSTALLATION), "permissions": granted, "suspended_at": suspended})
