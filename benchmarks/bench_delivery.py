@@ -136,6 +136,9 @@ def background(url: str, state: Path) -> Iterator[None]:
         process = subprocess.Popen(argv, env={**kept, **settings}, stdout=log, stderr=log)
         try:
             yield
+        except BaseException:
+            sys.stderr.write(f"exit code {process.poll()}\n{(state / 'background.log').read_text()[-4000:]}\n")
+            raise
         finally:
             # Attempts at the dead receiver would go on for their minute; deliveries stand that.
             process.kill()

@@ -64,11 +64,12 @@ def measure(service: Service, postgres: int, *, workers: int, runs: int, backgro
         watch = ProcessorTime(roots=roots)
         ids, submitting, seconds = asyncio.run(_work_off(service.url, runs, watch))
         cores = watch.cores()
+        alive = all(each.poll() is None for each in started)
     return Measured(
         runs_per_second=runs / seconds,
         submitted_per_second=runs / submitting,
         cores=cores,
-        right=every_run_is_right(service.url, ids),
+        right=alive and every_run_is_right(service.url, ids),
     )
 
 

@@ -28,6 +28,8 @@ from quilate.runs.workspaces.model import Source, SourceKind
 PROJECT = UUID("00000000-0000-7000-8000-000000000001")
 SLUG = "bench"
 STAGES, CHECKS = 4, 4
+CONCURRENT_RUNS = 1000
+"""As many runs of the project as may be under way; the other products are given no such limit."""
 BATCH = 500
 _START_SECONDS = 60
 FILE = f"project: {SLUG}\ntype: ds\nblueprint: trivial\n"
@@ -62,8 +64,9 @@ def create_project(url: str, text: str) -> None:
     asyncio.run(migrate(url, service_migrations()))
     with psycopg.connect(url) as connection:
         connection.execute(
-            "INSERT INTO projects (id, slug, name, default_blueprint) VALUES (%s, %s, 'Benchmark', 'trivial')",
-            (PROJECT, SLUG),
+            "INSERT INTO projects (id, slug, name, default_blueprint, max_concurrent_runs)"
+            " VALUES (%s, %s, 'Benchmark', 'trivial', %s)",
+            (PROJECT, SLUG, CONCURRENT_RUNS),
         )
         connection.execute(
             """
@@ -137,7 +140,7 @@ class Service:
         """Start ``worker_main``, ``background`` or ``api``."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QUILATE_")}
         environment |= {
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]).rstrip(":"),
             "QUILATE_DATABASE_URL": self.url,
             "QUILATE_STATE": str(self.state),
             "QUILATE_PLUGINS": "trivial_plugin",
