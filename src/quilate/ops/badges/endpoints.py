@@ -13,7 +13,7 @@ from quilate.ops.badges.service import BadgeService
 
 MEDIA_TYPE = "image/svg+xml"
 PATH = "/projects/{project}/badge"
-Key = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", max_length=32, description="Of the project's badge.")]
+Key = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]+$", description="Of the project's badge.")]
 Branch = Annotated[
     str | None, Query(max_length=255, pattern=r"^[^\x00]+$", description="By default the protected branch.")
 ]

@@ -37,7 +37,7 @@ class BadgeService:
             project = await cursor.fetchone()
             # The same work for a project that is not there: nobody learns which ones are.
             expected = self._key(project["id"] if project is not None else UUID(int=0))
-            if not hmac.compare_digest(expected, key) or project is None:
+            if not hmac.compare_digest(expected.encode(), key.encode()) or project is None:
                 raise Problem(status=404, type="not-found", detail="there is no badge at this address")
             wanted = {"project": project["id"], "branch": branch or project["protected_branch"]}
             row = await (await connection.execute(_QUERIES["last_verdict"], wanted)).fetchone()
