@@ -48,8 +48,8 @@ PUBLIC = {
     "GET /badges/{project}/{key}.svg",
 }
 """What needs no login, each for a reason: it gives one, tells of the service and of nobody's project, is what witnesses
-of the audit log need (hashes and signatures), is taken by its sender's signature alone (hooks), or has its secret in its
-address (badges)."""
+of the audit log need (hashes and signatures), is taken by its sender's signature alone (hooks), or has its secret in
+its address (badges)."""
 
 PUBLIC_PREFIXES = ("GET /swagger", "GET /problems")
 
