@@ -83,6 +83,22 @@ async def test_a_secret_that_is_said_back_is_kept_nowhere(  # noqa: PLR0913, PLR
 
 
 @pytest.mark.asyncio
+async def test_a_secret_that_is_cut_off_at_the_end_of_a_quotation_is_masked_too(
+    database: Database, project: ProjectReference, sending: SendingParts, service: ConnectionService
+) -> None:
+    def answer(request: Received) -> Reply:
+        return Reply(status=422, body=("x" * 185 + request.headers["x-tracker-token"]).encode())
+
+    with receiver(answer) as outside:
+        await connect_with_token(service, project, outside.url)
+        await happen(database, project, "waiver:1")
+        async with dispatching(sending):
+            [row] = await settled(database, 1)
+    assert "xxx[masked]" in row["error"]
+    assert TOKEN[:6] not in row["error"]
+
+
+@pytest.mark.asyncio
 async def test_a_dry_run_masks_the_secret_wherever_it_stands(
     project: ProjectReference, service: ConnectionService
 ) -> None:

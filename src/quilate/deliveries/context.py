@@ -17,6 +17,7 @@ from quilate.kit.secrets.opened import Secrets
 
 LONGEST_MEMORY = 2_000
 _SHORTEST_MASKED = 4
+_SHORTEST_CUT = 4
 
 
 def secret_context(connection_id: UUID, name: str) -> str:
@@ -60,6 +61,9 @@ class StoredContext:
         """Return a text without the secrets that were used: receivers say back what they got, addresses included."""
         for secret in sorted(self._opened, key=len, reverse=True):
             text = text.replace(secret, MASK)
+            # What is quoted of an answer ends somewhere, perhaps within a secret.
+            cut = next((n for n in range(len(secret) - 1, _SHORTEST_CUT - 1, -1) if text.endswith(secret[:n])), 0)
+            text = f"{text[:-cut]}{MASK}" if cut else text
         return text
 
     async def report(self, run_id: UUID) -> RunReport:

@@ -192,9 +192,18 @@ DELETE FROM outgoing_events WHERE sequence IN (
 );
 
 -- name: queue_figures
-SELECT c.type, count(*) AS open, coalesce(extract(epoch FROM now() - min(d.created_at)), 0)::float8 AS oldest
+SELECT c.type, count(*)::float8 AS open, (count(*) FILTER (WHERE d.error <> ''))::float8 AS failing,
+    coalesce(extract(epoch FROM now() - min(d.created_at)), 0)::float8 AS oldest
 FROM deliveries AS d JOIN connections AS c ON c.id = d.connection_id
 WHERE d.state IN ('pending', 'sending') GROUP BY c.type;
+
+-- name: recent_figures
+SELECT c.type, d.state, count(*)::float8 AS number
+FROM deliveries AS d JOIN connections AS c ON c.id = d.connection_id
+WHERE d.ended_at > now() - make_interval(secs => %(seconds)s) GROUP BY c.type, d.state;
+
+-- name: waiting_events
+SELECT count(*)::float8 AS number FROM outgoing_events WHERE NOT fanned_out;
 
 -- Reports --------------------------------------------------------------------------------------------------------
 

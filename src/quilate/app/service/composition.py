@@ -243,9 +243,11 @@ def _events(ground: Ground) -> Mounted:
 def _deliveries(ground: Ground) -> Mounted:
     from quilate.app.service.delivering import sending_parts  # noqa: PLC0415 - as said above
     from quilate.deliveries.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.deliveries.gauges import delivery_readings  # noqa: PLC0415 - as said above
     from quilate.deliveries.service import ConnectionService  # noqa: PLC0415 - as said above
 
     service = ConnectionService(sending_parts(ground.settings, ground.database, ground.artifacts))
+    ground.metrics.register_collector("deliveries", delivery_readings(ground.database))
     return Mounted(routers=(make_router(service, ground.access, ground.database),))
 
 
