@@ -145,3 +145,26 @@ def test_git_variables_of_the_caller_do_not_redirect(
 def test_what_cannot_be_read_on_the_protected_branch_approves_nothing(text: str) -> None:
     (one,) = binding_waivers((waiver(),), need_approval=True, protected=lambda _path: text)
     assert not one.binding
+
+
+def test_a_link_has_the_text_of_the_file_that_it_leads_to_on_the_branch(repository: Path) -> None:
+    git(repository, "checkout", "-q", "main")
+    (repository / "folder").mkdir()
+    (repository / "real.py").write_text("real = 1\n")
+    for name, target in {
+        "folder/link.py": "../real.py",
+        "again.py": "folder/link.py",
+        "circle.py": "circle.py",
+        "out.py": "../../etc/passwd",
+        "absolute.py": "/etc/passwd",
+    }.items():
+        (repository / name).symlink_to(target)
+    commit_all(repository, "links")
+    (repository / "real.py").write_text("changed = 1\n")
+
+    for path in ("real.py", "folder/link.py", "again.py"):
+        assert protected_text(repository, "main", path, follow_links=True) == "real = 1\n"
+    for path in ("circle.py", "out.py", "absolute.py"):
+        assert protected_text(repository, "main", path, follow_links=True) is None
+    assert protected_text(repository / "folder", "main", "link.py", follow_links=True) is None
+    assert protected_text(repository, "main", "folder/link.py") == "../real.py"

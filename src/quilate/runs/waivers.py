@@ -35,7 +35,7 @@ def collect_waivers(
     branch = protected_branch(root, plan.project.protected_branch) if need_approval else ""
 
     def text_on_protected_branch(path: str) -> str | None:
-        return protected_text(root, branch, path)
+        return protected_text(root, branch, path, follow_links=True)
 
     protected = text_on_protected_branch if subject.revision else None
     bound = binding_waivers(tuple(found), need_approval=need_approval, protected=protected, branch=branch)

@@ -4,6 +4,7 @@ A waiver that a change brings along is a request. It is shown, and it does not c
 the protected branch has merged it.
 """
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +22,8 @@ ProtectedText = Callable[[str], str | None]
 """Path of a file to its text on the protected branch, or ``None`` where there is none."""
 
 MAX_FILE_BYTES = 16 << 20
+_MOST_LINKS = 8
+_LINK_MODE = b"120000 "
 _UNSAFE_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$")
 
 
@@ -58,7 +61,7 @@ def binding_waivers(
     return tuple(decided)
 
 
-def protected_text(root: Path, branch: str, path: str) -> str | None:
+def protected_text(root: Path, branch: str, path: str, *, follow_links: bool = False) -> str | None:
     """Return a file's text on a branch, or ``None`` where branch or file is missing or cannot be read.
 
     The branch as the remote has it counts before the local one, which anybody can write to. Nothing of the repository
@@ -68,6 +71,8 @@ def protected_text(root: Path, branch: str, path: str) -> str | None:
         root: The project's directory within the repository.
         branch: The branch's name, as a person wrote it.
         path: The file, relative to ``root``, or absolute below it.
+        follow_links: Where the branch holds a symbolic link there, return the text of the file that it leads to on
+            the branch, as a check of the working tree sees it; a link that leads out of ``root`` has none.
     """
     relative = _relative(root, path)
     if relative is None or not branch or _UNSAFE_BRANCH.search(branch):
@@ -75,10 +80,24 @@ def protected_text(root: Path, branch: str, path: str) -> str | None:
     for reference in (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}"):
         if git_output(root, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}") is None:
             continue
-        content = git_output(root, "cat-file", "blob", f"{reference}:./{relative}")
+        place = _without_links(root, reference, relative) if follow_links else relative
+        content = None if place is None else git_output(root, "cat-file", "blob", f"{reference}:./{place}")
         if content is None or len(content) > MAX_FILE_BYTES:
             return None
         return content.decode("utf-8", "replace")
+    return None
+
+
+def _without_links(root: Path, reference: str, path: str) -> str | None:
+    """Return where a path leads on a branch, link after link; ``None`` where it leads out or in a circle."""
+    place = path
+    for _ in range(_MOST_LINKS):
+        if not (git_output(root, "ls-tree", reference, "--", f"./{place}") or b"").startswith(_LINK_MODE):
+            return place
+        target = git_output(root, "cat-file", "blob", f"{reference}:./{place}") or b""
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(place), target.decode("utf-8", "surrogateescape")))
+        if place.startswith(("/", "../")) or place == ".." or "\0" in place:
+            return None
     return None
 
 
