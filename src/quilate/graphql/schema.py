@@ -11,7 +11,9 @@ from strawberry.types import ExecutionContext
 from quilate.accounts.model import Permission, ProjectAccess
 from quilate.graphql.context import QueryInfo, refused
 from quilate.graphql.limits import DEFAULT_PAGE, page_size
-from quilate.graphql.types import After, First, PageInfo, Project, ProjectPage, Run, decode_id
+from quilate.graphql.pages import After, First, PageInfo, decode_id
+from quilate.graphql.run_types import Run
+from quilate.graphql.types import Project, ProjectPage
 from quilate.kit.web.paging import encode_cursor
 from quilate.kit.web.problems import Problem
 
