@@ -6,6 +6,7 @@ answer; 404 and 410 for a webhook that is gone) and https://docs.slack.dev/messa
 https://docs.slack.dev/reference/block-kit/composition-objects/text-object (``verbatim``: nothing is parsed by itself).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -66,13 +67,24 @@ class Slack:
 def message(notice: Notice) -> dict[str, Any]:
     """Return the message of a notice."""
     title = f"{notice.sign} {escaped(notice.title)}".strip()
-    why = escaped("\n".join(f"• {line}" for line in (*notice.lines, notice.what_if) if line))[:_LONGEST_SECTION]
+    why = _section(notice.lines if not notice.what_if else (*notice.lines, notice.what_if))
     blocks: list[dict[str, Any]] = [{"type": "section", "text": _text(f"*{title}*")}]
     if why:
         blocks.append({"type": "section", "text": _text(why)})
     if notice.url:
         blocks.append({"type": "context", "elements": [_text(f"<{notice.url}|the run>")]})
     return {"text": title, "blocks": blocks}
+
+
+def _section(lines: Iterable[str]) -> str:
+    """Return as many whole lines as a section holds."""
+    kept = ""
+    for line in lines:
+        longer = f"{kept}\n• {escaped(line)}".strip()
+        if len(longer) > _LONGEST_SECTION:
+            return f"{kept}\n…"
+        kept = longer
+    return kept
 
 
 def _text(text: str) -> dict[str, Any]:
