@@ -48,11 +48,11 @@ def test_the_check_ends_as_an_error_and_the_verdict_is_unknown(tmp_path: Path, f
     blueprint, project = (BLUEPRINT, PROJECT)
     if loads:
         blueprint, project = BLUEPRINT.replace("        anything: 3\n", ""), PROJECT.replace("{what: ever}", "{}")
-    place = {"PYTHONPATH": str(tmp_path / "site")}
+    place = str(tmp_path / "site")
 
-    done = quilate(project_in(tmp_path / "project", blueprint, project), "run", **place)
-    listed = quilate(tmp_path / "project", "plugin", "list", **place)
-    doctor = quilate(tmp_path / "project", "doctor", **place)
+    done = quilate(project_in(tmp_path / "project", blueprint, project), "run", PYTHONPATH=place)
+    listed = quilate(tmp_path / "project", "plugin", "list", PYTHONPATH=place)
+    doctor = quilate(tmp_path / "project", "doctor", PYTHONPATH=place)
 
     assert done.code == 3, done.output + done.errors
     assert "UNKNOWN" in done.output
@@ -73,13 +73,13 @@ def test_a_good_plugin_is_judged_with_its_facts(tmp_path: Path) -> None:
         "{rule: all_required_checks_pass}", "{rule: all_required_checks_pass and good_files >= 3}"
     )
     project = project_in(tmp_path / "project", blueprint, PROJECT.replace("{what: ever}", "{}"))
-    place = {"PYTHONPATH": str(tmp_path / "site")}
+    place = str(tmp_path / "site")
 
-    done = quilate(project, "run", **place)
-    listed = quilate(project, "plugin", "list", **place)
+    done = quilate(project, "run", PYTHONPATH=place)
+    listed = quilate(project, "plugin", "list", PYTHONPATH=place)
     edited = tmp_path / "site" / "good_plugin.py"
     edited.write_text(GOOD_CHECK.replace("len(context.workspace.paths)", "0"), encoding="utf-8")
-    again = quilate(project, "run", **place)
+    again = quilate(project, "run", PYTHONPATH=place)
 
     assert done.code == 0, done.output + done.errors
     assert listed.output.split() == ["✓", "check", "GOOD", "quilate-good", "1.0"]
@@ -98,10 +98,10 @@ def test_a_policy_that_reads_what_a_broken_plugin_would_measure_says_so(tmp_path
 
 def test_check_list_and_canaries_show_it_and_go_on(tmp_path: Path) -> None:
     install_check(tmp_path / "site", "1 / 0\n")
-    place = {"PYTHONPATH": str(tmp_path / "site")}
+    place = str(tmp_path / "site")
 
-    listed = quilate(tmp_path, "check", "list", **place)
-    shown = quilate(tmp_path, "check", "show", "GOOD", **place)
+    listed = quilate(tmp_path, "check", "list", PYTHONPATH=place)
+    shown = quilate(tmp_path, "check", "show", "GOOD", PYTHONPATH=place)
 
     assert listed.code == 0
     assert re.search(r"^GOOD +cannot be used: ZeroDivisionError", listed.output, re.MULTILINE)
@@ -149,13 +149,13 @@ def test_blueprints_of_plugins_are_listed_shown_and_run(tmp_path: Path) -> None:
         "house_rules/torn.yaml": "id: [",
     }
     install(site, "quilate-house", {"quilate.blueprints": points}, modules)
-    place = {"PYTHONPATH": str(site)}
+    place = str(site)
     project = project_in(tmp_path / "project", project="version: 1\nproject: p\ntype: x\nblueprint: house\n")
 
-    listed = quilate(project, "blueprint", "list", **place)
-    plugins = quilate(project, "plugin", "list", **place)
-    done = quilate(project, "run", **place)
-    broken = quilate(project, "run", "--blueprint", "gone", **place)
+    listed = quilate(project, "blueprint", "list", PYTHONPATH=place)
+    plugins = quilate(project, "plugin", "list", PYTHONPATH=place)
+    done = quilate(project, "run", PYTHONPATH=place)
+    broken = quilate(project, "run", "--blueprint", "gone", PYTHONPATH=place)
 
     assert listed.code == 0
     assert "api-secure" in listed.output
