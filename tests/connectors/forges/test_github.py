@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from quilate.connectors.forges.delivering import ForgeConnector
 from quilate.connectors.forges.report import State
 from quilate.deliveries.connector import DeliveryError
-from tests.connectors.forges.contract import PULL, ForgeContract
+from tests.connectors.forges.cases_base import PULL
+from tests.connectors.forges.contract import ForgeContract
 from tests.support import connectors as made
 from tests.support.connectors import COMMIT, OLD_COMMIT
 from tests.support.forge_servers.github import APP_ID, INSTALLATION, GitHubServer

@@ -220,8 +220,9 @@ async def _published(run: Judged, repository: Repository, done: list[str], *, ne
             raise
         done.append(f"left {run.commit[:12]} without a status, which only the fork holds")
         return ""
-    if newest:
-        await _keep(repository.context, f"newest:commit:{run.context}:{run.commit}", run.order)
+    key = f"newest:commit:{run.context}:{run.commit}"
+    if newest and await _is_newest(repository.context, key, run):
+        await _keep(repository.context, key, run.order)
     if reference or newest:
         done.append(f"set status {run.state.value} on {run.commit[:12]}")
     return reference
@@ -247,7 +248,8 @@ async def _commented(run: Judged, repository: Repository, done: list[str]) -> st
         word = "wrote"
         identifier = await _created(repository, run, body)
     await _keep(context, key, identifier)
-    await _keep(context, newest, run.order)
+    if await _is_newest(context, newest, run):
+        await _keep(context, newest, run.order)
     done.append(f"{word} the comment of request {number}")
     return identifier
 
@@ -284,7 +286,10 @@ async def _created(repository: Repository, run: Judged, body: str) -> str:
         return created
     own = await _own(repository, run)
     older = own[0].id if own and own[0].id != created else ""
-    if not older or not await _edited(repository, number, older, body, _NOT_OURS):
+    if not older:
+        return created
+    newest = await _is_newest(repository.context, f"newest:request:{number}", run)
+    if newest and not await _edited(repository, number, older, body, _NOT_OURS):
         return created
     await repository.delete_comment(number, created)
     return older
