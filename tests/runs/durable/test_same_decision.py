@@ -148,3 +148,23 @@ async def test_a_committed_baseline_counts_the_same(
     decision = json.loads(here[0])
     assert [check["known"] > 0 for check in decision["checks"] if check["check_id"] == "lint"] == [True]
     assert there == here
+
+
+async def test_waivers_that_need_approval_bind_the_same_in_files_that_are_linked(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUILATE_HOME", str(tmp_path / "home"))
+    waived = "import os  # quilate: waive ruff/F401 until=2099-01-31 reason=loaded for its effects\n"
+    root = write_files(
+        tmp_path / "repository",
+        {**CLEAN, "own.yaml": BLUEPRINT + "waivers: {approval: required}\n", "nested/loaded.py": waived},
+    )
+    (root / "linked.py").symlink_to("nested/loaded.py")
+    commit_all(root, "approved with the branch")
+
+    here, there = await _judged_twice(database, database_url, tmp_path, root)
+
+    decision = json.loads(here[0])
+    assert decision["verdict"] == Verdict.PASS
+    assert len(decision["waivers"]) > 1
+    assert there == here
