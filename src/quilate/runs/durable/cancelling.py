@@ -19,6 +19,7 @@ async def cancel_locked_runs(
     """
     if not runs:
         return []
+    await connection.execute(QUERIES["lock_runs"], {"runs": list(runs), "projects": [], "keys": []})
     cursor = await connection.execute(QUERIES["cancel_runs"], {"project": project_id, "runs": list(runs)})
     rows = await cursor.fetchall()
     if not rows:

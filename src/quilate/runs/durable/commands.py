@@ -21,7 +21,6 @@ async def cancel_run(
 
     A run that had ended before keeps its status. Tell the workers afterwards (``Wakeups``, notice ``cancelled``).
     """
-    await connection.execute(QUERIES["lock_runs"], {"runs": [run_id]})
     await cancel_locked_runs(connection, project_id, [run_id], actor=str(actor), reason=reason)
     cursor = await connection.execute(QUERIES["run_status"], {"run": run_id, "project": project_id})
     row = await cursor.fetchone()

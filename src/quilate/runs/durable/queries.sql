@@ -220,9 +220,22 @@ FROM result_cache WHERE project_id = %(project)s AND key = ANY(%(keys)s);
 
 -- Steps of runs --------------------------------------------------------------------------------------------------
 
+-- Concurrency keys before rows, each in one order for all: whoever ends a run of a key takes both, and a transaction that
+-- held a row while it waits for the key would wait for one that holds the key and wants the row.
 -- name: lock_runs
+WITH locked AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(1904, place)
+    FROM (
+        SELECT hashtext(project_id::text || ' ' || concurrency_key) AS place
+        FROM runs WHERE id = ANY(%(runs)s) AND concurrency_key IS NOT NULL
+        UNION
+        SELECT hashtext(project_id::text || ' ' || key)
+        FROM unnest(%(projects)s::uuid[], %(keys)s::text[]) AS given (project_id, key)
+        ORDER BY place
+    ) AS ordered
+)
 SELECT id, project_id, status, step, version, attempt, worker, priority, concurrency_key
-FROM runs WHERE id = ANY(%(runs)s) ORDER BY id FOR UPDATE;
+FROM runs WHERE id = ANY(%(runs)s) AND (SELECT count(*) FROM locked) >= 0 ORDER BY id FOR UPDATE;
 
 -- Written so that only the primary key can lead to the rows: the index of a worker's rows is full of dead entries, and a
 -- planner that does not know the table yet would read it once for each check.
@@ -350,6 +363,11 @@ ON CONFLICT (project_id, key) DO UPDATE SET attempts = excluded.attempts, create
 -- name: lock_concurrency_key
 SELECT pg_advisory_xact_lock(1904, hashtext(%(project)s::text || ' ' || %(key)s));
 
+-- name: name_keys
+UPDATE runs SET concurrency_key = given.key
+FROM unnest(%(runs)s::uuid[], %(keys)s::text[]) AS given (id, key)
+WHERE runs.id = given.id AND concurrency_key IS NULL;
+
 -- name: others_of_key
 SELECT id, held FROM runs
 WHERE project_id = %(project)s AND concurrency_key = %(key)s AND step IS NOT NULL AND id <> %(run)s
@@ -358,7 +376,7 @@ ORDER BY id;
 -- name: hold_run
 UPDATE runs SET status = 'queued', step = 'plan', held = true, worker = NULL, version = version + 1,
     concurrency_key = %(key)s
-WHERE id = %(run)s;
+WHERE id = %(run)s AND step IS NOT NULL;
 
 -- name: release_held
 UPDATE runs SET held = false, version = version + 1

@@ -47,17 +47,17 @@ async def recover(connection: Connection) -> set[str]:
     A worker is dead when its lease has run out by the database's clock. Its own late writes find that the fencing
     token has moved on.
     """
+    # Before anything of a run is locked: see the order of locks at ``lock_runs``.
+    cursor = await connection.execute(QUERIES["forgotten_held"])
+    held = [(row["project_id"], row["key"]) for row in await cursor.fetchall()]
+    freed = bool(held and await free_held_runs(connection, held))
     cursor = await connection.execute(QUERIES["dead_workers"])
     dead = [row["id"] for row in await cursor.fetchall()]
     cursor = await connection.execute(QUERIES["orphans"])
     dead += [row["worker"] for row in await cursor.fetchall() if row["worker"] not in dead]
-    queues: set[str] = set()
+    queues: set[str] = {CONTROL} if freed else set()
     if dead:
-        queues = await _return_work(connection, dead)
-    cursor = await connection.execute(QUERIES["forgotten_held"])
-    held = [(row["project_id"], row["key"]) for row in await cursor.fetchall()]
-    if held and await free_held_runs(connection, held):
-        queues.add(CONTROL)
+        queues |= await _return_work(connection, dead)
     return queues
 
 

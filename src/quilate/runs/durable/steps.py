@@ -39,6 +39,7 @@ class Written:
         ended: Runs that have ended.
         queues: Queues that have work for others.
         cancelled: Something was cancelled.
+        superseded: Runs that this transaction cancelled; whatever else it holds of them counts no more.
         reload: Runs whose state in memory is behind that of the database; their items come again.
     """
 
@@ -48,6 +49,7 @@ class Written:
     ended: list[Ended] = field(default_factory=list)
     queues: set[str] = field(default_factory=set)
     cancelled: bool = False
+    superseded: set[UUID] = field(default_factory=set)
     reload: list[Completed] = field(default_factory=list)
 
 
@@ -77,12 +79,18 @@ async def write_steps(
 ) -> Written:
     """Write what happened to runs, within the caller's transaction."""
     runs = sorted({item.claim.run_id if isinstance(item, Planned | Unplannable) else item.run_id for item in items})
-    cursor = await connection.execute(QUERIES["lock_runs"], {"runs": runs})
+    keys = _keys_of(items)
+    cursor = await connection.execute(
+        QUERIES["lock_runs"],
+        {"runs": runs, "projects": [project for project, _ in keys], "keys": [key for _, key in keys]},
+    )
     rows = {row["id"]: row for row in await cursor.fetchall()}
     written = Written()
     completed = _of_known_state(items, rows, live, written)
     transitions = await _completions(connection, completed, live, worker)
     transitions += await _plans(connection, items, rows, worker, written)
+    transitions = [each for each in transitions if each.run.id not in written.superseded]
+    rows = {run_id: row for run_id, row in rows.items() if run_id not in written.superseded}
     await _write_transitions(connection, transitions, worker, chooser, written)
     written.ended, freed = await write_endings(connection, items, rows, worker)
     if freed:
@@ -139,6 +147,7 @@ async def _plans(
         for item in items
         if isinstance(item, Planned) and is_mine(rows.get(item.claim.run_id), Step.PLAN, worker, item.claim.attempt)
     ]
+    await _name_keys(connection, valid)
     started = []
     for item in valid:
         key = _key_of(item)
@@ -181,11 +190,25 @@ def _key_of(item: Planned) -> str:
     return f"{name}={named[name]}" if name in named else name
 
 
+def _keys_of(items: Iterable[Item]) -> list[tuple[UUID, str]]:
+    """Return the concurrency keys of what was planned."""
+    named = ((item.claim.project_id, _key_of(item)) for item in items if isinstance(item, Planned))
+    return [(project, key) for project, key in named if key]
+
+
+async def _name_keys(connection: Connection, planned: Sequence[Planned]) -> None:
+    """Write down the keys that blueprints give, before any run of this transaction asks for the others of its key."""
+    new = [(item.claim.run_id, _key_of(item)) for item in planned if not item.claim.concurrency_key]
+    named = [(run_id, key) for run_id, key in new if key]
+    if named:
+        arguments = {"runs": [run_id for run_id, _ in named], "keys": [key for _, key in named]}
+        await connection.execute(QUERIES["name_keys"], arguments)
+
+
 async def _may_start(connection: Connection, item: Planned, key: str, written: Written) -> bool:
     """Return whether a run may begin beside the others of its key; else it is held, or has been superseded."""
     claim = item.claim
     arguments = {"project": claim.project_id, "key": key, "run": claim.run_id}
-    await connection.execute(QUERIES["lock_concurrency_key"], arguments)
     cursor = await connection.execute(QUERIES["others_of_key"], arguments)
     others = await cursor.fetchall()
     if item.supersede:
@@ -194,6 +217,7 @@ async def _may_start(connection: Connection, item: Planned, key: str, written: W
         superseded = [claim.run_id] if newer else older
         by = newer[-1] if newer else claim.run_id
         written.cancelled = bool(superseded) or written.cancelled
+        written.superseded |= set(superseded)
         await cancel_locked_runs(
             connection, claim.project_id, superseded, actor="system:quilate", reason=f"superseded by run {by}"
         )
