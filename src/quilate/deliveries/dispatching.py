@@ -4,7 +4,6 @@ A slow or a dead receiver holds up nobody else: each connection has places of it
 """
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,12 +32,14 @@ class DispatchOptions:
     Attributes:
         places: Deliveries of one connection that are under way at once in this process.
         look_seconds: Pause between looks for what is due; a look that found work is followed by another at once.
+        finish_seconds: What is under way at a stop may go on for so long; then it is given back.
         retention_days: What has ended is forgotten after so long; 0 for never.
         sending: How deliveries are attempted.
     """
 
     places: int = 8
     look_seconds: float = 0.25
+    finish_seconds: float = 5.0
     retention_days: int = 30
     sending: SendingOptions = field(default_factory=SendingOptions)
 
@@ -66,7 +67,7 @@ class Dispatcher:
         self._sender = Sender(parts, options.sending)
         self._endings: GroupCommit[Ending, None] = GroupCommit(parts.database, _write_endings)
         self._under_way: Counter[UUID] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Claimed] = {}
         self._freed = asyncio.Event()
         self._resting: dict[UUID, float] = {}
 
@@ -107,8 +108,8 @@ class Dispatcher:
         for each in claimed:
             self._under_way[each.connection_id] += 1
             task = asyncio.create_task(self._deliver(each))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = each
+            task.add_done_callback(self._ended)
         return len(claimed)
 
     async def _deliver(self, claimed: Claimed) -> None:
@@ -126,17 +127,28 @@ class Dispatcher:
                 del self._under_way[claimed.connection_id]
             self._freed.set()
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+
     async def _finish(self) -> None:
+        """Wait for what ends soon and give back the rest: a receiver that does not answer holds up no stop."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._options.sending.attempt_seconds)
+            await asyncio.wait(list(self._tasks), timeout=self._options.finish_seconds)
+        left = await self._cancelled()
+        if left:
+            await self._database.run(lambda connection: store.give_back(connection, left))
+
+    async def _cancelled(self) -> list[Claimed]:
+        left = dict(self._tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(list(left))
+        return [claimed for task, claimed in left.items() if task.cancelled()]
 
     async def close(self) -> None:
-        """End what is still under way and close all connections."""
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait(self._tasks)
+        """End what is still under way and close all connections; its leases run out."""
+        await self._cancelled()
         await self._sender.close()
 
 

@@ -155,6 +155,11 @@ kept AS (
 )
 SELECT id, project_id, state FROM ended;
 
+-- name: give_back
+UPDATE deliveries SET state = 'pending', due_at = now()
+FROM unnest(%(ids)s::uuid[], %(tokens)s::int[]) AS given (id, token)
+WHERE deliveries.id = given.id AND deliveries.token = given.token AND deliveries.state = 'sending';
+
 -- name: deliveries
 SELECT d.*, c.name AS connection_name, c.type AS connector
 FROM deliveries AS d JOIN connections AS c ON c.id = d.connection_id

@@ -127,6 +127,11 @@ async def end_attempts(connection: Connection, endings: Sequence[Ending]) -> Seq
     )
 
 
+async def give_back(connection: Connection, claimed: Sequence[Claimed]) -> None:
+    """Let others attempt at once what was claimed and not ended."""
+    await execute(connection, "give_back", ids=[each.id for each in claimed], tokens=[each.token for each in claimed])
+
+
 async def list_deliveries(
     connection: Connection, project_id: UUID, wanted: DeliveryFilter, *, before: UUID | None, limit: int
 ) -> Sequence[Row]:
