@@ -106,5 +106,5 @@ def _label(folder: str) -> str:
 
 
 def _normalised(folder_name: str) -> str:
-    match = _FOLDER.fullmatch(folder_name)
-    return re.sub(r"[-_.]+", "-", match["name"] if match else folder_name).lower()
+    # In names of such folders a hyphen ends the distribution's name; one of egg-info may have no version.
+    return folder_name.partition("-")[0].removesuffix(".egg-info").replace(".", "_").lower()
