@@ -18,6 +18,17 @@ from typing import Any
 import httpx
 
 PROJECT = "fuzzed"
+BLUEPRINT = """id: thing
+version: 1
+project_types: [library]
+stages:
+  - name: sources
+    checks:
+      - {id: lint, type: CODE_LINT, required: true}
+policies:
+  approval:
+    rule: all_required_checks_pass
+"""
 PASSWORD = "amber kettle under glass"  # noqa: S105 - of people who live for one run
 CALLER, BASE, ANSWERS = "QUILATE_FUZZ_CALLER", "QUILATE_FUZZ_BASE", "QUILATE_FUZZ_ANSWERS"
 _LONGEST_SECONDS = 240.0
@@ -63,11 +74,12 @@ def _aim(case: Any, tags: Mapping[str, str]) -> None:
     if "If-Match" in case.headers:
         path = case.formatted_path
         case.headers["If-Match"] = tags.get(path) or tags.get(path.rpartition("/")[0]) or "*"
+    aims = {"project_id": PROJECT, "quilateproject": PROJECT}
+    if "/blueprints" in case.operation.path:
+        aims |= {"text": BLUEPRINT.replace("version: 1", "version: 2"), "before": "1", "after": "1"}
     for values in (case.query, case.body):
         if isinstance(values, dict):
-            for name in ("project_id", "quilateproject"):
-                if name in values:
-                    values[name] = PROJECT
+            values.update({name: value for name, value in aims.items() if name in values})
 
 
 def _install() -> None:

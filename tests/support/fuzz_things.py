@@ -20,24 +20,13 @@ from quilate.kit.database.database import Database
 from quilate.kit.ids import uuid7
 from quilate.runs.api.pipelines.model import pipeline_id
 from tests.support.deliveries import SECRET
-from tests.support.fuzz_hooks import PROJECT, log_in
+from tests.support.fuzz_hooks import BLUEPRINT, PROJECT, log_in
 from tests.support.issuer import CLIENT_ID
 from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, outlined, plan_run, submitted_run
 
 NAME = "thing"
 """What the dataset, the model, the blueprint and the identity provider are called."""
 
-_BLUEPRINT = """id: thing
-version: 1
-project_types: [library]
-stages:
-  - name: sources
-    checks:
-      - {id: lint, type: CODE_LINT, required: true}
-policies:
-  approval:
-    rule: all_required_checks_pass
-"""
 _DEADLINE_SECONDS = 60.0
 
 
@@ -154,10 +143,10 @@ def _catalogue(admin: Asking) -> dict[str, str]:
 
 def _governance(admin: Asking, instance: Asking) -> dict[str, str]:
     base = f"/projects/{PROJECT}"
-    admin.post(f"{base}/blueprints", json={"text": _BLUEPRINT})
+    admin.post(f"{base}/blueprints", json={"text": BLUEPRINT})
     written = {"If-Match": admin.etag(f"{base}/blueprints/{NAME}/draft")}
     instance.post(f"{base}/blueprints/{NAME}/draft/publish", headers=written)
-    admin.post(f"{base}/blueprints", json={"text": _BLUEPRINT.replace("version: 1", "version: 2")})
+    admin.post(f"{base}/blueprints", json={"text": BLUEPRINT.replace("version: 1", "version: 2")})
     until = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86400))
     waiver = admin.post(f"{base}/waivers", json={"rule": "ruff/E501", "reason": "generated code", "until": until})
     schedule = admin.post(
