@@ -20,7 +20,13 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHubIssuesSettings:
-    """``repository`` is ``owner/name``; ``undecided`` opens tickets for verdicts that are UNKNOWN too."""
+    """Where tickets are opened.
+
+    Attributes:
+        repository: ``owner/name``.
+        base_url: Address of the interface, ``https://api.github.com``; GitHub Enterprise Server has ``https://HOST/api/v3``.
+        undecided: Open tickets for verdicts that are UNKNOWN too.
+    """
 
     repository: str
     base_url: str = "https://api.github.com"

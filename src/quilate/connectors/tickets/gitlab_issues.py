@@ -18,7 +18,13 @@ _GONE = 404
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitLabIssuesSettings:
-    """``repository`` is ``group/name`` or a number; ``undecided`` opens tickets for verdicts that are UNKNOWN too."""
+    """Where tickets are opened.
+
+    Attributes:
+        repository: ``group/name`` or a number.
+        base_url: Address of the interface, ``https://gitlab.com``; an own GitLab has ``https://HOST``.
+        undecided: Open tickets for verdicts that are UNKNOWN too.
+    """
 
     repository: str
     base_url: str = "https://gitlab.com"
