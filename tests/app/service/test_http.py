@@ -134,10 +134,12 @@ async def test_the_pages_of_the_service_itself(database_url: str, tmp_path: Path
 @pytest.mark.asyncio
 async def test_the_viewer_asks_nobody_else_and_runs_no_inline_script(database_url: str, tmp_path: Path) -> None:
     async with service_client(database_url, tmp_path) as client:
+        start = await client.get("/")
         page = await client.get("/swagger")
         named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
         files = [await client.get(name) for name in named]
         missing = await client.get("/swagger/index.html")
+    assert (start.status_code, start.headers["location"]) == (307, "/swagger"), "the address that `quilate up` prints"
 
     assert named
     assert all(name.startswith("/swagger/") for name in named)

@@ -325,6 +325,19 @@ def test_the_doctor_looks_at_the_service(up: Up) -> None:
     assert found.returncode == 1
 
 
+def test_the_doctor_finds_nothing_wrong_with_a_fresh_service_and_asks_for_no_project(up: Up) -> None:
+    (up.state / "postgres" / "password").chmod(0o600)
+    found = quilate("doctor", str(up.state.parent), QUILATE_STATE=str(up.state))
+    assert found.returncode == 0, found.stdout
+    assert "0 problems, 0 warnings" in found.stdout
+    (up.state / "audit-key.pem").chmod(0o640)
+    opened = quilate("doctor", str(up.state.parent), QUILATE_STATE=str(up.state))
+    (up.state / "audit-key.pem").chmod(0o600)
+    assert "audit-key.pem can be read by others" in opened.stdout
+    assert "quilate.yaml" not in found.stdout
+    assert "interpreter" not in found.stdout
+
+
 def test_the_doctor_says_that_a_database_is_away() -> None:
     found = quilate("doctor", QUILATE_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/none")
     assert found.returncode == 1
@@ -336,3 +349,6 @@ def test_a_lost_administrator_gets_a_link_to_the_service_that_runs(up: Up) -> No
     recovered = quilate("admin", "recover", "admin@example.org", QUILATE_STATE=str(up.state))
     assert recovered.returncode == 0, recovered.stderr
     assert recovered.stdout.startswith(f"http://127.0.0.1:{up.port}/")
+    assert recovered.stdout.count("\n") == 1, "a script takes the link from here"
+    assert "opens once" in recovered.stderr
+    assert "does not run" not in recovered.stderr

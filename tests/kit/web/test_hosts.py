@@ -55,6 +55,14 @@ async def test_probes_name_the_machine_but_not_in_the_single_user_mode() -> None
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(("local", "advice"), [(False, "QUILATE_ALLOWED_HOSTS"), (True, "single-user mode")])
+async def test_the_refusal_says_what_would_help(local: bool, advice: str) -> None:  # noqa: FBT001 - a parameter
+    async with client_of(_app(local=local)) as client:
+        answer = await client.get("/thing", headers={"Host": "evil.example"})
+    assert advice in answer.json()["next_step"]
+
+
+@pytest.mark.asyncio
 async def test_two_hosts_are_none() -> None:
     async with client_of(_app(local=False)) as client:
         answer = await client.get("/thing", headers=[("Host", "localhost"), ("Host", "localhost")])

@@ -16,7 +16,11 @@ def command() -> None:
 @command.command("recover")
 @click.argument("email")
 def recover(email: str) -> int:
-    """Print a link, good once, by which the administrator EMAIL sets a new password."""
+    """Print a link by which EMAIL becomes an administrator with a new password.
+
+    It opens once, within 24 hours, while the service runs. The person's earlier logins end when it is used; somebody
+    who is not known yet becomes a user.
+    """
     import asyncio  # noqa: PLC0415 - keeps `quilate --help` fast
 
     from quilate.accounts.bootstrap import recovery_link  # noqa: PLC0415 - as above
@@ -28,6 +32,7 @@ def recover(email: str) -> int:
     )
     from quilate.app.service.settings import load_settings  # noqa: PLC0415 - as above
     from quilate.kit.database.database import Database  # noqa: PLC0415 - as above
+    from quilate.kit.database.embedded_files import running_address  # noqa: PLC0415 - as above
 
     settings = load_settings()
 
@@ -36,8 +41,14 @@ def recover(email: str) -> int:
         async with Database.open(url, name="quilate admin", max_size=1) as database:
             return await recovery_link(database, links_base(settings), email)
 
+    runs = bool(settings.database_url or running_address(settings.postgres_directory))
     with some_database(settings) as url:
         current_terminal().line(asyncio.run(link(url)))
+    told = "opens once, within 24 hours; whoever uses it sets a new password and is an administrator"
+    if not runs:
+        told += f"\n  the service does not run: start it first (quilate up), so that {links_base(settings)} answers"
+    # Not on the standard output, which is the link alone.
+    click.echo(f"  {told}", err=True)
     return 0
 
 

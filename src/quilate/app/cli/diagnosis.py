@@ -43,9 +43,12 @@ class Diagnosis:
     fix: str = ""
 
 
-def diagnose(path: Path) -> Iterator[Diagnosis]:
-    """Yield everything that matters for a run at ``path``."""
+def diagnose(path: Path, *, service_only: bool = False) -> Iterator[Diagnosis]:
+    """Yield everything that matters for a run at ``path``; of a directory of the service alone only the program."""
     yield Diagnosis(health=Health.GOOD, text=f"python {platform.python_version()}, quilate {__version__}")
+    if service_only:
+        yield from _plugins()
+        return
     yield _git(path)
     yield _disk(path)
     yield _key()

@@ -16,12 +16,13 @@ from quilate.kit.words import counted
 def command(path: str, *, canaries: bool) -> int:
     """Look at Python, git, the project, its interpreter, the tools of its checks, the key and the disk.
 
-    Where a service is configured or has run in PATH also at its database, schema, clock, queues and secrets.
+    Where a service is configured or has run in PATH also at its database, schema, clock, queues and secrets; only at
+    these where no project lies there.
 
     Exit 0 without problems (warnings are none), 1 otherwise.
     """
     from quilate.app.cli.diagnosis import Health, canary_findings, diagnose  # noqa: PLC0415 - keeps `--help` fast
-    from quilate.app.cli.service_diagnosis import diagnose_service  # noqa: PLC0415 - as above
+    from quilate.app.cli.service_diagnosis import diagnose_service, is_service  # noqa: PLC0415 - as above
 
     terminal = current_terminal()
     signs = {
@@ -30,7 +31,9 @@ def command(path: str, *, canaries: bool) -> int:
         Health.PROBLEM: terminal.styled("✗", "red"),
     }
     found = []
-    for diagnosis in canary_findings() if canaries else chain(diagnose(Path(path)), diagnose_service(Path(path))):
+    place = Path(path)
+    looked_at = (diagnose(place, service_only=is_service(place)), diagnose_service(place))
+    for diagnosis in canary_findings() if canaries else chain(*looked_at):
         found.append(diagnosis.health)
         fix = f"     fix: {diagnosis.fix}" if diagnosis.fix else ""
         terminal.line(f"  {signs[diagnosis.health]} {diagnosis.text}{fix}")

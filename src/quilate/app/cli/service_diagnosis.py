@@ -9,6 +9,7 @@ from pathlib import Path
 
 from quilate.app.cli.diagnosis import Diagnosis, Health
 from quilate.app.service.settings import Settings, load_settings
+from quilate.blueprints.project_file import find_projects, is_project
 from quilate.domain.errors import ConfigurationErrors, QuilateError
 from quilate.kit.database.embedded_place import has_data
 from quilate.kit.words import counted
@@ -20,7 +21,7 @@ _OLD_SECONDS = 300.0
 _LITTLE_DISK = 2 << 30
 _CROWDED = 0.8
 _OPEN_TO_OTHERS = 0o077
-_SECRETS = ("postgres/password", "keys/**/*", "audit/**/*.key", "backups/*.dump")
+_SECRETS = ("postgres/password", "keys/**/*", "audit-key*", "backups/*.dump")
 
 
 def diagnose_service(path: Path) -> Iterator[Diagnosis]:
@@ -38,6 +39,17 @@ def diagnose_service(path: Path) -> Iterator[Diagnosis]:
     if settings.state.exists():
         yield _disk(settings.state)
     yield from _database(settings)
+
+
+def is_service(path: Path) -> bool:
+    """Tell whether a service is configured at ``path`` or has run there, and no project lies there."""
+    try:
+        state = None if os.environ.get("QUILATE_STATE") else path / ".quilate"
+        settings = load_settings(state=state)
+        projects = find_projects(path)
+    except QuilateError:
+        return False
+    return bool(settings.database_url or has_data(settings.postgres_directory)) and not any(map(is_project, projects))
 
 
 def _database(settings: Settings) -> Iterator[Diagnosis]:
@@ -113,7 +125,7 @@ def _connections(used: int, most: int) -> Diagnosis:
 
 def _secrets(settings: Settings) -> Iterator[Diagnosis]:
     files = [file for pattern in _SECRETS for file in settings.state.glob(pattern) if file.is_file()]
-    public = [file for file in files if file.suffix == ".pub"]
+    public = [file for file in files if ".pub" in file.suffixes]
     opened = [file for file in files if file not in public and stat.S_IMODE(file.stat().st_mode) & _OPEN_TO_OTHERS]
     for file in opened:
         yield Diagnosis(health=Health.PROBLEM, text=f"{file} can be read by others", fix=f"chmod 600 {file}")

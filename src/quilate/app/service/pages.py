@@ -65,6 +65,11 @@ def page_router(describe: Callable[[], Mapping[str, object]]) -> APIRouter:
     """
     router = APIRouter(include_in_schema=False)
 
+    @router.get("/")
+    async def get_start_page() -> Response:
+        # Who opens the address that `quilate up` prints shall see something.
+        return Response(status_code=307, headers={"Location": "/swagger"})
+
     @router.get("/openapi.json")
     async def get_description() -> Response:
         return Response(msgspec.json.encode(describe()), media_type="application/json")

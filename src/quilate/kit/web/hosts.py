@@ -13,6 +13,12 @@ _OWN_SITES = frozenset({"", "none", "same-origin"})
 _HEALTH = "/health"
 
 
+_NEXT = {
+    False: "; operators set QUILATE_ALLOWED_HOSTS",
+    True: ": the single-user mode answers to this machine's own names only",
+}
+
+
 class HostGuard:
     """Refuses requests for other hosts, and what a browser sends on behalf of another site.
 
@@ -60,7 +66,7 @@ class HostGuard:
                 status=421,
                 type="unknown-host",
                 detail="the service does not answer under this host name",
-                next_step="use the address that the service printed; operators set QUILATE_ALLOWED_HOSTS",
+                next_step="use the address that the service printed" + _NEXT[self._local],
             )
         # Elsewhere a login is needed, which a foreign page cannot send, cookies apart.
         guarded = self._local or (cookie and scope["method"] not in _SAFE_METHODS)
