@@ -289,7 +289,9 @@ async def test_old_deliveries_and_events_are_forgotten(
     async with database.transaction() as connection:
         await connection.execute("UPDATE deliveries SET ended_at = now() - interval '31 days'")
         await connection.execute("UPDATE outgoing_events SET created_at = now() - interval '31 days'")
-    await forget_old(database, 30)
+    assert await forget_old(database, 0) == 0
+    assert await forget_old(database, 30, batch=2) == 5
+    assert await forget_old(database, 30) == 0
 
     async with database.connection() as connection:
         cursor = await connection.execute(

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,6 @@ from quilate.kit.log import logger
 _LOG = logger(__name__)
 _FAN_OUT_BATCH = 1_000
 _FORGOTTEN_AT_ONCE = 2_000
-_TIDY_SECONDS = 60.0
 _LEASE_MARGIN_SECONDS = 30.0
 
 
@@ -33,14 +33,12 @@ class DispatchOptions:
         places: Deliveries of one connection that are under way at once in this process.
         look_seconds: Pause between looks for what is due; a look that found work is followed by another at once.
         finish_seconds: What is under way at a stop may go on for so long; then it is given back.
-        retention_days: What has ended is forgotten after so long; 0 for never.
         sending: How deliveries are attempted.
     """
 
     places: int = 8
     look_seconds: float = 0.25
     finish_seconds: float = 5.0
-    retention_days: int = 30
     sending: SendingOptions = field(default_factory=SendingOptions)
 
 
@@ -73,15 +71,10 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop``."""
-        tidied = 0.0
-        loop = asyncio.get_running_loop()
         while not stop.is_set():
             self._freed.clear()
             made = await fan_out(self._database)
             started = await self._start_due()
-            if loop.time() - tidied > _TIDY_SECONDS:
-                tidied = loop.time()
-                await forget_old(self._database, self._options.retention_days)
             if not made and not started:
                 await self._pause(stop)
         await self._finish()
@@ -165,16 +158,22 @@ async def fan_out(database: Database) -> int:
     return await database.run(work)
 
 
-async def forget_old(database: Database, days: int) -> None:
-    """Forget deliveries and events that ended so long ago."""
+async def forget_old(database: Database, days: int, *, batch: int = _FORGOTTEN_AT_ONCE) -> int:
+    """Forget deliveries and events that ended so long ago, in batches, and return how many; 0 days for never.
+
+    There are as many events as runs end: a fixed number in a while would let them grow for good.
+    """
     if days <= 0:
-        return
+        return 0
+    total = 0
+    for name in ("forget_deliveries", "forget_events"):
+        while gone := await database.run(partial(_forget, name=name, days=days, limit=batch)):
+            total += gone
+    return total
 
-    async def work(connection: Connection) -> None:
-        await store.execute(connection, "forget_deliveries", days=days, limit=_FORGOTTEN_AT_ONCE)
-        await store.execute(connection, "forget_events", days=days, limit=_FORGOTTEN_AT_ONCE)
 
-    await database.run(work)
+async def _forget(connection: Connection, *, name: str, days: int, limit: int) -> int:
+    return await store.execute(connection, name, days=days, limit=limit)
 
 
 async def _write_endings(connection: Connection, endings: Sequence[Ending]) -> Sequence[None]:

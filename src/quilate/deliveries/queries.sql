@@ -186,14 +186,18 @@ WHERE project_id = %(project)s AND id = %(id)s AND state = 'dead' RETURNING id;
 
 -- name: forget_deliveries
 DELETE FROM deliveries WHERE id IN (
-    SELECT id FROM deliveries WHERE ended_at < now() - make_interval(days => %(days)s) LIMIT %(limit)s
+    SELECT id FROM deliveries WHERE ended_at < now() - make_interval(days => %(days)s)
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 );
 
 -- name: forget_events
 DELETE FROM outgoing_events WHERE sequence IN (
-    SELECT sequence FROM outgoing_events
+    -- Of the first ones only: where none of them is old, none is, and the whole table need not be read to know it.
+    SELECT sequence FROM (
+        SELECT sequence, fanned_out, created_at FROM outgoing_events ORDER BY sequence LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    ) AS oldest
     WHERE fanned_out AND created_at < now() - make_interval(days => %(days)s)
-    LIMIT %(limit)s
 );
 
 -- name: queue_figures

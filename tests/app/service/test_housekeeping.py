@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from quilate.app.service.housekeeping import forget_once, run_housekeeping, run_retention
+from quilate.app.service.housekeeping import Retention, forget_once, retention_of, run_housekeeping
 from quilate.app.service.settings import load_settings
 from quilate.kit.database.database import Database
 from quilate.runs.durable.retention import RunRetention
@@ -23,10 +23,10 @@ _KEY = (
 
 async def test_the_settings_say_how_long(tmp_path: Path) -> None:
     given = {"QUILATE_CACHE_DAYS": "7", "QUILATE_CACHE_ANSWERS": "9", "QUILATE_CHECK_LOG_DAYS": "8"}
-    assert run_retention(load_settings(given, state=tmp_path)) == RunRetention(
-        cache_days=7, cache_answers=9, log_days=8
-    )
-    assert run_retention(load_settings({}, state=tmp_path)) == RunRetention()
+    given["QUILATE_DELIVERY_DAYS"] = "0"
+    runs = RunRetention(cache_days=7, cache_answers=9, log_days=8)
+    assert retention_of(load_settings(given, state=tmp_path)) == Retention(runs=runs, delivery_days=0)
+    assert retention_of(load_settings({}, state=tmp_path)) == Retention()
 
 
 async def test_a_round_forgets_everything_that_is_over(database: Database) -> None:
@@ -38,17 +38,25 @@ async def test_a_round_forgets_everything_that_is_over(database: Database) -> No
             (uuid4(),),
         )
 
-    await forget_once(database, RunRetention(), asyncio.Event())
+        await connection.execute(
+            "INSERT INTO outgoing_events (id, type, project_id, subject, data, created_at, fanned_out)"
+            " SELECT gen_random_uuid(), 'x', gen_random_uuid(), 's', '{}', now() - interval '31 days', n <> 7"
+            " FROM generate_series(1, 4500) AS n"
+        )
+
+    await forget_once(database, Retention(), asyncio.Event())
 
     assert (await rows(database, "SELECT count(*) AS n, min(expires_at) > now() AS alive FROM idempotency_keys")) == [
         {"n": 2500, "alive": True}
     ]
     assert await rows(database, "SELECT 1 FROM result_cache") == []
+    # One was not told to anybody yet.
+    assert await rows(database, "SELECT count(*) AS n FROM outgoing_events") == [{"n": 1}]
 
 
 async def test_it_goes_on_until_it_is_stopped(database: Database) -> None:
     stop = asyncio.Event()
-    running = asyncio.create_task(run_housekeeping(database, stop, RunRetention(), round_seconds=0.02))
+    running = asyncio.create_task(run_housekeeping(database, stop, Retention(), round_seconds=0.02))
     for _ in range(2):
         async with database.connection() as connection:
             await connection.execute(_KEY)

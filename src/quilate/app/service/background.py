@@ -22,8 +22,8 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
         Exception: What ended one of them; the process then ends and is started again.
     """
     from quilate.accounts.trail.sealing import run_trail  # noqa: PLC0415 - as below
-    from quilate.app.service.delivering import dispatch_options, sending_parts  # noqa: PLC0415 - as below
-    from quilate.app.service.housekeeping import run_housekeeping, run_retention  # noqa: PLC0415 - as below
+    from quilate.app.service.delivering import sending_parts  # noqa: PLC0415 - as below
+    from quilate.app.service.housekeeping import retention_of, run_housekeeping  # noqa: PLC0415 - as below
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
     from quilate.connectors.forges.people import Forge  # noqa: PLC0415 - as above
     from quilate.deliveries.dispatching import run_deliveries  # noqa: PLC0415 - as above
@@ -53,8 +53,8 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
                 run_triggers(database, stop, on_comment=keep_command, retention_days=settings.event_days),
                 run_registry_polls(database, stop, secrets=sealed, http=http),
                 run_trail(database, stop, days=settings.access_record_days),
-                run_housekeeping(database, stop, run_retention(settings)),
-                run_deliveries(sending, stop, dispatch_options(settings)),
+                run_housekeeping(database, stop, retention_of(settings)),
+                run_deliveries(sending, stop),
                 run_comments(CommentParts(sending=sending, open_forge=Forge, secrets=sealed), stop),
             ),
             run_sequencer(database, settings.state, ending),

@@ -3,7 +3,6 @@
 from quilate.app.service.composition import address_policy, secrets_of
 from quilate.app.service.settings import Settings
 from quilate.connectors.registry import RegisteredConnectors
-from quilate.deliveries.dispatching import DispatchOptions
 from quilate.deliveries.reports import ReportReader
 from quilate.deliveries.sending import SendingParts
 from quilate.evidence.artifacts import ArtifactStore
@@ -23,8 +22,3 @@ def sending_parts(settings: Settings, database: Database, artifacts: ArtifactSto
         policy=address_policy(settings),
         breakers=Breakers(database, audit_transition),
     )
-
-
-def dispatch_options(settings: Settings) -> DispatchOptions:
-    """Return how this installation delivers."""
-    return DispatchOptions(retention_days=settings.delivery_days)
