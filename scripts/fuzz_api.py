@@ -44,11 +44,12 @@ _REFUSED, _SERVER_ERROR = 400, 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is run."""
+    """What is run, and as how many callers at the same time."""
 
     examples: int = EXAMPLES
     seed: int = SEED
     phases: str = PHASES
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,39 +94,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--phases", default=PHASES)
     parser.add_argument("--as", dest="callers", default=",".join(CALLERS), help="of " + ", ".join(CALLERS))
     parser.add_argument("--tags", default="", help="only these slices, with commas")
+    parser.add_argument("--together", type=int, default=1, help="so many callers at the same time")
     parser.add_argument("--keep", type=Path, help="directory for the full reports and the service's logs")
     given = parser.parse_args(arguments)
-    plan = Plan(examples=given.examples, seed=given.seed, phases=given.phases)
+    plan = Plan(examples=given.examples, seed=given.seed, phases=given.phases, together=given.together)
     known = slices()
     tags = [tag for tag in given.tags.split(",") if tag] or known
     callers = given.callers.split(",")
     if unknown := [*(set(tags) - set(known)), *(set(callers) - set(CALLERS))]:
         parser.error(f"there is no {', '.join(unknown)}")
     with tempfile.TemporaryDirectory(prefix="quilate-fuzz-") as place:
-        return asyncio.run(fuzz(plan, callers, tags, (given.keep or Path(place)).absolute()))
+        keep = (given.keep or Path(place)).absolute()
+        for caller in callers:
+            (keep / caller).mkdir(parents=True, exist_ok=True)
+        return asyncio.run(fuzz(plan, callers, tags, keep))
 
 
 async def fuzz(plan: Plan, callers: Sequence[str], tags: Sequence[str], keep: Path) -> int:
-    """Fuzz as each caller in turn, each on a service of its own: what one does hides nothing from another."""
+    """Fuzz as each caller, each on a service of its own: what one does hides nothing from another."""
     say(f"seed {plan.seed}, {plan.examples} examples, phases {plan.phases}")
-    total, failing = Found(), 0
-    for caller in callers:
+    turns = asyncio.Semaphore(plan.together)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(fuzz_caller(plan, caller, tags, keep / caller, turns)) for caller in callers]
+    total = Found()
+    for task in tasks:
+        total.add(task.result())
+    for name in total.undone():
+        say(f"always refused: {name}")
+    say(f"total, as {len(callers)} callers: {summary(total)}")
+    return 1 if total.failures else 0
+
+
+async def fuzz_caller(plan: Plan, caller: str, tags: Sequence[str], place: Path, turns: asyncio.Semaphore) -> Found:
+    """Fuzz slice after slice as one caller, when it is their turn."""
+    seen = Found()
+    async with turns:
         begin = time.monotonic()
-        place = keep / caller
-        place.mkdir(parents=True, exist_ok=True)
-        say(f"as {caller}")
-        seen = Found()
         async with fuzzed_service(place, caller) as service:
             for tag in tags:
                 found = await fuzz_slice(service, plan, caller, tag, place)
-                report(tag, found)
+                report(f"{caller}, {tag}", found)
                 seen.add(found)
-        say(f"  {summary(seen)}; {time.monotonic() - begin:.0f} s")
-        failing += len(seen.failures)
-        total.add(seen)
-    say("".join(f"always refused: {name}\n" for name in total.undone()).rstrip())
-    say(f"total, as {len(callers)} callers: {summary(total)}")
-    return 1 if failing else 0
+        say(f"{caller}, all: {summary(seen)}; {time.monotonic() - begin:.0f} s")
+    return seen
 
 
 async def fuzz_slice(service: FuzzedService, plan: Plan, caller: str, tag: str, place: Path) -> Found:
@@ -182,13 +193,13 @@ def summary(found: Found) -> str:
     )
 
 
-def report(tag: str, found: Found) -> None:
-    """Print what was found in one slice."""
-    say(f"  {tag}: {summary(found)}")
+def report(what: str, found: Found) -> None:
+    """Print what was found."""
+    say(f"{what}: {summary(found)}")
     for operation, texts in sorted(found.failures.items()):
-        say(f"    {operation}")
+        say(f"  {operation}")
         for text in texts[:3]:
-            say("      " + "\n      ".join(text.strip().splitlines()[:25]))
+            say("    " + "\n    ".join(text.strip().splitlines()[:25]))
 
 
 def run_schemathesis(  # noqa: PLR0913, PLR0917 - what one run depends on

@@ -29,6 +29,9 @@ policies:
   approval:
     rule: all_required_checks_pass
 """
+GUEST = "guest"
+"""Belongs to the project; is read, changed, sent away and erased by the others."""
+
 PASSWORD = "amber kettle under glass"  # noqa: S105 - of people who live for one run
 CALLER, BASE, ANSWERS = "QUILATE_FUZZ_CALLER", "QUILATE_FUZZ_BASE", "QUILATE_FUZZ_ANSWERS"
 _LONGEST_SECONDS = 240.0
@@ -77,6 +80,8 @@ def _aim(case: Any, tags: Mapping[str, str]) -> None:
     aims = {"project_id": PROJECT, "quilateproject": PROJECT}
     if "/blueprints" in case.operation.path:
         aims |= {"text": BLUEPRINT.replace("version: 1", "version: 2"), "before": "1", "after": "1"}
+    if case.operation.path.endswith("/auth/login"):
+        aims |= {"email": f"{GUEST}@example.org", "password": PASSWORD}
     for values in (case.query, case.body):
         if isinstance(values, dict):
             values.update({name: value for name, value in aims.items() if name in values})

@@ -20,7 +20,7 @@ from quilate.app.service.schema import service_migrations
 from quilate.kit.database.database import Database
 from quilate.kit.database.embedded import EmbeddedPostgres
 from quilate.kit.database.migrations import migrate
-from tests.support.fuzz_hooks import PASSWORD, PROJECT, log_in
+from tests.support.fuzz_hooks import GUEST, PASSWORD, PROJECT, log_in
 from tests.support.fuzz_things import Asking, Things, things_of
 from tests.support.issuer import running_issuer
 from tests.support.receivers import receiver
@@ -29,9 +29,6 @@ ROLES = ("viewer", "developer", "reviewer", "security", "admin")
 INSTANCE_ADMIN = "instance-admin"
 NOBODY = "nobody"
 CALLERS = (NOBODY, *ROLES, "auditor", INSTANCE_ADMIN)
-_GUEST = "guest"
-"""Belongs to the project and asks nothing; is read, changed, sent away and erased by the others."""
-
 _START_SECONDS = 60.0
 _OK = 200
 
@@ -149,7 +146,7 @@ def _invite_all(base: str, link: str) -> str:
         for role in ROLES:
             _member(client, role, role)
         _invited(client, "auditor", auditor=True)
-        return _member(client, _GUEST, "viewer")
+        return _member(client, GUEST, "viewer")
 
 
 def _member(client: httpx.Client, name: str, role: str) -> str:
