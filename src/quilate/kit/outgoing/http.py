@@ -97,6 +97,7 @@ class OutgoingHttp:
     verify: ssl.SSLContext | None = None
     recorded: list[SentRequest] = field(default_factory=list)
     _pool: httpcore.AsyncConnectionPool | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def request(  # noqa: PLR0913 - the parts of a request
         self,
@@ -185,7 +186,10 @@ class OutgoingHttp:
             )
 
     def _connections(self) -> httpcore.AsyncConnectionPool:
-        if self._pool is None:
+        loop = asyncio.get_running_loop()
+        if self._pool is None or self._loop is not loop:
+            # A connection can only be used, and closed, in the event loop that opened it.
+            self._loop = loop
             self._pool = httpcore.AsyncConnectionPool(
                 ssl_context=self.verify or ssl.create_default_context(),
                 max_connections=64,
@@ -197,9 +201,9 @@ class OutgoingHttp:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._pool is not None:
-            await self._pool.aclose()
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None and self._loop is asyncio.get_running_loop():
+            await pool.aclose()
 
 
 class _FilteredNetwork(httpcore.AsyncNetworkBackend):
