@@ -240,7 +240,7 @@ def read_results(where: Path) -> Found:
     found = Found()
     for case in ET.parse(where / "results.xml").iter("testcase"):  # noqa: S314 - schemathesis wrote it for us
         for outcome in (*case.findall("failure"), *case.findall("error")):
-            found.failures[case.get("name", "")].append(outcome.get("message") or outcome.text or "")
+            found.failures[case.get("name", "")].append(outcome.text or outcome.get("message") or "")
     for operation, answers in json.loads((where / "answers.json").read_text(encoding="utf-8")).items():
         found.answers[operation] = Counter({int(status): number for status, number in answers.items()})
         if max(found.answers[operation]) >= _SERVER_ERROR and operation not in found.failures:

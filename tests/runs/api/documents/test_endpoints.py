@@ -84,6 +84,24 @@ async def test_an_artifact_is_a_download_of_this_run_only(api: RunsApi, database
     assert (await api.client.get(f"{RUNS}/{run}/artifacts/sha256:..")).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("media_type", "sent"),
+    [
+        ("application/json", "application/json"),
+        ('text/csv; charset=utf-8; header="present"', 'text/csv; charset=utf-8; header="present"'),
+        *((wrong, "application/octet-stream") for wrong in ("/", "text/", "a b/c", "text/html\r\nx-evil: 1", "text/ä")),
+    ],
+)
+async def test_an_artifact_has_a_media_type_that_is_one(
+    api: RunsApi, database: Database, media_type: str, sent: str
+) -> None:
+    digest = Digest(api.artifacts.put_bytes(b"1"))
+    named = Artifact(name="report", media_type=media_type, digest=digest, size=1)
+    run = await decided_run(api, database, Evidence(artifacts=(named,)))
+    answer = await api.client.get(f"{RUNS}/{run}/artifacts/{digest}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, sent)
+
+
 async def test_a_decision_and_its_input_are_replayed_to_the_same_bytes(api: RunsApi, database: Database) -> None:
     run = await decided_run(api, database)
     decision = await api.client.get(f"{RUNS}/{run}/decision")

@@ -2,6 +2,7 @@
 
 # ruff: noqa: FAST003 - the access dependency reads {project}
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
@@ -25,6 +26,9 @@ from quilate.runs.api.service import RunService
 TAG = "evidence"
 _RUN = "/projects/{project}/runs/{run_id}"
 _PIECE = 1 << 18
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MEDIA_TYPE = re.compile(rf'{_WORD}/{_WORD}(?: *; *{_WORD}=(?:{_WORD}|"[^"\\\x00-\x1f\x7f-\U0010ffff]*"))*')
+_LONGEST_MEDIA_TYPE = 128
 _DSSE = "application/vnd.dsse.envelope.v1+json"
 
 CheckName = Annotated[str, Path(max_length=128, pattern=r"^[^\x00]+$", description="The check's id.")]
@@ -101,7 +105,10 @@ def _add_checks(router: APIRouter, documents: RunDocuments, access: Access) -> N
         summary="Get a file that a check left",
         response_class=Response,
         responses={
-            200: {"description": "The file.", "content": {"application/octet-stream": {"schema": {}}}},
+            200: {
+                "description": "The file, of the media type that the evidence names.",
+                "content": {"*/*": {"schema": {}}},
+            },
             **answers_of(410),
         },
     )
@@ -130,8 +137,7 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 def _media_type(artifact: Artifact) -> str:
     """Return a media type that is one; a check's tool may have named anything."""
     name = artifact.media_type
-    plain = name.isascii() and name.isprintable() and 0 < len(name) <= 128 and "/" in name  # noqa: PLR2004 - longer ones are no media types
-    return name if plain else "application/octet-stream"
+    return name if len(name) <= _LONGEST_MEDIA_TYPE and _MEDIA_TYPE.fullmatch(name) else "application/octet-stream"
 
 
 def _download_headers(artifact: Artifact) -> dict[str, str]:
