@@ -25,7 +25,7 @@ from tests.support.web_apps import service_client, whole_site
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = describe()
 OPEN = {
-    "login", "refresh", "logout", "setup", "health", "health_live", "health_ready", "metrics",
+    "login", "refresh", "logout", "setup", "health", "health_live", "health_ready", "metrics", "receive_delivery",
 }  # fmt: skip
 UUID_TEXT = "0190163d-8694-739b-aea5-966c26f8ad91"
 
