@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep = (given.keep or Path(place)).absolute()
         for caller in callers:
             (keep / caller).mkdir(parents=True, exist_ok=True)
+        # Whoever ends us ends what was started too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         return asyncio.run(fuzz(plan, callers, tags, keep))
 
 
