@@ -5,8 +5,8 @@ one of everything, and runs schemathesis with a fixed seed, every phase and 100 
 each of them and once without a login. It prints what it finds by slice (the operation's tag) and exits 1 where there
 is anything.
 
-Each operation is asked for what exists, with 100 examples, and for anything, with 100 more; what exists is deleted
-between the two. With ``--examples``, ``--as``, ``--tags`` and ``--phases`` it does less.
+Before that, each operation is asked for what exists, with a quarter of the examples and no sequences, which make their
+own; what exists is deleted last. With ``--examples``, ``--as``, ``--tags`` and ``--phases`` it does less.
 """
 
 import argparse
@@ -33,7 +33,8 @@ from tests.support.fuzz_service import CALLERS, NOBODY, FuzzedService, fuzzed_se
 
 SEED = 4
 EXAMPLES = 100
-PHASES = "examples,coverage,fuzzing,stateful"
+SEQUENCES = "stateful"
+PHASES = f"examples,coverage,fuzzing,{SEQUENCES}"
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance"
@@ -60,11 +61,13 @@ class Pass:
     Attributes:
         name: Of its directory.
         parameters: Values of path parameters.
+        known: They name what exists; no sequences then, and fewer examples.
         options: Which operations.
     """
 
     name: str
     parameters: Mapping[str, str]
+    known: bool = False
     options: tuple[str, ...] = ()
 
 
@@ -158,11 +161,11 @@ def passes(service: FuzzedService, tag: str) -> list[Pass]:
     methods = {method.upper() for method, tags in operations() if tag in tags}
     found = []
     if methods - {"DELETE"}:
-        found.append(Pass(name="known", parameters=things, options=("--exclude-method", "DELETE")))
+        found.append(Pass(name="known", parameters=things, known=True, options=("--exclude-method", "DELETE")))
     if "DELETE" in methods:
         # Named one by one: what is included is added to the slice, what is excluded is taken from it.
         others = [part for method in sorted(methods - {"DELETE"}) for part in ("--exclude-method", method)]
-        found.append(Pass(name="delete", parameters=things, options=tuple(others)))
+        found.append(Pass(name="delete", parameters=things, known=True, options=tuple(others)))
     return [*found, Pass(name="any", parameters={"project": PROJECT})]
 
 
@@ -214,12 +217,14 @@ def run_schemathesis(  # noqa: PLR0913, PLR0917 - what one run depends on
         RuntimeError: It did not run.
     """
     where.mkdir(parents=True, exist_ok=True)
+    phases = [phase for phase in plan.phases.split(",") if not (one.known and phase == SEQUENCES)]
+    examples = max(1, plan.examples // 4) if one.known else plan.examples
     fixed = "".join(f"{json.dumps(f'path.{name}')} = {json.dumps(value)}\n" for name, value in one.parameters.items())
     (where / "schemathesis.toml").write_text(f"[parameters]\n{fixed}", encoding="utf-8")
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(where / "schemathesis.toml"),
-        "run", f"{base}/openapi.json", "--phases", plan.phases, "--checks", CHECKS, "--seed", str(plan.seed),
-        "--max-examples", str(plan.examples), "--continue-on-failure", "--no-shrink", "--no-color",
+        "run", f"{base}/openapi.json", "--phases", ",".join(phases), "--checks", CHECKS, "--seed", str(plan.seed),
+        "--max-examples", str(examples), "--continue-on-failure", "--no-shrink", "--no-color",
         "--generation-database", "none", "--suppress-health-check", "all", "--request-timeout", "30",
         "--report", "junit", "--report-junit-path", str(where / "results.xml"), "--include-tag", tag, *one.options,
     ]  # fmt: skip
