@@ -45,16 +45,6 @@ _REFUSED, _SERVER_ERROR = 400, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is run, and as how many callers at the same time."""
-
-    examples: int = EXAMPLES
-    seed: int = SEED
-    phases: str = PHASES
-    together: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
     """One of the runs over a slice.
 
@@ -69,6 +59,20 @@ class Pass:
     parameters: Mapping[str, str]
     known: bool = False
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is run, and as how many callers at the same time."""
+
+    examples: int = EXAMPLES
+    seed: int = SEED
+    phases: str = PHASES
+    together: int = 1
+
+    def phases_of(self, one: Pass) -> list[str]:
+        """Return the phases of one of the runs over a slice."""
+        return [phase for phase in self.phases.split(",") if not (one.known and phase == SEQUENCES)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,6 +153,8 @@ async def fuzz_slice(service: FuzzedService, plan: Plan, caller: str, tag: str, 
     """Fuzz one slice as one caller."""
     found = Found()
     for each in passes(service, tag):
+        if not plan.phases_of(each):
+            continue
         where = place / f"{tag.replace(' ', '-')}-{each.name}"
         await asyncio.to_thread(run_schemathesis, service.base, caller, plan, tag, each, where)
         found.add(read_results(where))
@@ -217,14 +223,13 @@ def run_schemathesis(  # noqa: PLR0913, PLR0917 - what one run depends on
         RuntimeError: It did not run.
     """
     where.mkdir(parents=True, exist_ok=True)
-    phases = [phase for phase in plan.phases.split(",") if not (one.known and phase == SEQUENCES)]
     examples = max(1, plan.examples // 4) if one.known else plan.examples
     fixed = "".join(f"{json.dumps(f'path.{name}')} = {json.dumps(value)}\n" for name, value in one.parameters.items())
     (where / "schemathesis.toml").write_text(f"[parameters]\n{fixed}", encoding="utf-8")
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(where / "schemathesis.toml"),
-        "run", f"{base}/openapi.json", "--phases", ",".join(phases), "--checks", CHECKS, "--seed", str(plan.seed),
-        "--max-examples", str(examples), "--continue-on-failure", "--no-shrink", "--no-color",
+        "run", f"{base}/openapi.json", "--phases", ",".join(plan.phases_of(one)), "--checks", CHECKS,
+        "--seed", str(plan.seed), "--max-examples", str(examples), "--continue-on-failure", "--no-shrink", "--no-color",
         "--generation-database", "none", "--suppress-health-check", "all", "--request-timeout", "30",
         "--report", "junit", "--report-junit-path", str(where / "results.xml"), "--include-tag", tag, *one.options,
     ]  # fmt: skip
