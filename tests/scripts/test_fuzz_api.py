@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.fuzz_hooks import Login
 from tests.support.receivers import Received, Reply, receiver
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fuzz_api.py"
@@ -75,6 +76,25 @@ def test_faults_and_answers_that_are_not_described_are_found(script: ModuleType,
     assert found.answers["GET /fault"][500] > 0
 
 
+def test_a_caller_logs_in_anew_only_where_the_token_is_no_good() -> None:
+    good, logins = {"first"}, [Reply(status=429, headers={"retry-after": "0"}), _token("first"), _token("second")]
+
+    def answer(received: Received) -> Reply:
+        if received.path.endswith("/login"):
+            return logins.pop(0)
+        return Reply(status=200 if received.headers["authorization"].removeprefix("Bearer ") in good else 401)
+
+    with receiver(answer) as server:
+        login = Login(server.url, "viewer")
+        assert login.token() == "first"
+        login.doubt()
+        assert login.token() == "first"
+        good.clear()
+        assert login.token() == "first"
+        login.doubt()
+        assert login.token() == "second"
+
+
 def test_a_slice_or_a_caller_that_there_is_not_is_refused(
     script: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +103,10 @@ def test_a_slice_or_a_caller_that_there_is_not_is_refused(
 
     assert ended.value.code == 2
     assert "there is no nothing, stranger" in capsys.readouterr().err
+
+
+def _token(name: str) -> Reply:
+    return Reply(body=json.dumps({"access_token": name}).encode())
 
 
 def _wrong(received: Received) -> Reply:

@@ -35,41 +35,48 @@ GUEST = "guest"
 PASSWORD = "amber kettle under glass"  # noqa: S105 - of people who live for one run
 CALLER, BASE, ANSWERS = "QUILATE_FUZZ_CALLER", "QUILATE_FUZZ_BASE", "QUILATE_FUZZ_ANSWERS"
 _LONGEST_SECONDS = 240.0
-_SHORTEST_SECONDS = 1.0
+_PATIENCE_SECONDS = 300.0
 _UNAUTHORIZED = 401
 
 
 def log_in(base: str, name: str) -> str:
-    """Return an access token of a person."""
+    """Return an access token of a person; waits where failed logins of others made the service ask for patience."""
     body = {"email": f"{name}@example.org", "password": PASSWORD}
-    answer = httpx.post(f"{base}/api/v1/auth/login", json=body, timeout=30)
-    if answer.is_error:
-        raise RuntimeError(f"{name} cannot log in: {answer.text}")
-    return str(answer.json()["access_token"])
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        answer = httpx.post(f"{base}/api/v1/auth/login", json=body, timeout=30)
+        if answer.is_success:
+            return str(answer.json()["access_token"])
+        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS or time.monotonic() > end:
+            raise RuntimeError(f"{name} cannot log in: {answer.text}")
+        time.sleep(float(answer.headers["retry-after"]))
 
 
-class _Login:
-    """The caller's token, and how old it is."""
+class Login:
+    """The caller's token, for as long as it is good."""
 
     def __init__(self, base: str, name: str) -> None:
         self._base = base
         self._name = name
         self._token = ""
-        self._at = 0.0
-        self._refused = True
+        self._until = 0.0
+        self._doubted = False
 
     def token(self) -> str:
         """Return a token that was good a moment ago."""
-        age = time.monotonic() - self._at
-        if age > _LONGEST_SECONDS or (self._refused and (not self._token or age > _SHORTEST_SECONDS)):
+        if time.monotonic() > self._until or (self._doubted and not self._is_good()):
             self._token = log_in(self._base, self._name)
-            self._at = time.monotonic()
-            self._refused = False
+            self._until = time.monotonic() + _LONGEST_SECONDS
+        self._doubted = False
         return self._token
 
-    def refused(self) -> None:
-        """Log in before the next request, unless that was done just now: some routes answer 401 to a good token."""
-        self._refused = True
+    def doubt(self) -> None:
+        """Look before the next request whether the token is still good: some routes answer 401 to a good one."""
+        self._doubted = True
+
+    def _is_good(self) -> bool:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return httpx.get(f"{self._base}/api/v1/me", headers=headers, timeout=30).is_success
 
 
 def _aim(case: Any, tags: Mapping[str, str]) -> None:
@@ -94,7 +101,7 @@ def _install() -> None:
     tags: dict[str, str] = {}
     requests = itertools.count()
     name = os.environ.get(CALLER, "")
-    login = _Login(os.environ[BASE], name) if name else None
+    login = Login(os.environ[BASE], name) if name else None
 
     @schemathesis.hook
     def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
@@ -109,7 +116,7 @@ def _install() -> None:
         if response.headers.get("etag"):
             tags[case.formatted_path] = response.headers["etag"][0]
         if login is not None and response.status_code == _UNAUTHORIZED:
-            login.refused()
+            login.doubt()
 
     def write() -> None:
         Path(os.environ[ANSWERS]).write_text(json.dumps(answers), encoding="utf-8")
