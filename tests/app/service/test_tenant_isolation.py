@@ -33,6 +33,7 @@ PUBLIC = {
     "GET /api/v1/auth/oidc/providers",
     "GET /api/v1/auth/oidc/{provider}/login",
     "GET /api/v1/auth/oidc/{provider}/callback",
+    "GET /",
     "GET /welcome",
     "POST /welcome",
     "GET /health",
