@@ -95,7 +95,7 @@ async def running_worker(  # noqa: PLR0913 - what a test may choose
 ) -> AsyncIterator[Worker]:
     """Run a worker for the time of the block; its failure is the test's."""
     stop = stop or asyncio.Event()
-    chosen = options or WorkerOptions(capacity=4, plugins=(FAKES,))
+    chosen = options or WorkerOptions(capacity=4, plugins=(FAKES,), secret_variables=None)
     async with assembled_worker(
         url,
         state=directory / f"worker-{uuid4().hex}",
