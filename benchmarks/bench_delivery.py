@@ -231,6 +231,27 @@ def judged(url: str, healthy: Receiver, others: int) -> Round:
     )
 
 
+def measured_rounds(url: str, state: Path, project: UUID, rate: float) -> dict[str, list[Round]]:
+    """Return rounds of the healthy receiver alone and beside the others, in turn."""
+    rounds: dict[str, list[Round]] = {"alone": [], "beside": []}
+    for _ in range(ROUNDS):
+        for name, measured in rounds.items():
+            measured.append(uvloop.run(one_round(url, state, project, others=name == "beside", rate=rate)))
+    return rounds
+
+
+def figures_of(rounds: dict[str, list[Round]]) -> dict[str, float]:
+    """Return the medians of rounds, and the ratio of the slowest hundredth."""
+    figures: dict[str, float] = {}
+    for name, measured in rounds.items():
+        figures[f"{name}_p50_ms"] = statistics.median(each.p50 for each in measured)
+        figures[f"{name}_p99_ms"] = statistics.median(each.p99 for each in measured)
+        figures[f"{name}_per_second"] = statistics.median(each.per_second for each in measured)
+    figures["p99_ratio"] = figures["beside_p99_ms"] / figures["alone_p99_ms"]
+    figures["attempts_at_the_others"] = statistics.median(each.others for each in rounds["beside"])
+    return figures
+
+
 def compare(url: str, state: Path) -> None:
     """Print the figures."""
     asyncio.run(migrate(url, service_migrations()))
@@ -240,19 +261,10 @@ def compare(url: str, state: Path) -> None:
     figures: dict[str, float] = {}
     right, met = True, True
     for load, rate in (("burst", 0.0), ("steady", RATE)):
-        rounds: dict[str, list[Round]] = {"alone": [], "beside": []}
-        for _ in range(ROUNDS):
-            for name, measured in rounds.items():
-                measured.append(uvloop.run(one_round(url, state, project, others=name == "beside", rate=rate)))
-        for name, measured in rounds.items():
-            figures[f"{load}_{name}_p50_ms"] = statistics.median(each.p50 for each in measured)
-            figures[f"{load}_{name}_p99_ms"] = statistics.median(each.p99 for each in measured)
-            figures[f"{load}_{name}_per_second"] = statistics.median(each.per_second for each in measured)
+        rounds = measured_rounds(url, state, project, rate)
         right &= all(each.right for measured in rounds.values() for each in measured)
-        ratio = figures[f"{load}_beside_p99_ms"] / figures[f"{load}_alone_p99_ms"]
-        figures[f"{load}_p99_ratio"] = ratio
-        figures[f"{load}_attempts_at_the_others"] = statistics.median(each.others for each in rounds["beside"])
-        met &= ratio <= TARGET_RATIO
+        figures |= {f"{load}_{name}": value for name, value in figures_of(rounds).items()}
+        met &= figures[f"{load}_p99_ratio"] <= TARGET_RATIO
     report(
         "delivery",
         events=EVENTS,

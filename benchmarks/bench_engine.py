@@ -144,7 +144,7 @@ def with_finished(given: Bench, number: int, workers: int) -> Figures:
     }
 
 
-def beside(given: Bench, service: Service, our_workers: int, peer: Peer) -> Figures:
+def beside(given: Bench, service: Service, peer: Peer) -> Figures:
     """Measure a peer with one and two workers, the best counts, and ours again right after it.
 
     One that fails is told with the reason.
@@ -156,13 +156,14 @@ def beside(given: Bench, service: Service, our_workers: int, peer: Peer) -> Figu
         found = [_of_peer(given, peer, interpreter, runs, workers) for workers in (1, 2)]
     except PeerError as error:
         return figures | {"failed": str(error)}
-    again = our_rate(service, given, our_workers)
+    again = _best([our_rate(service, given, workers) for workers in given.workers])
     best = _best(found)
     return (
         figures
         | best
         | {
             "ours_runs_per_second": again["runs_per_second"],
+            "ours_workers": again["workers"],
             "ratio": again["runs_per_second"] / best["runs_per_second"],
             "others_cores": again["cores"]["others_cores"],
             "right": again["right"] and all(each["right"] for each in found),
@@ -223,11 +224,7 @@ def main() -> None:
         limited = with_load(lambda: limit(given))
         service = our_service(given, "ours")
         our = with_load(lambda: ours(given, service))
-        peers = {
-            peer.name: with_load(partial(beside, given, service, our["workers"], peer))
-            for peer in PEERS
-            if peer.name in wanted
-        }
+        peers = {peer.name: with_load(partial(beside, given, service, peer)) for peer in PEERS if peer.name in wanted}
         full = with_load(lambda: with_finished(given, options.finished, our["workers"])) if options.finished else {}
         version = one_row(given.url, "SHOW server_version")[0]
         fsync = one_row(given.url, "SHOW fsync")[0]

@@ -123,13 +123,8 @@ class Users:
             # First the administrators in their one order, then the user: two changes never wait for each other.
             administrators = {row["id"] for row in await store.many(connection, "administrators")}
             user = await locked_user(connection, user_id)
-            if version is not None and version != user.version:
-                raise changed_since(user.version)
-            if user.status is UserStatus.ERASED:
-                raise conflict(f"the user {user_id} was erased")
-            before = {name: getattr(user, name) for name in _CHANGEABLE}
-            after = {**before, **changes}
-            changed = [name for name in _CHANGEABLE if before[name] != after[name]]
+            _require_changeable(user, version)
+            before, after, changed = _difference(user, changes)
             if not changed:
                 return user
             if not (after["instance_admin"] and after["active"]):
@@ -144,6 +139,20 @@ class Users:
         user = await self._database.run(work)
         self._forget()
         return user
+
+
+def _difference(user: User, changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return what can be changed as it is and as it will be, and the names of what differs."""
+    before = {name: getattr(user, name) for name in _CHANGEABLE}
+    after = {**before, **changes}
+    return before, after, [name for name in _CHANGEABLE if before[name] != after[name]]
+
+
+def _require_changeable(user: User, version: int | None) -> None:
+    if version is not None and version != user.version:
+        raise changed_since(user.version)
+    if user.status is UserStatus.ERASED:
+        raise conflict(f"the user {user.id} was erased")
 
 
 def _action(changed: Sequence[str], after: dict[str, Any]) -> str:

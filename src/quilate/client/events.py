@@ -37,14 +37,17 @@ def follow(transport: Transport, path: str, last_event_id: str = "") -> Iterator
                 last_event_id = event.id or last_event_id
                 end, number = time.monotonic() + transport.patience_seconds, 0
                 yield event
-        except (ConnectionFailedError, ServiceFaultError, TooManyRequestsError):
-            if time.monotonic() >= end:
-                raise
-        except NotAuthenticatedError:
-            if not transport.renew(used):
-                raise
+        except (ConnectionFailedError, ServiceFaultError, TooManyRequestsError, NotAuthenticatedError) as error:
+            _require_hope(transport, error, used, end)
         transport.pause(number)
         number += 1
+
+
+def _require_hope(transport: Transport, error: ClientError, used: str, end: float) -> None:
+    """Raise what broke a stream again, where another connection cannot help."""
+    renewable = isinstance(error, NotAuthenticatedError)
+    if (renewable and not transport.renew(used)) or (not renewable and time.monotonic() >= end):
+        raise error
 
 
 def _one_connection(transport: Transport, path: str, last_event_id: str) -> Iterator[RunEvent | None]:

@@ -49,12 +49,14 @@ class Loaders:
         found: dict[tuple[Place, FindingsWanted], list[Row]] = defaultdict(list)
         for wanted, places in _by_wish(keys).items():
             # Whole runs and single checks apart: a check's row belongs to both.
-            for alone in (True, False):
-                asked = [place for place in places if (place[1] is not None) is alone]
-                for row in await self.store.findings(asked, wanted) if asked else ():
-                    check = row["check_id"] if alone else None
-                    found[(row["run_id"], check), wanted].append(row)
+            for row in await self._found([place for place in places if place[1] is None], wanted):
+                found[(row["run_id"], None), wanted].append(row)
+            for row in await self._found([place for place in places if place[1] is not None], wanted):
+                found[(row["run_id"], row["check_id"]), wanted].append(row)
         return [found[key] for key in keys]
+
+    async def _found(self, places: Sequence[Place], wanted: FindingsWanted) -> Sequence[Row]:
+        return await self.store.findings(places, wanted) if places else ()
 
     async def _checks(self, keys: list[UUID]) -> list["CheckRows"]:
         plans = {row["run_id"]: bytes(row["plan"]) for row in await self.store.plans(keys)}

@@ -244,6 +244,18 @@ async def test_waivers_that_need_a_person_are_told(chat: Chat, what: str, said: 
     assert "ann" not in plain.replace("Another", "")
 
 
+def no_markup_of_slack(text: str, url: str) -> None:
+    links = text.replace(f"<{url}|the run>", "")
+    assert not set(links) & {"<", ">"}
+    assert not any(word in text for word in ("@everyone", "@channel", "@U024"))
+
+
+def no_markup_of_teams(text: str, _url: str) -> None:
+    bare = text.replace("\\\\", "")
+    signs = [number for number, sign in enumerate(bare) if sign in "`*_[]()#<>~"]
+    assert all(bare[number - 1] == "\\" for number in signs)
+
+
 @CHATS
 @pytest.mark.asyncio
 async def test_what_a_repository_says_is_no_markup(chat: Chat) -> None:
@@ -255,14 +267,7 @@ async def test_what_a_repository_says_is_no_markup(chat: Chat) -> None:
         for text in texts(request.json()):
             assert "\u202e" not in text
             assert "\x1b" not in text
-            if chat is SLACK:
-                links = text.replace(f"<{report.url}|the run>", "")
-                assert not set(links) & {"<", ">"}
-                assert not any(word in text for word in ("@everyone", "@channel", "@U024"))
-            else:
-                bare = text.replace("\\\\", "")
-                signs = [number for number, sign in enumerate(bare) if sign in "`*_[]()#<>~"]
-                assert all(bare[number - 1] == "\\" for number in signs)
+            (no_markup_of_slack if chat is SLACK else no_markup_of_teams)(text, report.url)
 
 
 @CHATS

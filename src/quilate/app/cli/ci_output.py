@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from quilate.client.model import RunDetail, RunFinding
+from quilate.client.model import RunCheck, RunDetail, RunFinding
 from quilate.domain.verdict import CheckResult, Verdict
 
 MOST_ANNOTATIONS = 50
@@ -24,22 +24,33 @@ def summary_markdown(detail: RunDetail, explanation: str, findings: Sequence[Run
     lines = [f"## Quilate: {title}", "", f"Run [`{detail.id}`]({address}) under `{_code(detail.blueprint)}`.", ""]
     if explanation.strip():
         lines += ["```text", explanation.strip().replace("```", "'''"), "```", ""]
-    lines += ["| | check | result | what it says |", "| --- | --- | --- | --- |"]
-    for check in detail.checks:
-        sign = _RESULT_SIGNS.get(check.result, "✗") if check.result is not None else "…"
-        result = check.result.value if check.result is not None else check.state
-        last = check.attempts[-1] if check.attempts else None
-        told = check.summary or (last.reason if last else "")
-        lines.append(f"| {sign} | `{_code(check.id)}` | {result} | {_cell(told)} |")
+    lines += ["| | check | result | what it says |", "| --- | --- | --- | --- |", *map(_check_row, detail.checks)]
     if findings:
-        lines += ["", f"### Findings ({len(findings)})", "", "| severity | rule | place | message |"]
-        lines.append("| --- | --- | --- | --- |")
-        for found in findings[:MOST_LISTED]:
-            place = f"{found.path}:{found.line}" if found.line else found.path
-            lines.append(f"| {found.severity} | `{_code(found.rule)}` | `{_code(place)}` | {_cell(found.message)} |")
-        if len(findings) > MOST_LISTED:
-            lines += ["", f"{len(findings) - MOST_LISTED} more: see the run."]
+        lines += ["", *_finding_rows(findings)]
     return "\n".join(lines) + "\n"
+
+
+def _check_row(check: RunCheck) -> str:
+    sign = _RESULT_SIGNS.get(check.result, "✗") if check.result is not None else "…"
+    result = check.result.value if check.result is not None else check.state
+    last = check.attempts[-1] if check.attempts else None
+    told = check.summary or (last.reason if last else "")
+    return f"| {sign} | `{_code(check.id)}` | {result} | {_cell(told)} |"
+
+
+def _finding_rows(findings: Sequence[RunFinding]) -> list[str]:
+    lines = [
+        f"### Findings ({len(findings)})",
+        "",
+        "| severity | rule | place | message |",
+        "| --- | --- | --- | --- |",
+    ]
+    for found in findings[:MOST_LISTED]:
+        place = f"{found.path}:{found.line}" if found.line else found.path
+        lines.append(f"| {found.severity} | `{_code(found.rule)}` | `{_code(place)}` | {_cell(found.message)} |")
+    if len(findings) > MOST_LISTED:
+        lines += ["", f"{len(findings) - MOST_LISTED} more: see the run."]
+    return lines
 
 
 def _code(text: str) -> str:

@@ -68,20 +68,28 @@ def parse_line(line: str) -> Command:
     verb = next((each for each in Verb if words and words[0] == each.value), None)
     if verb is None:
         raise _wrong(f"there is no command {words[0]!r}" if words else "the command is missing")
-    plain = [word for word in words[1:] if "=" not in word]
-    named = [(name, value) for name, _, value in (word.partition("=") for word in words[1:] if "=" in word)]
-    known = {"until", "reason", "path"} if verb is Verb.WAIVE else {"reason"}
-    unknown = [name for name, _ in named if name not in known]
-    if len(plain) != 1 or unknown:
-        raise _wrong(f"{verb.value} knows no {unknown[0]!r}" if unknown else f"{verb.value} is about one thing")
+    about, named = _parts(verb, words[1:])
     values = dict(named)
     reason = values.get("reason", "").strip()
     if verb is not Verb.APPROVE and not reason:
         raise _wrong(f'{verb.value} needs reason="…"')
     if verb is Verb.WAIVE:
         paths = tuple(value for name, value in named if name == "path" and value)[:_MOST_PATHS]
-        return Command(verb=verb, rule=plain[0], until=_day(values.get("until", "")), reason=reason, paths=paths)
-    return Command(verb=verb, waiver=_waiver(plain[0]), reason=reason)
+        return Command(verb=verb, rule=about, until=_day(values.get("until", "")), reason=reason, paths=paths)
+    return Command(verb=verb, waiver=_waiver(about), reason=reason)
+
+
+def _parts(verb: Verb, words: list[str]) -> tuple[str, list[tuple[str, str]]]:
+    """Return what a command is about, and its named parts."""
+    plain = [word for word in words if "=" not in word]
+    named = [(name, value) for name, _, value in (word.partition("=") for word in words if "=" in word)]
+    known = {"until", "reason", "path"} if verb is Verb.WAIVE else {"reason"}
+    unknown = [name for name, _ in named if name not in known]
+    if unknown:
+        raise _wrong(f"{verb.value} knows no {unknown[0]!r}")
+    if len(plain) != 1:
+        raise _wrong(f"{verb.value} is about one thing")
+    return plain[0], named
 
 
 def _day(text: str) -> date:

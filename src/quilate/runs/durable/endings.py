@@ -132,11 +132,16 @@ def _decided_entry(item: Decided) -> AuditEntry:
 
 
 def _decision_columns(valid: Sequence[Decided]) -> dict[str, Any]:
-    sealed = [item for item in valid if item.decided.verdict is not None]
     return {
         "runs": uuid_array(item.run_id for item in valid),
         "statuses": text_array(item.decided.status.value for item in valid),
         "verdicts": text_array(item.decided.verdict.value if item.decided.verdict else None for item in valid),
+        **_sealed_columns([item for item in valid if item.decided.verdict is not None]),
+    }
+
+
+def _sealed_columns(sealed: Sequence[Decided]) -> dict[str, Any]:
+    return {
         "d_runs": uuid_array(item.run_id for item in sealed),
         "d_projects": uuid_array(item.project_id for item in sealed),
         "d_verdicts": text_array(str(item.decided.verdict) for item in sealed),
@@ -146,6 +151,12 @@ def _decision_columns(valid: Sequence[Decided]) -> dict[str, Any]:
         "d_digests": text_array(item.decided.decision_digest for item in sealed),
         "d_input_digests": text_array(item.decided.input_digest for item in sealed),
         "d_seal_digests": text_array(item.decided.seal_digest for item in sealed),
+        **_document_columns(sealed),
+    }
+
+
+def _document_columns(sealed: Sequence[Decided]) -> dict[str, Any]:
+    return {
         "d_documents": [_inline(item.decided.decision) for item in sealed],
         "d_inputs": [_inline(item.decided.input) for item in sealed],
         "d_seals": [item.decided.seal for item in sealed],

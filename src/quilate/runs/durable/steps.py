@@ -301,19 +301,25 @@ def _advanced(transition: Transition) -> AuditEntry:
     )
 
 
+def _answer_of(attempt: Attempt) -> bytes:
+    """Return what a clean attempt found; nothing where it is not worth keeping."""
+    evidence = attempt.evidence
+    clean = attempt.completion.value == "completed" and attempt.cached_age_seconds is None
+    if not clean or evidence is None or evidence.test_attempts:
+        return b""
+    content = msgspec.json.encode(evidence, order="deterministic")
+    return content if len(content) <= LONGEST_INLINE_BYTES else b""
+
+
 async def _keep_answers(connection: Connection, transitions: Sequence[Transition]) -> None:
     """Keep what one clean attempt found, under the key of everything that its answer depends on."""
     kept: dict[tuple[UUID, str], bytes] = {}
     for transition in transitions:
         keys = transition.run.prepared.keys
         for ended in transition.ended:
-            attempt, evidence = ended.attempt, ended.attempt.evidence
-            clean = attempt.completion.value == "completed" and attempt.cached_age_seconds is None
-            if ended.check_id not in keys or not clean or evidence is None or evidence.test_attempts:
-                continue
-            if len(transition.snapshot[ended.check_id].attempts) == 1:
-                content = msgspec.json.encode(evidence, order="deterministic")
-                if len(content) <= LONGEST_INLINE_BYTES:
+            if ended.check_id in keys and len(transition.snapshot[ended.check_id].attempts) == 1:
+                content = _answer_of(ended.attempt)
+                if content:
                     kept[transition.run.project_id, str(keys[ended.check_id])] = content
     if kept:
         await connection.execute(
