@@ -39,7 +39,8 @@ async def test_who_prints_a_guess_does_not_learn_that_it_is_the_value_of_a_varia
     monkeypatch.setenv("FOREIGN_TOKEN", "hunter2")
     text = blueprint('{id: a_STAGE, type: COMMAND, required: true, argv: [sh, -c, "echo hunter2"]}')
     project = PROJECT_FILE + "secrets: {token: FOREIGN_TOKEN}\n"
-    async with running_worker(database_url, tmp_path, blueprint_text=text):
+    options = WorkerOptions(capacity=2, plugins=(FAKES,), secret_variables=())
+    async with running_worker(database_url, tmp_path, blueprint_text=text, options=options):
         (run,) = await submit(database, submission(project_file=project))
         await ended(database, run.run_id)
     assert [piece["text"] for piece in await rows(database, "SELECT text FROM check_logs")] == ["$ sh\nhunter2\n"]
