@@ -30,6 +30,9 @@ class Permission(StrEnum):
     WAIVER_APPROVE = "waiver:approve"
     SCHEDULE_EDIT = "schedule:edit"
     DATASET_WRITE = "dataset:write"
+    SCRIPT_EDIT = "script:edit"
+    SCRIPT_EXECUTE = "script:execute"
+    SCRIPT_APPROVE = "script:approve"
     DEAD_LETTER_REPLAY = "dead-letter:replay"
     AUDIT_READ = "audit:read"
     INSTANCE_ADMIN = "instance:admin"
@@ -42,9 +45,11 @@ _DEVELOPING = _READING | {
     Permission.WAIVER_REQUEST,
     Permission.SCHEDULE_EDIT,
     Permission.DATASET_WRITE,
+    Permission.SCRIPT_EDIT,
+    Permission.SCRIPT_EXECUTE,
     Permission.DEAD_LETTER_REPLAY,
 }
-_APPROVING = _DEVELOPING | {Permission.BLUEPRINT_PUBLISH, Permission.WAIVER_APPROVE}
+_APPROVING = _DEVELOPING | {Permission.BLUEPRINT_PUBLISH, Permission.WAIVER_APPROVE, Permission.SCRIPT_APPROVE}
 
 PERMISSIONS_OF_ROLE: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {

@@ -19,6 +19,9 @@ MIGRATIONS = (
     "quilate.waivers.requests:migrations/0002_reminders.sql",
     "quilate.deliveries:migrations/0001_deliveries.sql",
     "quilate.ops.comments:migrations/0001_comments.sql",
+    "quilate.scripts.versions:migrations/0001_scripts.sql",
+    "quilate.scripts.executions:migrations/0001_executions.sql",
+    "quilate.scripts.payloads:migrations/0001_payloads.sql",
 )
 
 

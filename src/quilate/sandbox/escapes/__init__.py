@@ -1,0 +1,1 @@
+"""Programs that try to break out or to use up the host, and what must become of each (A06)."""

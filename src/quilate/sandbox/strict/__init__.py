@@ -1,0 +1,1 @@
+"""QuickJS in WebAssembly with fuel: the strict engine (A06)."""

@@ -1,0 +1,1 @@
+"""Refuses, with rule, line and column, what a script must not hold (A07)."""

@@ -1,0 +1,1 @@
+"""Hosted pre-processing scripts: versions, executions, modes for large data (A01 to A21)."""

@@ -1,0 +1,1 @@
+"""Modes for data that is large: chunks, groups, columns (A21)."""

@@ -1,0 +1,1 @@
+"""Inputs and outputs of executions: where they come from, where they go, who may see them (A11, A18)."""
