@@ -251,6 +251,20 @@ def _deliveries(ground: Ground) -> Mounted:
     return Mounted(routers=(make_router(service, ground.access, ground.database),))
 
 
+def _backups(ground: Ground) -> Mounted:
+    from quilate.ops.backups.endpoints import make_backup_router  # noqa: PLC0415 - as said above
+    from quilate.ops.backups.service import BackupPlaces, BackupService  # noqa: PLC0415 - as said above
+
+    settings = ground.settings
+    places = BackupPlaces(
+        database_url=settings.database_url,
+        logs=settings.log_directory,
+        backups=settings.backup_directory,
+        days=settings.backup_days,
+    )
+    return Mounted(root_routers=(make_backup_router(BackupService(ground.database, places), ground.access),))
+
+
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _accounts,
     _runs,
@@ -264,5 +278,6 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _deliveries,
     _badges,
     _graphql,
+    _backups,
 )
 """Every slice, in the order of the description."""

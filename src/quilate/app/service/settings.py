@@ -65,6 +65,7 @@ class Settings:
     upload_bytes: int = 1024 * _MIB
     event_bytes: int = _MIB
     event_days: int = 90
+    backup_days: int = 30
     delivery_days: int = 30
     cache_days: int = 30
     cache_answers: int = 50_000
@@ -216,6 +217,8 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Days for which the live logs of checks are kept; evidence, decisions and seals stay."),
         ("QUILATE_IDEMPOTENCY_HOURS", "idempotency_hours", number_reader(1, 8760), "`24`",
          "Hours for which the answer to an `Idempotency-Key` is kept; that of a run is kept with the run."),
+        ("QUILATE_BACKUP_DAYS", "backup_days", number_reader(1, 36500), "`30`",
+         "Days after which `POST /api/backup/cleanup` deletes a backup; the newest of the database stays."),
         ("QUILATE_EVENT_DAYS", "event_days", number_reader(1, 36500), "`90`",
          "Days for which incoming events are kept; those that still wait are kept longer."),
         ("QUILATE_REQUESTS_PER_SECOND", "requests_per_second", number_reader(0, 1_000_000), "`500`",
