@@ -19,6 +19,19 @@ class Mode(StrEnum):
     GROUP = "group"
 
 
+class FileFormat(StrEnum):
+    """How inputs and outputs of executions are written.
+
+    ``json``: one value; ``ndjson``: one value a line; ``arrow``: an Arrow IPC stream; ``csv``: with a line of names.
+    """
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    CSV = "csv"
+
+
 class VersionState(StrEnum):
     """Where a version stands."""
 
