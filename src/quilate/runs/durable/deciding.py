@@ -1,11 +1,13 @@
 """The last step of a run: decide by policy and seal. Pure but for the key; evaluated outside every lock."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from quilate.domain.ids import CheckId
 from quilate.domain.verdict import CheckResult, RunStatus, Verdict
 from quilate.kit.canonical import sha256_of
+from quilate.kit.tracing import PIPELINE_RESULT, PIPELINE_RUN_ID, span
 from quilate.policy.decision import decide, decision_bytes, input_bytes
 from quilate.policy.model import PolicyRule
 from quilate.runs.durable.governing import what_if
@@ -39,6 +41,17 @@ class DecidedRun:
     seal_digest: str = ""
     failing: tuple[tuple[str, str], ...] = ()
     what_if: bytes = b""
+
+
+async def decided_run(run: LiveRun, key: SigningKey, environment: Environment) -> DecidedRun:
+    """Return the decision of a run without keeping the event loop waiting."""
+    with span("run.decide", parent=run.traceparent, **{PIPELINE_RUN_ID: str(run.id)}) as current:
+        if run.decides_at_once:
+            decided = decide_run(run, key, environment)
+        else:
+            decided = await asyncio.to_thread(decide_run, run, key, environment)
+        current.set_attribute(PIPELINE_RESULT, decided.verdict.value if decided.verdict else "partial")
+    return decided
 
 
 def decide_run(run: LiveRun, key: SigningKey, environment: Environment) -> DecidedRun:

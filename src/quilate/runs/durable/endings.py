@@ -10,11 +10,12 @@ from quilate.audit.entries import AuditEntry, append_entries
 from quilate.domain.verdict import RunStatus, Verdict
 from quilate.kit.database.arrays import text_array, uuid_array
 from quilate.kit.database.database import Connection
+from quilate.kit.ids import uuid7
 from quilate.outbox.events import append_events
 from quilate.runs.durable.cancelling import free_held_runs
 from quilate.runs.durable.items import Decided, Item, Unplannable, is_mine, run_event
 from quilate.runs.durable.model import Step
-from quilate.runs.durable.rows import LONGEST_INLINE_BYTES
+from quilate.runs.durable.rows import LONGEST_INLINE_BYTES, ClaimedStep
 from quilate.runs.durable.sql import QUERIES
 
 Ended = tuple[UUID, RunStatus, Verdict | None]
@@ -76,7 +77,25 @@ async def _write_unplannable(
             for item in valid
         ],
     )
+    await _keep_dead_letters(connection, [item.claim for item in valid if item.lost])
     return valid
+
+
+async def _keep_dead_letters(connection: Connection, lost: Sequence[ClaimedStep]) -> None:
+    """Keep a dead letter for each run that was given up, so that an operator sees it and may replay it."""
+    if not lost:
+        return
+    await connection.execute(
+        QUERIES["insert_dead_letters"],
+        {
+            "ids": [uuid7() for _ in lost],
+            "projects": [claim.project_id for claim in lost],
+            "runs": [claim.run_id for claim in lost],
+            "checks": [None for _ in lost],
+            "reasons": ["worker lost" for _ in lost],
+            "details": [msgspec.json.encode({"losses": claim.losses, "step": claim.step}).decode() for claim in lost],
+        },
+    )
 
 
 async def _write_decisions(

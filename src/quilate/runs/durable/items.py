@@ -25,10 +25,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unplannable:
-    """No plan could be made: the run ends without a decision, UNKNOWN."""
+    """No plan could be made: the run ends without a decision, UNKNOWN; one that is ``lost`` becomes a dead letter."""
 
     claim: ClaimedStep
     failure: Mapping[str, Any]
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,11 @@ class Decided:
 
 
 Item = Planned | Unplannable | Completed | Decided
+
+
+def step_of(item: Planned | Unplannable | Decided) -> tuple[UUID, int]:
+    """Return the run whose step an item ends, with the fencing token that it was claimed under."""
+    return (item.run_id, item.attempt) if isinstance(item, Decided) else (item.claim.run_id, item.claim.attempt)
 
 
 def is_mine(row: Mapping[str, Any] | None, expected: Step, worker: UUID, attempt: int) -> bool:

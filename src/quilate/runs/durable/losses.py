@@ -34,9 +34,9 @@ def lost_attempt(check: PlannedCheck, losses: int, *, most: int) -> Attempt | No
 
 
 def lost_run(losses: int) -> dict[str, Any]:
-    """Return why a run ends whose own steps killed their workers."""
+    """Return why a run ends whose own steps killed their workers, or failed by a fault of our own."""
     return {
-        "error": f"worker lost: {losses} workers died while they planned or decided this run",
+        "error": f"worker lost: {losses} workers died or failed while they planned or decided this run",
         "next_step": "look at the workers' logs and memory, then replay it from the dead letters",
     }
 

@@ -119,8 +119,11 @@ class Planner:
         """Return the rules of every project and blueprint that the claims name, read once each."""
         today = datetime.now(UTC).date()
         wanted = {(claim.project_id, _DOCUMENT.decode(claim.document).blueprint) for claim in claims}
-        async with self._database.connection() as connection:
+
+        async def work(connection: Connection) -> dict[tuple[UUID, str], ProjectRules]:
             return {key: await self._rules.read(connection, *key, today) for key in wanted}
+
+        return await self._database.run(work)
 
     async def plan(self, claim: ClaimedStep, rules: Mapping[tuple[UUID, str], ProjectRules]) -> Planned | Unplannable:
         """Return the plan of a claimed run, or why there is none."""
@@ -182,11 +185,14 @@ class Planner:
         if claim.rerun_of is None and not prepared.keys:
             return {}
         checks = {check.id: check for check in prepared.plan.checks if not check.effects}
-        async with self._database.connection() as connection:
+
+        async def work(connection: Connection) -> dict[CheckId, Attempt]:
             answers = await self._cached(connection, claim.project_id, prepared, checks)
             if claim.rerun_of is not None:
                 answers |= await self._passed(connection, claim, prepared, checks)
-        return answers
+            return answers
+
+        return await self._database.run(work)
 
     async def _cached(
         self,

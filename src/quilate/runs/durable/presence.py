@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
@@ -13,6 +13,7 @@ from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.waiting import happened
 from quilate.runs.durable.attempts import AttemptRunner
+from quilate.runs.durable.holding import HeldSteps, StepKey, release_steps
 from quilate.runs.durable.lanes import JobKey
 from quilate.runs.durable.sql import QUERIES
 
@@ -36,6 +37,7 @@ class Presence:
         lease_seconds: float,
         beat_seconds: float,
         pending: Callable[[], set[JobKey]],
+        steps: HeldSteps,
         returned: Callable[[], None],
     ) -> None:
         self._database = database
@@ -45,10 +47,12 @@ class Presence:
         self._lease = lease_seconds
         self._beat = beat_seconds
         self._pending = pending
+        self._steps = steps
         self._returned = returned
         self._lease_end = 0.0
         self._looked = asyncio.Event()
         self._strangers: set[JobKey] = set()
+        self._strange_steps: set[StepKey] = set()
 
     @property
     def lasts(self) -> bool:
@@ -86,14 +90,17 @@ class Presence:
         """
         due = time.monotonic() + self._beat
         while True:
-            if await happened(self._looked, due - time.monotonic()):
+            looked = await happened(self._looked, due - time.monotonic())
+            if looked:
                 self._looked.clear()
             else:
                 due = time.monotonic() + self._beat
                 if not await self._renew():
                     continue
             try:
-                await self._reconcile()
+                await self._end_what_is_gone()
+                if not looked:
+                    await self._give_back_strangers()
             except DATABASE_ERROR as error:
                 _LOG.warning("held work could not be read", error=str(error))
             self._runner.end_overdue()
@@ -122,32 +129,53 @@ class Presence:
         """Seconds before the end of the lease by which everything here is to be ended."""
         return min(1.0, self._lease / 5)
 
-    async def _reconcile(self) -> None:
-        """End what this worker runs and no longer holds, and give back what it holds and does not know of.
-
-        The second happens when a connection breaks in a COMMIT that had counted; a claim that is still on its way to
-        a lane looks the same for a moment, so only what is unknown twice in a row is given back.
-        """
-        before = self._runner.jobs
+    async def _end_what_is_gone(self) -> None:
+        """End what this worker runs and does not hold any more."""
+        running = self._runner.jobs
         async with self._database.connection() as connection:
-            cursor = await connection.execute(QUERIES["claimed_checks"], {"worker": self._worker})
-            held = {(row["run_id"], row["check_id"], row["attempt"]) for row in await cursor.fetchall()}
-        gone = before - held
+            gone = running - await self._held_checks(connection)
         if gone:
             self._runner.cancel(gone)
-        strangers = held - before - self._runner.jobs - self._pending()
-        lost = strangers & self._strangers
-        self._strangers = strangers - lost
-        if lost:
-            listed = sorted(lost)
-            async with self._database.connection() as connection:
-                await connection.execute(
-                    QUERIES["release_these_checks"],
-                    {
-                        "runs": [run for run, _, _ in listed],
-                        "checks": [check for _, check, _ in listed],
-                        "attempts": [number for _, _, number in listed],
-                        "worker": self._worker,
-                    },
-                )
+
+    async def _give_back_strangers(self) -> None:
+        """Give back what this worker holds and does not know of.
+
+        That happens when a connection breaks in a COMMIT that had counted, or what went on with it has failed. A claim
+        whose COMMIT was just answered looks the same for a moment, so only what two beats in a row find is given back.
+        """
+        known_checks, known_steps = self._known_checks(), self._steps.known
+        async with self._database.connection() as connection:
+            held_checks, held_steps = await self._held_checks(connection), await self._held_steps(connection)
+            checks = held_checks - known_checks - self._known_checks()
+            steps = held_steps - known_steps - self._steps.known
+            lost_checks, lost_steps = checks & self._strangers, steps & self._strange_steps
+            self._strangers, self._strange_steps = checks - lost_checks, steps - lost_steps
+            if lost_checks:
+                await self._release_checks(connection, sorted(lost_checks))
+            if lost_steps:
+                await release_steps(connection, self._worker, sorted(lost_steps))
+        if lost_checks or lost_steps:
+            _LOG.warning("what nobody here knew of was given back", checks=len(lost_checks), steps=len(lost_steps))
             self._returned()
+
+    def _known_checks(self) -> set[JobKey]:
+        return self._runner.jobs | self._pending()
+
+    async def _held_checks(self, connection: Connection) -> set[JobKey]:
+        cursor = await connection.execute(QUERIES["claimed_checks"], {"worker": self._worker})
+        return {(row["run_id"], row["check_id"], row["attempt"]) for row in await cursor.fetchall()}
+
+    async def _held_steps(self, connection: Connection) -> set[StepKey]:
+        cursor = await connection.execute(QUERIES["claimed_steps"], {"worker": self._worker})
+        return {(row["id"], row["attempt"]) for row in await cursor.fetchall()}
+
+    async def _release_checks(self, connection: Connection, checks: Sequence[JobKey]) -> None:
+        await connection.execute(
+            QUERIES["release_these_checks"],
+            {
+                "runs": [run for run, _, _ in checks],
+                "checks": [check for _, check, _ in checks],
+                "attempts": [number for _, _, number in checks],
+                "worker": self._worker,
+            },
+        )

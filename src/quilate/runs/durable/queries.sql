@@ -79,8 +79,11 @@ FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS g
 WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt AND c.worker = %(worker)s;
 
 -- name: release_these_steps
-UPDATE runs SET worker = NULL, attempt = attempt + 1, ready_at = now()
-WHERE id = ANY(%(runs)s) AND worker = %(worker)s;
+UPDATE runs AS r SET
+    worker = NULL, attempt = r.attempt + 1, losses = r.losses + %(losses)s,
+    ready_at = now() + make_interval(secs => %(pause)s)
+FROM unnest(%(runs)s::uuid[], %(attempts)s::int[]) AS given (run_id, attempt)
+WHERE r.id = given.run_id AND r.attempt = given.attempt AND r.worker = %(worker)s;
 
 -- Claims ---------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from quilate.domain.ids import CheckId, Digest
 from quilate.evidence.artifacts import ArtifactStore
-from quilate.kit.database.database import Database
+from quilate.kit.database.database import Connection, Database
 from quilate.runs.durable.live import LiveRun, RecordedAttempt, make_live, restored
 from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.rows import recorded_attempt
@@ -35,14 +35,16 @@ async def load_runs(
     Raises:
         QuilateError: The files of a run cannot be had any more.
     """
-    async with database.transaction() as connection:
+
+    async def work(connection: Connection) -> list[list[dict[str, Any]]]:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor = await connection.execute(QUERIES["preparations"], {"runs": list(runs)})
-        preparations = await cursor.fetchall()
-        cursor = await connection.execute(QUERIES["attempts_of_runs"], {"runs": list(runs)})
-        attempt_rows = await cursor.fetchall()
-        cursor = await connection.execute(QUERIES["checks_in_flight"], {"runs": list(runs)})
-        flight_rows = await cursor.fetchall()
+        found = []
+        for query in ("preparations", "attempts_of_runs", "checks_in_flight"):
+            cursor = await connection.execute(QUERIES[query], {"runs": list(runs)})
+            found.append(await cursor.fetchall())
+        return found
+
+    preparations, attempt_rows, flight_rows = await database.run(work)
     attempts: dict[UUID, dict[CheckId, list[RecordedAttempt]]] = {}
     for row in attempt_rows:
         evidence = await asyncio.to_thread(evidence_of_row, row, artifacts)

@@ -21,12 +21,12 @@ from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.database.notices import notices
 from quilate.kit.ids import uuid7
-from quilate.kit.tracing import PIPELINE_RESULT, PIPELINE_RUN_ID, span
 from quilate.kit.waiting import end_tasks, happened
 from quilate.runs.durable.attempts import AttemptRunner
-from quilate.runs.durable.deciding import decide_run
+from quilate.runs.durable.deciding import decided_run
 from quilate.runs.durable.figures import WorkerFigures
-from quilate.runs.durable.items import Completed, Decided, Item, Unplannable
+from quilate.runs.durable.holding import HeldSteps
+from quilate.runs.durable.items import Completed, Decided, Item, Unplannable, step_of
 from quilate.runs.durable.keeping import keep_documents
 from quilate.runs.durable.lanes import Job, JobKey
 from quilate.runs.durable.leaving import leave, with_effects
@@ -37,12 +37,7 @@ from quilate.runs.durable.planning import Planner
 from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.presence import Presence
 from quilate.runs.durable.reading import load_runs
-from quilate.runs.durable.rows import (
-    ClaimedCheck,
-    ClaimedStep,
-    claimed_check,
-    claimed_step,
-)
+from quilate.runs.durable.rows import ClaimedCheck, ClaimedStep, claimed_check, claimed_step
 from quilate.runs.durable.sql import QUERIES
 from quilate.runs.durable.steps import Chooser, Written, write_steps
 from quilate.runs.durable.wakeups import CANCELLED, CHANNEL, CONTROL, Wakeups
@@ -111,7 +106,8 @@ class Worker:
         self._live: dict[UUID, LiveRun] = {}
         self._items: list[Item] = []
         self._writing: Sequence[Item] = ()
-        self._claimed_steps: dict[UUID, int] = {}
+        self._held = HeldSteps(parts.database, self._id)
+        self._starting: set[JobKey] = set()
         self._dirty = asyncio.Event()
         self._look = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -123,6 +119,7 @@ class Worker:
             lease_seconds=options.lease_seconds,
             beat_seconds=options.beat_seconds,
             pending=self._pending,
+            steps=self._held,
             returned=self._look.set,
         )
         parts.runner.ended = self._ended
@@ -184,13 +181,13 @@ class Worker:
     async def _claims(self) -> None:
         while True:
             self._look.clear()
-            found = await self._claim_runs() if len(self._claimed_steps) < self._options.runs else 0
+            found = await self._claim_runs() if len(self._held) < self._options.runs else 0
             found += await self._claim_checks() if self._parts.runner.free > 0 else 0
             if not found:
                 await happened(self._look, _LOOK_SECONDS)
 
     async def _claim_runs(self) -> int:
-        room = self._options.runs - len(self._claimed_steps)
+        room = self._options.runs - len(self._held)
         arguments = {"worker": self._id, "limit": room, "most": self._options.concurrent_runs}
 
         async def work(connection: Connection) -> list[ClaimedStep]:
@@ -202,24 +199,20 @@ class Worker:
             return [claimed_step(row) for row in rows]
 
         claims = await self._parts.database.run(work)
-        self._claimed_steps |= {claim.run_id: claim.attempt for claim in claims}
+        self._held.take((claim.run_id, claim.attempt) for claim in claims)
         lost = [claim for claim in claims if claim.losses >= _MOST_LOSSES]
-        self._add(*(Unplannable(claim=claim, failure=lost_run(claim.losses)) for claim in lost))
+        self._add(*(Unplannable(claim=claim, failure=lost_run(claim.losses), lost=True) for claim in lost))
         good = [claim for claim in claims if claim.losses < _MOST_LOSSES]
         to_plan = [claim for claim in good if claim.step is Step.PLAN]
         to_decide = [claim for claim in good if claim.step is Step.DECIDE]
         if to_plan:
-            self._spawn(self._plan(to_plan))
+            self._spawn(self._held.carry_out(self._plan, to_plan))
         if to_decide:
-            self._spawn(self._decide_claimed(to_decide))
+            self._spawn(self._held.carry_out(self._decide_claimed, to_decide))
         return len(claims)
 
     async def _claim_checks(self) -> int:
-        arguments = {
-            "worker": self._id,
-            "queues": sorted(self._options.queues),
-            "limit": self._parts.runner.free,
-        }
+        arguments = {"worker": self._id, "queues": sorted(self._options.queues), "limit": self._parts.runner.free}
 
         async def work(connection: Connection) -> list[ClaimedCheck]:
             cursor = await connection.execute(QUERIES["claim_checks"], arguments)
@@ -239,24 +232,36 @@ class Worker:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            # What it had claimed is found by the next beat as claimed by nobody here, and given back.
+            # Checks that it had claimed are found by the beats as known to nobody here, and given back.
             _LOG.error("step failed", error=repr(task.exception()))
 
     async def _plan(self, claims: list[ClaimedStep]) -> None:
         rules = await self._parts.planner.rules_for(claims)
 
-        async def plan(claim: ClaimedStep) -> None:
-            self._add(await self._parts.planner.plan(claim, rules))
+        async def plan(alone: list[ClaimedStep]) -> None:
+            for claim in alone:
+                self._add(await self._parts.planner.plan(claim, rules))
 
-        await asyncio.gather(*(plan(claim) for claim in claims))
+        await asyncio.gather(*(self._held.carry_out(plan, [claim]) for claim in claims))
 
     async def _decide_claimed(self, claims: list[ClaimedStep]) -> None:
         runs = await self._loaded([claim.run_id for claim in claims], fresh=True)
         for claim in claims:
             if claim.run_id in runs:
                 await self._decide(runs[claim.run_id], claim.attempt)
+            else:
+                # It ended meanwhile: nothing of it is held any more.
+                self._held.forget([(claim.run_id, claim.attempt)])
 
     async def _start_claimed(self, claims: list[ClaimedCheck]) -> None:
+        keys = {(claim.run_id, claim.check_id, claim.attempt) for claim in claims}
+        self._starting |= keys
+        try:
+            await self._start_loaded(claims)
+        finally:
+            self._starting -= keys
+
+    async def _start_loaded(self, claims: list[ClaimedCheck]) -> None:
         try:
             runs = await self._loaded({claim.run_id for claim in claims})
         finally:
@@ -284,9 +289,10 @@ class Worker:
         return {run: self._live[run] for run in wanted if run in self._live}
 
     def _pending(self) -> set[JobKey]:
-        """Return the attempts whose ends are still to be written."""
+        """Return the attempts that are about to be started, and those whose ends are still to be written."""
         waiting = (*self._items, *self._writing)
-        return {(item.run_id, item.check_id, item.number) for item in waiting if isinstance(item, Completed)}
+        ended = {(item.run_id, item.check_id, item.number) for item in waiting if isinstance(item, Completed)}
+        return ended | self._starting
 
     # What ended
 
@@ -325,10 +331,7 @@ class Worker:
         # Without the database nothing can be written: the beats end this worker before its lease runs out.
         written = await self._parts.database.run(work, patience_seconds=self._options.lease_seconds)
         self._parts.figures.written(batch, written)
-        for item in batch:
-            if not isinstance(item, Completed):
-                run_id = item.run_id if isinstance(item, Decided) else item.claim.run_id
-                self._claimed_steps.pop(run_id, None)
+        self._held.forget(step_of(item) for item in batch if not isinstance(item, Completed))
         await self._apply(written)
 
     async def _apply(self, written: Written) -> None:
@@ -339,7 +342,7 @@ class Worker:
                 if ready.check.id in mine:
                     self._parts.runner.start(transition.run, ready.check, ready.number)
         for run, attempt in written.deciding:
-            self._claimed_steps[run.id] = attempt
+            self._held.take([(run.id, attempt)])
             if run.decides_at_once:
                 await self._decide(run, attempt)
             else:
@@ -364,10 +367,11 @@ class Worker:
         self._forget_old_runs()
 
     async def _decide(self, run: LiveRun, attempt: int) -> None:
-        arguments = (run, self._parts.key, self._options.environment)
-        with span("run.decide", parent=run.traceparent, **{PIPELINE_RUN_ID: str(run.id)}) as current:
-            decided = decide_run(*arguments) if run.decides_at_once else await asyncio.to_thread(decide_run, *arguments)
-            current.set_attribute(PIPELINE_RESULT, decided.verdict.value if decided.verdict else "partial")
+        try:
+            decided = await decided_run(run, self._parts.key, self._options.environment)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else can decide while it is held
+            await self._held.give_back([(run.id, attempt)], error)
+            return
         self._add(Decided(run_id=run.id, project_id=run.project_id, attempt=attempt, decided=decided))
 
     async def _later(self, items: Sequence[Item]) -> None:
