@@ -27,7 +27,7 @@ from quilate.app.service.processes import API, BACKGROUND, WORKER, ServiceProces
 from quilate.kit.database.database import Database
 from quilate.kit.database.embedded import EmbeddedPostgres
 from tests.support.durable import blueprint
-from tests.support.fault_judge import gather_facts, judge
+from tests.support.fault_judge import describe_stuck, gather_facts, judge
 from tests.support.fault_load import Load, load_on
 from tests.support.fault_service import FaultService, fault_service, kill_server, own_postgres, sign_in
 
@@ -135,20 +135,18 @@ async def keep_alive(service: FaultService) -> None:
         await asyncio.sleep(0.05)
 
 
-async def settle(database: Database) -> None:
+async def settle(service: FaultService, database: Database) -> None:
     """Wait until every run has ended."""
     end = time.monotonic() + _PATIENCE_SECONDS
-    left = None
     while time.monotonic() < end:
         with contextlib.suppress(psycopg.Error, OSError):
             async with database.connection() as connection:
                 cursor = await connection.execute("SELECT count(*) AS n FROM runs WHERE step IS NOT NULL")
                 row = await cursor.fetchone()
-            left = row["n"] if row is not None else None
-            if left == 0:
+            if row is not None and row["n"] == 0:
                 return
         await asyncio.sleep(0.2)
-    raise SystemExit(f"{left} runs have not ended")
+    raise SystemExit(await describe_stuck(database, service.logs()))
 
 
 async def run_campaign(campaign: Campaign, server: EmbeddedPostgres, url: str) -> dict[str, Any]:
@@ -165,7 +163,7 @@ async def run_campaign(campaign: Campaign, server: EmbeddedPostgres, url: str) -
             async with load_on(service, token, seed=campaign.seed) as load:
                 await asyncio.gather(campaign.submit(load), campaign.kill(service, server))
             async with Database.open(url, name="faults", max_size=2) as database:
-                await settle(database)
+                await settle(service, database)
         finally:
             alive.cancel()
             await asyncio.wait({alive})

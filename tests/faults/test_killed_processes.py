@@ -14,7 +14,7 @@ import pytest
 from quilate.app.service.processes import API, BACKGROUND, WORKER
 from quilate.kit.database.database import Database
 from tests.support.durable import PROJECT_FILE, blueprint, rows, until
-from tests.support.fault_judge import gather_facts, judge
+from tests.support.fault_judge import describe_stuck, gather_facts, judge
 from tests.support.fault_load import RUNS_PATH, Load, load_on
 from tests.support.fault_service import FaultService, fault_service, kill_server, own_postgres, sign_in
 
@@ -130,7 +130,10 @@ async def under_faults(url: str, directory: Path, disturb: Callable[[], None]) -
                 return False
 
             await asyncio.gather(submitting(), disturbing())
-            await until(all_ended, seconds=90)
+            try:
+                await until(all_ended, seconds=90)
+            except AssertionError:
+                raise AssertionError(await describe_stuck(database, service.logs())) from None
             await service.stop()
             entries = await asyncio.to_thread(service.exported_entries)
             facts = await gather_facts(database, entries, directory / "ledger")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 from quilate.kit.database.database import Database
 
@@ -13,6 +13,21 @@ AUDITED = ("run.submitted", "run.decided", "run.failed")
 after the other fails and becomes a dead letter."""
 EVENTS = ("dev.quilate.run.queued", "dev.quilate.run.finished")
 """Goes out once for each run."""
+
+
+_STUCK: tuple[LiteralString, ...] = (
+    (
+        "SELECT id AS run, status, step, version, attempt, losses, held, worker,"
+        " (SELECT lease_until - now() FROM workers WHERE workers.id = runs.worker) AS lease_left,"
+        " now() - greatest(ready_at, started_at) AS waited FROM runs WHERE step IS NOT NULL ORDER BY id"
+    ),
+    (
+        'SELECT run_id AS run, check_id AS "check", queue, status, attempt, losses, worker, now() - ready_at AS waited'
+        " FROM check_runs ORDER BY run_id, check_id"
+    ),
+    "SELECT id AS worker, process, now() - started_at AS lived, lease_until - now() AS lease_left FROM workers",
+)
+_MOST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +90,26 @@ async def gather_facts(database: Database, entries: Sequence[Mapping[str, Any]],
         effects=effects,
         lost=sum((row["reason"] or "").startswith("worker lost") for row in ends),
     )
+
+
+async def describe_stuck(database: Database, logs: Mapping[str, str]) -> str:
+    """Return which runs have not ended: their steps, who holds them and their checks, and what went wrong meanwhile.
+
+    Args:
+        database: The service's.
+        logs: What each process said, by its name.
+    """
+    lines = []
+    async with database.connection() as connection:
+        for query in _STUCK:
+            found = await (await connection.execute(query)).fetchall()
+            lines += [" ".join(f"{name}={value}" for name, value in row.items()) for row in found[:_MOST_LINES]]
+            lines += [f"... and {len(found) - _MOST_LINES} more"] if len(found) > _MOST_LINES else []
+    for name, text in logs.items():
+        # Lost connections are what the test makes.
+        said = [line for line in text.splitlines() if "psycopg.pool" not in line]
+        lines += [f"{name} said: {line[:500]}" for line in said[-_MOST_LINES:]]
+    return "\n".join(["runs have not ended:", *lines])
 
 
 def judge(accepted: Collection[str], checks: int, facts: Facts) -> list[str]:

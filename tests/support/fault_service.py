@@ -109,6 +109,10 @@ class FaultService:
         path = self.directory / "logs" / f"{name}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
+    def logs(self) -> dict[str, str]:
+        """Return what each process said, by its name."""
+        return {name: self.log(name) for name in self.processes}
+
     def await_api(self) -> None:
         """Wait until the API answers."""
         end = time.monotonic() + _DEADLINE_SECONDS
