@@ -74,6 +74,24 @@ PACKAGES = (
             ),
         ),
     ),
+    Package(
+        name="quickjs-wasi",
+        version="3.6.2",
+        license="MIT",
+        integrity="sha512-FCqGtGOrMgzUiIrMNMA2YnsOxCNwo31dzqXvclXUC6xeT35NJLKXQJsvbeCTjvoFAwZgEAPg8U6+KAPDGXn8Mg==",
+        files=(
+            VendoredFile(
+                member="quickjs.wasm",
+                target=f"{SANDBOX}/strict/vendor/quickjs.wasm",
+                sha256="d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9",
+            ),
+            VendoredFile(
+                member="LICENSE",
+                target=f"{SANDBOX}/strict/vendor/LICENSE",
+                sha256="f7735da3b2531ddf451937117343cfadb853fd8054b499e7a70695dc57ffd184",
+            ),
+        ),
+    ),
 )
 """What lies in this repository from elsewhere."""
 
