@@ -9,7 +9,8 @@ import json
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -67,6 +68,23 @@ class OutgoingAnswer:
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "nothing that says what it is")
             raise OutgoingError(f"{_shown(self.url)} answered {self.status} with {kind} instead of JSON") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingStream:
+    """An answer whose body is still arriving.
+
+    Attributes:
+        status: Of the answer; never a redirection.
+        headers: With names in lower case; of several of one name the last.
+        url: Where it comes from, after redirects.
+        pieces: The body as it arrives; raises ``OutgoingError`` where it breaks off or stands still.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    pieces: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,20 +173,58 @@ class OutgoingHttp:
 
     async def _exchanged(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> OutgoingAnswer:
         self._require_address(url)
-        try:
+        with _as_outgoing(url, OSError):
             fields = [(name.encode(), value.encode()) for name, value in headers.items()]
             async with self._connections().stream(
                 method, url.encode("ascii"), headers=fields, content=content
             ) as response:
                 body = await _bounded(response.aiter_stream(), url)
-        except AddressRefusedError as error:
-            raise OutgoingError(error.message, next_step=error.next_step, permanent=True) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
-            raise OutgoingError(f"{_shown(url)} cannot be reached: {type(error).__name__}") from error
-        except (UnicodeEncodeError, httpcore.UnsupportedProtocol) as error:
-            raise _invalid() from error
         received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
         return OutgoingAnswer(status=response.status, headers=received, content=body, url=url)
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None, idle_seconds: float | None = None
+    ) -> AsyncIterator[OutgoingStream]:
+        """Give the answer to a ``GET`` whose body may be of any length; the caller counts it.
+
+        Redirects are followed to other hosts too, each address judged anew, without the caller's headers there.
+
+        Args:
+            url: Where from.
+            headers: Sent to the address's own host only.
+            idle_seconds: How long nothing may come; ``timeout`` where nothing is said.
+
+        Raises:
+            OutgoingError: There is none.
+        """
+        seconds = self.timeout if idle_seconds is None else idle_seconds
+        own = {name.lower(): value for name, value in (headers or {}).items()}
+        common = {"user-agent": self.user_agent, "accept": "*/*"}
+        first = url
+        for _ in range(MOST_REDIRECTS + 1):
+            sent = common | (own if _origin(url) == _origin(first) else {})
+            async with self._streamed(url, sent, seconds) as answer:
+                target = answer.headers.get("location")
+                if answer.status not in _REDIRECTS or not target:
+                    yield answer
+                    return
+            url = _joined(url, target)
+        raise OutgoingError(f"{_shown(first)} sends requests on and on", next_step="set the address that is meant")
+
+    @asynccontextmanager
+    async def _streamed(self, url: str, headers: Mapping[str, str], seconds: float) -> AsyncIterator[OutgoingStream]:
+        self._require_address(url)
+        limits = {"connect": seconds, "read": seconds, "write": seconds, "pool": seconds}
+        with _as_outgoing(url):
+            fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+            connections = self._connections()
+            async with connections.stream(
+                "GET", url.encode("ascii"), headers=fields, extensions={"timeout": limits}
+            ) as response:
+                received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+                pieces = _read(response.aiter_stream(), url)
+                yield OutgoingStream(status=response.status, headers=received, url=url, pieces=pieces)
 
     def _require_address(self, url: str) -> None:
         try:
@@ -256,6 +312,25 @@ class _FilteredNetwork(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+@contextmanager
+def _as_outgoing(url: str, *also: type[Exception]) -> Iterator[None]:
+    """Raise what goes wrong on the way to an address as ``OutgoingError``."""
+    try:
+        yield
+    except AddressRefusedError as error:
+        raise OutgoingError(error.message, next_step=error.next_step, permanent=True) from error
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, *also) as error:
+        raise OutgoingError(f"{_shown(url)} cannot be reached: {type(error).__name__}") from error
+    except (UnicodeEncodeError, httpcore.UnsupportedProtocol) as error:
+        raise _invalid() from error
+
+
+async def _read(stream: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
+    with _as_outgoing(url, OSError):
+        async for piece in stream:
+            yield piece
 
 
 async def _bounded(stream: AsyncIterator[bytes], url: str) -> bytes:

@@ -56,3 +56,8 @@ def broken(violations: Sequence[Violation], *, truncated: bool = False) -> Probl
         next_step="correct what errors lists, or change the schema in a new version",
         extensions={"errors": [each.document() for each in violations], "truncated": truncated},
     )
+
+
+def source_refused(detail: str, next_step: str = "") -> Problem:
+    """Return the answer to a pointer that may not be followed, or leads to nothing that can be taken."""
+    return Problem(status=422, type="source-refused", detail=detail, next_step=next_step)

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from quilate.scripts.model import FileFormat
 
 INLINE_BYTES = 256 << 10
@@ -17,6 +15,9 @@ OWN = "payload:"
 
 CATALOGUE = "dataset:"
 """References to files of dataset versions, followed by their digest: the catalogue keeps them, nothing is copied."""
+
+ENVELOPE = b"\xffQLS\x01"
+"""How a sealed content begins: no text is UTF-8 and no Parquet or Arrow file that begins so."""
 
 _MIB = 1 << 20
 
@@ -44,10 +45,9 @@ class StoredPayload:
         digest: ``sha256:`` of the plain content, after its transfer's compression was undone.
         size: Bytes of the plain content.
         format: How it is written.
-        inline: The content where it is short: sealed where there is a ``key``, else plain.
-        reference: ``payload:sha256:...``, ``dataset:sha256:...`` or an object's URL, where it is not inline.
-        key: What seals the content, itself sealed by its project's key; ``None`` for plain content. Without it nobody
-            reads the content again: erasing it is erasing the content.
+        inline: What lies in ``script_payloads``: the content where it is short, plain or in an envelope; of a content
+            that lies elsewhere the envelope of its key, ``None`` where it is plain. See ``contents``.
+        reference: ``payload:sha256:...``, ``dataset:sha256:...`` or an object's URL, where the content is not inline.
         provenance: Where it came from.
     """
 
@@ -56,50 +56,12 @@ class StoredPayload:
     format: FileFormat
     inline: bytes | None = None
     reference: str | None = None
-    key: bytes | None = None
     provenance: Provenance | None = None
 
     @property
     def sealed(self) -> bool:
         """Whether the content is encrypted at rest."""
-        return self.key is not None
-
-    def head(self) -> bytes:
-        """Return everything but the content and the key as JSON, for a column of a row."""
-        return msgspec.json.encode(
-            _Head(
-                digest=self.digest,
-                size=self.size,
-                format=self.format.value,
-                reference=self.reference,
-                provenance=self.provenance,
-            )
-        )
-
-
-class _Head(msgspec.Struct, omit_defaults=True):
-    digest: str
-    size: int
-    format: str
-    reference: str | None = None
-    provenance: Provenance | None = None
-
-
-_HEADS = msgspec.json.Decoder(_Head)
-
-
-def payload_from(head: bytes | str, inline: bytes | None = None, key: bytes | None = None) -> StoredPayload:
-    """Return the payload that ``StoredPayload.head`` and its two other columns describe."""
-    read = _HEADS.decode(head)
-    return StoredPayload(
-        digest=read.digest,
-        size=read.size,
-        format=FileFormat(read.format),
-        inline=inline,
-        reference=read.reference,
-        key=key,
-        provenance=read.provenance,
-    )
+        return self.inline is not None and self.inline.startswith(ENVELOPE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

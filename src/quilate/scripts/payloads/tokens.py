@@ -6,10 +6,9 @@ Source: HMAC-SHA-256 (RFC 2104), cut to 128 bits (RFC 2104, section 5): two valu
 import base64
 import hashlib
 import hmac
+import json
 import re
 from typing import Any
-
-from quilate.kit.canonical import canonical_json
 
 PREFIX = "tok"
 _TOKEN_BYTES = 16
@@ -28,7 +27,9 @@ def text_of(value: Any) -> str:
         return value
     if isinstance(value, bool | int):
         return str(value).lower()
-    return canonical_json(value).decode()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class Tokeniser:

@@ -17,7 +17,7 @@ from quilate.kit.database.database import Connection, Database
 from quilate.kit.ids import uuid7
 from quilate.kit.secrets.box import SecretUnreadableError
 from quilate.kit.secrets.opened import Secrets
-from quilate.scripts.payloads.sealing import KEY_BYTES, new_key, open_bytes, seal_bytes
+from quilate.scripts.payloads.sealing import new_key
 from quilate.scripts.payloads.tokens import Tokeniser
 
 STATEMENTS = Statements("quilate.scripts.payloads")
@@ -78,33 +78,6 @@ class DataVault:
             return AESGCM(key).decrypt(sealed[1 + _NUMBER : _HEAD], sealed[_HEAD:], _bound(project_id))
         except InvalidTag as error:
             raise SecretUnreadableError from error
-
-    async def seal(self, project_id: UUID, plain: bytes, key: bytes) -> bytes:
-        """Return something that belongs to a content, for example its console, sealed by a key derived from its own.
-
-        Args:
-            project_id: Whose it is.
-            plain: What to seal.
-            key: The content's key as it is stored; erasing it erases this as well.
-        """
-        inner, sealed_inner = new_key(), await self.open_key(project_id, key)
-        nonce = secrets.token_bytes(_NONCE)
-        wrapped = AESGCM(sealed_inner).encrypt(nonce, inner, b"quilate-attached")
-        return nonce + wrapped + seal_bytes(inner, plain)
-
-    async def open(self, project_id: UUID, sealed: bytes, key: bytes) -> bytes:
-        """Return what ``seal`` sealed.
-
-        Raises:
-            SecretUnreadableError: It cannot be opened with this key.
-        """
-        outer = await self.open_key(project_id, key)
-        end = _NONCE + KEY_BYTES + 16
-        try:
-            inner = AESGCM(outer).decrypt(sealed[:_NONCE], sealed[_NONCE:end], b"quilate-attached")
-        except (InvalidTag, ValueError) as error:
-            raise SecretUnreadableError from error
-        return open_bytes(inner, sealed[end:])
 
     async def rotate(self, project_id: UUID) -> int:
         """Give a project a new key for the payloads that come; return its number. What is there stays readable."""
