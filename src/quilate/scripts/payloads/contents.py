@@ -302,7 +302,9 @@ class _Tap:
 
 def _plain(data: bytes) -> bytes:
     if data.startswith(ENVELOPE):
-        raise refused("the content is of none of the formats that are taken", "send JSON, NDJSON, Parquet, Arrow or CSV")
+        raise refused(
+            "the content is of none of the formats that are taken", "send JSON, NDJSON, Parquet, Arrow or CSV"
+        )
     return data
 
 

@@ -5,14 +5,10 @@ Sources: RFC 9110 section 8.4.1 (gzip, x-gzip), RFC 7932 (br), RFC 8878 and RFC 
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from quilate.scripts.payloads.errors import malformed, refused, too_large, unsupported
 from quilate.scripts.payloads.model import PayloadLimits
-
-if TYPE_CHECKING:
-    import brotli
-    import zstandard
 
 ENCODINGS = ("gzip", "br", "zstd", "identity")
 SUFFIXES = {".gz": "gzip", ".br": "br", ".zst": "zstd"}
@@ -133,10 +129,10 @@ class _Gzip:
 
 class _Brotli:
     def __init__(self) -> None:
-        import brotli  # noqa: PLC0415 - only where a body is compressed that way
+        import brotli  # type: ignore[import-untyped] # noqa: PLC0415 - only where a body is compressed that way
 
         self._error: type[Exception] = brotli.error
-        self._inner: brotli.Decompressor = brotli.Decompressor()
+        self._inner = brotli.Decompressor()
         self._begun = False
 
     def decode(self, piece: bytes) -> Iterator[bytes]:
@@ -161,7 +157,7 @@ class _Zstandard:
 
         self._error: type[Exception] = zstandard.ZstdError
         self._context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        self._inner: zstandard.ZstdDecompressionObj = self._context.decompressobj()
+        self._inner = self._context.decompressobj()
         self._begun = False
 
     def decode(self, piece: bytes) -> Iterator[bytes]:

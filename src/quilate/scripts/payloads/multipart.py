@@ -3,11 +3,15 @@
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from quilate.scripts.payloads.errors import malformed
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _LONGEST_HEADERS = 16 << 10
 _MOST_FIELDS = 16
@@ -39,7 +43,7 @@ class FileParts:
         if not 0 < len(boundary) <= 70:  # noqa: PLR2004 - RFC 2046, 5.1.1
             raise malformed("the multipart body has no boundary", "let the HTTP client write its Content-Type")
         self._body = body
-        self._parser = MultipartParser(boundary, self._callbacks())  # type: ignore[arg-type] - a TypedDict of these
+        self._parser = MultipartParser(boundary, self._callbacks())
         self._headers: dict[str, bytes] = {}
         self._field = b""
         self._value = b""
@@ -95,7 +99,7 @@ class FileParts:
             raise malformed("the multipart body is broken", "let the HTTP client write it") from error
         return True
 
-    def _callbacks(self) -> dict[str, object]:
+    def _callbacks(self) -> "MultipartCallbacks":
         return {
             "on_part_begin": self._on_part_begin,
             "on_header_field": self._on_header_field,

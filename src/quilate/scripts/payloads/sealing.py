@@ -96,7 +96,7 @@ class OpenedReader(io.RawIOBase):
         """Return that it can be read."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] - the base takes any buffer
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill a buffer with what comes next; return how much, 0 at the end."""
         if not self._left:
             self._left = next(self._pieces, b"")
