@@ -25,6 +25,7 @@ MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _PLACEHOLDER_STATUS = 202
+_FAULTS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -173,7 +174,7 @@ class OutgoingHttp:
 
     async def _exchanged(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> OutgoingAnswer:
         self._require_address(url)
-        with _as_outgoing(url, OSError):
+        with _as_outgoing(url):
             fields = [(name.encode(), value.encode()) for name, value in headers.items()]
             async with self._connections().stream(
                 method, url.encode("ascii"), headers=fields, content=content
@@ -315,20 +316,20 @@ class _FilteredNetwork(httpcore.AsyncNetworkBackend):
 
 
 @contextmanager
-def _as_outgoing(url: str, *also: type[Exception]) -> Iterator[None]:
+def _as_outgoing(url: str) -> Iterator[None]:
     """Raise what goes wrong on the way to an address as ``OutgoingError``."""
     try:
         yield
     except AddressRefusedError as error:
         raise OutgoingError(error.message, next_step=error.next_step, permanent=True) from error
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, *also) as error:
+    except _FAULTS as error:
         raise OutgoingError(f"{_shown(url)} cannot be reached: {type(error).__name__}") from error
     except (UnicodeEncodeError, httpcore.UnsupportedProtocol) as error:
         raise _invalid() from error
 
 
 async def _read(stream: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
-    with _as_outgoing(url, OSError):
+    with _as_outgoing(url):
         async for piece in stream:
             yield piece
 

@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import io
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -138,7 +137,7 @@ class PayloadStore:
         provenance: Provenance | None = None,
     ) -> StoredPayload:
         """Keep a file's content; see ``keep``."""
-        with path.open("rb") as stream:
+        with await asyncio.to_thread(path.open, "rb") as stream:
             pieces = read_pieces(stream)
             return await self.keep(pieces, format, seal_for=seal_for, provenance=provenance)
 
@@ -187,19 +186,17 @@ class PayloadStore:
 
     async def copy_to(self, payload: StoredPayload, project_id: UUID, path: Path) -> int:
         """Write the plain content to a new file that only this user may read; return its size. Raises as ``open``."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = await asyncio.to_thread(os.open, path, flags, 0o600)
+        size = 0
         try:
             with os.fdopen(descriptor, "wb") as target:
-                if payload.reference is not None and self._is_local(payload.reference):
-                    with await self.open(payload, project_id) as stream:
-                        await asyncio.to_thread(shutil.copyfileobj, stream, target, _PIECE)
-                else:
-                    async for piece in self.stream(payload, project_id):
-                        await asyncio.to_thread(target.write, piece)
+                async for piece in self.stream(payload, project_id):
+                    size += await asyncio.to_thread(target.write, piece)
         except BaseException:
-            path.unlink(missing_ok=True)
+            await asyncio.shield(asyncio.to_thread(path.unlink, missing_ok=True))
             raise
-        return path.stat().st_size
+        return size
 
     # Envelopes ------------------------------------------------------------------------------------------------------
 
@@ -245,10 +242,6 @@ class PayloadStore:
         if reference.startswith(CATALOGUE):
             return self._catalogue.open(reference.removeprefix(CATALOGUE))
         raise ArtifactMissingError("the content lies elsewhere", next_step="read it from its address")
-
-    @staticmethod
-    def _is_local(reference: str) -> bool:
-        return reference.startswith((OWN, CATALOGUE))
 
 
 def artifacts_of(references: Sequence[str | None]) -> list[str]:
