@@ -1,0 +1,190 @@
+"""The strict engine: QuickJS in WebAssembly, every step counted (design section 10, docs/adr/0017-strict-engine.md).
+
+A script is compiled by one machine and runs in another that has no compiler. Each session begins from the same image of
+memory, so that the same program, payload, seed and time use the same fuel on every run and every processor.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quilate.sandbox.errors import SandboxUnavailableError
+from quilate.sandbox.model import Attempt, Failure, FailureClass, Limits, Program
+from quilate.sandbox.strict import failures, machine, module
+from quilate.sandbox.strict.clock import Deadline
+from quilate.sandbox.strict.reports import CONSOLE_BYTES
+from quilate.sandbox.strict.session import StrictSession
+
+if TYPE_CHECKING:
+    from quilate.sandbox.strict.machine import Image, Machine
+
+FUEL_PER_CPU_SECOND = 5_000_000_000
+"""What ``Limits.cpu_seconds`` buys (measured by ``benchmarks/bench_strict_engine.py``; docs/adr/0017)."""
+ALLOWED_GLOBALS = (
+    *("Object", "Function", "Array", "String", "Number", "Boolean", "Symbol", "BigInt", "Math", "JSON", "Date"),
+    *("RegExp", "Map", "Set", "WeakMap", "WeakSet", "Promise", "Proxy", "Reflect", "Iterator", "globalThis"),
+    *("Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError", "AggregateError"),
+    *("ArrayBuffer", "DataView", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array"),
+    *("Int32Array", "Uint32Array", "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array"),
+    *("parseInt", "parseFloat", "isNaN", "isFinite", "decodeURI", "decodeURIComponent", "encodeURI"),
+    *("encodeURIComponent", "NaN", "Infinity", "undefined"),
+)
+_FILE = b"script.js"
+_KEPT_PROGRAMS = 64
+_FUNCTIONS = ("begin", "clear", "run", "describe")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A script's byte code or why there is none, and what making it cost."""
+
+    byte_code: bytes
+    fuel: int
+    failure: Failure | None = None
+
+
+class StrictEngine:
+    """Compiles scripts and opens sessions; one a worker process.
+
+    Attributes:
+        executable_memory: ``False``: all code is there after ``boot``.
+        system_calls: None beyond those of every worker.
+    """
+
+    executable_memory = False
+    system_calls: frozenset[str] = frozenset()
+
+    def __init__(self, compiled_code: int | None = None) -> None:
+        """Loads nothing yet.
+
+        Args:
+            compiled_code: File descriptor of ``module.compiled_code_file``; without it ``boot`` compiles, which takes
+                about a second.
+        """
+        self._compiled_code = compiled_code
+        self._programs: OrderedDict[bytes, Code] = OrderedDict()
+        self._spare: Machine | None = None
+        self._loader: machine.Loader
+        self._compiling_image: Image
+        self._image: Image
+        self.deadline: Deadline
+
+    def boot(self, *, heap_bytes: int, stack_kibibytes: int) -> tuple[Attempt, ...]:
+        """Loads the module, makes both images and starts the thread that ends calls.
+
+        Raises:
+            SandboxUnavailableError: wasmtime is not there, or its code is not for this process.
+        """
+        del heap_bytes, stack_kibibytes  # Each session has limits of its own, enforced by its instance.
+        try:
+            import wasmtime  # noqa: PLC0415 - 40 MiB, only for who uses this engine
+        except ImportError as error:
+            message, step = "The strict engine needs wasmtime", "install quilate[sandbox]"
+            raise SandboxUnavailableError(message, next_step=step) from error
+        try:
+            self._loader = machine.Loader(self._code())
+        except wasmtime.WasmtimeError as error:
+            message = "The strict engine's compiled module is not for this process"
+            raise SandboxUnavailableError(message, next_step="restart the service") from error
+        compiling = self._loader.machine()
+        compiling.begin(machine.COMPILING_INTRINSICS)
+        self._compiling_image = compiling.image({})
+        self._image = self._make_image(compiling)
+        self.deadline = Deadline(self._loader.engine.increment_epoch)
+        return self._attempts()
+
+    def prepare(self) -> None:
+        """A machine for the next session, its limits still open."""
+        if self._spare is None:
+            self._spare = self._loader.machine()
+            self._spare.restore(self._image)
+
+    def open(self, program: Program, limits: Limits) -> StrictSession:
+        """A session of one program; compiles nothing yet."""
+        return StrictSession(self, program, limits)
+
+    def fresh(self, limits: Limits) -> "Machine":
+        """A machine as after the prelude."""
+        self.prepare()
+        running, self._spare = self._spare, None
+        if running is None:
+            raise AssertionError
+        running.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
+        return running
+
+    @property
+    def addresses(self) -> dict[str, int]:
+        """Of our functions and of the report, in every machine."""
+        return self._image.addresses
+
+    def set_time(self, milliseconds: int) -> None:
+        """What scripts read as the time until the next call."""
+        self._loader.clock.milliseconds = milliseconds
+
+    def compile(self, source: str, limits: Limits) -> Code:
+        """Byte code of a source, kept for the next execution; costs the same fuel whether it was kept or not."""
+        code = source.encode("utf-8", "surrogatepass")
+        kept = self._programs.get(code)
+        if kept is not None:
+            self._programs.move_to_end(code)
+            return kept
+        compiled = self._compile(code, limits)
+        if compiled.failure is None:
+            self._programs[code] = compiled
+            while len(self._programs) > _KEPT_PROGRAMS:
+                self._programs.popitem(last=False)
+        return compiled
+
+    @staticmethod
+    def fuel_of(limits: Limits) -> int:
+        """What the limit of processor time is in fuel."""
+        return int(limits.cpu_seconds * FUEL_PER_CPU_SECOND)
+
+    def _code(self) -> bytes:
+        return module.compile_module() if self._compiled_code is None else module.read_code(self._compiled_code)
+
+    def _make_image(self, compiling: "Machine") -> "Image":
+        """The image from which every execution begins: swept globals, console, random numbers, our functions."""
+        source = (Path(__file__).parent / "prelude.js").read_text()
+        names = ",".join(f'"{name}"' for name in ALLOWED_GLOBALS)
+        source = source.replace("/*ALLOWED*/", names).replace("/*CONSOLE_BYTES*/0", str(CONSOLE_BYTES))
+        running = self._loader.machine()
+        running.begin(machine.INTRINSICS)
+        functions = running.run(compiling.compile(source.encode(), b"prelude.js"))
+        addresses = {name: running.member(functions, name) for name in _FUNCTIONS}
+        addresses["report"] = running.buffer(running.member(functions, "report"))
+        return running.image(addresses)
+
+    def _compile(self, code: bytes, limits: Limits) -> Code:
+        compiling = self._loader.machine()
+        compiling.restore(self._compiling_image)
+        compiling.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
+        budget = self.fuel_of(limits)
+        compiling.fuel = budget
+        compiling.end_at_next_epoch(armed=True)
+        with failures.caught() as problem:
+            byte_code = compiling.compile(code, _FILE)
+            return Code(byte_code=byte_code, fuel=budget - compiling.fuel)
+        failure = problem.failure or failures.of_compiling(compiling, problem.thrown, _FILE.decode())
+        return Code(byte_code=b"", fuel=budget - compiling.fuel, failure=failure)
+
+    def _attempts(self) -> tuple[Attempt, ...]:
+        """What a machine must refuse, tried: text that becomes code, and a loop without end."""
+        limits = Limits(cpu_seconds=0.002)
+        found = []
+        for name, source, expected in (
+            ("strict: eval", "(0,eval)('1')", FailureClass.RUNTIME),
+            ("strict: Function", "[].constructor.constructor('return 1')()", FailureClass.RUNTIME),
+            ("strict: fuel", "for(;;);", FailureClass.CPU),
+            ("strict: memory", "const k=[];for(;;)k.push(new Uint8Array(1<<24))", FailureClass.MEMORY),
+        ):
+            failure = self.open(Program(source=source), limits).probe()
+            found.append(
+                Attempt(
+                    name=name,
+                    refused=failure is not None and failure.kind is expected,
+                    detail="" if failure is None else f"{failure.kind}: {failure.message}",
+                )
+            )
+        return tuple(found)

@@ -1,0 +1,370 @@
+"""One QuickJS in one WebAssembly instance, and what it may ask of us: the clock that we set, and nothing else.
+
+The functions of the module are those of quickjs-wasi 3.6 (``c/interface.c`` in its repository): values cross as
+addresses of eight-byte cells in the instance's memory. A machine is used by one thread at a time.
+"""
+
+import contextlib
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from quilate.sandbox.strict import module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import wasmtime
+
+HOST_CALL_FUEL = 100_000
+"""Cost of each call from outside that a script can cause: such a call takes time outside of WebAssembly too."""
+PREPARING_FUEL = 1 << 40
+PREPARING_BYTES = 64 << 20
+"""Of memory before a script is there."""
+STACK_SPACE_BYTES = 1 << 20
+"""Of the module's own stack in its memory; QuickJS takes half of it as its limit at most."""
+FIXED_BYTES = 4 << 20
+"""Of an instance's memory beside the script's heap: the module's stack, its tables, allocations of our own."""
+NEVER = 1 << 40
+"""An epoch that is never reached."""
+
+_INTRINSICS_ALL = 0xFFFFFFFF
+_EVAL, _WEAK_REFERENCES, _PERFORMANCE, _DOM_EXCEPTION, _BASE64 = 1 << 1, 1 << 9, 1 << 10, 1 << 11, 1 << 12
+INTRINSICS = _INTRINSICS_ALL & ~(_EVAL | _WEAK_REFERENCES | _PERFORMANCE | _DOM_EXCEPTION | _BASE64) & 0x1FFF
+"""Of the machines that run scripts: without a compiler, so that no text ever becomes code there."""
+COMPILING_INTRINSICS = INTRINSICS | _EVAL
+_STRICT_MODE = 1 << 3
+
+_EXPORTS = (
+    "memory",
+    "_initialize",
+    "qjs_init2",
+    "qjs_set_max_stack_size",
+    "qjs_set_memory_limit",
+    "qjs_compile",
+    "qjs_eval_bytecode",
+    "qjs_call",
+    "qjs_is_exception",
+    "qjs_is_number",
+    "qjs_is_undefined",
+    "qjs_get_exception",
+    "qjs_get_undefined",
+    "qjs_get_prop_string",
+    "qjs_get_array_buffer",
+    "qjs_get_string_len",
+    "qjs_free_cstring",
+    "qjs_free_value",
+    "qjs_new_string",
+    "qjs_new_number",
+    "qjs_is_job_pending",
+    "qjs_execute_pending_job",
+    "wasm_malloc",
+    "wasm_free",
+)
+_SUCCESS, _BAD_DESCRIPTOR, _NOT_SUPPORTED = 0, 8, 52
+
+
+class OutOfMemoryError(Exception):
+    """The instance's memory has no room for what we want to put there."""
+
+
+class ThrownError(Exception):
+    """The script threw; ``address`` is the cell with what it threw."""
+
+    def __init__(self, address: int) -> None:
+        """Keeps the address."""
+        super().__init__("the script threw")
+        self.address = address
+
+
+@dataclass(slots=True)
+class Clock:
+    """What every machine of an engine reads as the time: it stands still while a script runs."""
+
+    milliseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The memory of a machine at rest, from which others begin.
+
+    Attributes:
+        size: Of the memory, in bytes.
+        pieces: Those parts that are not zero, with their addresses.
+        addresses: Of values that our own code needs again, by name.
+    """
+
+    size: int
+    pieces: tuple[tuple[int, bytes], ...]
+    addresses: "dict[str, int]"
+
+
+class Loader:
+    """The module and what its imports do; makes machines. One a process: ``instantiate_pre`` once, then 0.3 ms each."""
+
+    def __init__(self, compiled_code: bytes) -> None:
+        """Reads code that ``module.compile_module`` has made.
+
+        Raises:
+            wasmtime.WasmtimeError: It was made with other settings, by another version or for another processor.
+        """
+        import wasmtime  # noqa: PLC0415 - 40 MiB, only for who uses this engine
+
+        self.engine = module.make_engine()
+        self.clock = Clock()
+        loaded = wasmtime.Module.deserialize(self.engine, compiled_code)
+        linker = wasmtime.Linker(self.engine)
+        for wanted in loaded.imports:
+            linker.define_func(wanted.module, str(wanted.name), wanted.type, *self._import(str(wanted.name)))
+        self._prepared = linker.instantiate_pre(loaded)
+
+    def machine(self) -> "Machine":
+        """A machine with an empty memory; ``Machine.limit`` says how far it may grow."""
+        import wasmtime  # noqa: PLC0415 - see above
+
+        store = wasmtime.Store(self.engine)
+        store.set_limits(memory_size=PREPARING_BYTES, instances=1, memories=1, tables=1)
+        store.set_fuel(PREPARING_FUEL)
+        store.set_epoch_deadline(NEVER)
+        instance = self._prepared.instantiate(store)
+        names = wasmtime.Linker(self.engine)
+        names.define_instance(store, "", instance)
+        return Machine(store, {name: names.get(store, "", name) for name in _EXPORTS})
+
+    def _import(self, name: str) -> "tuple[Callable[..., Any], bool]":
+        """What the module calls under this name, and whether it wants the caller: all deny but clock and randomness."""
+        if name == "clock_time_get":
+            return self._tell_time, True
+        if name == "random_get":
+            return _give_zeros, True
+        if name == "fd_write":
+            return _swallow, True
+        if name == "host_promise_rejection":
+            return (lambda *_: None), False
+        if name == "host_interrupt":
+            return (lambda *_: 0), False
+        if name in {"host_get_timezone_offset", "host_call", "host_module_normalize", "host_module_load"}:
+            return (lambda *_: 0), False
+        return (lambda *_: _BAD_DESCRIPTOR), False
+
+    def _tell_time(self, caller: "wasmtime.Caller", _clock: int, _precision: int, address: int) -> int:
+        _put(caller, address, struct.pack("<Q", (self.clock.milliseconds * 1_000_000) & 0xFFFF_FFFF_FFFF_FFFF))
+        return _SUCCESS
+
+
+def _give_zeros(caller: "wasmtime.Caller", address: int, length: int) -> int:
+    """The C library's seed: the same always. ``Math.random`` is ours."""
+    _put(caller, address, bytes(length))
+    return _SUCCESS
+
+
+def _swallow(caller: "wasmtime.Caller", _descriptor: int, _vectors: int, _count: int, written: int) -> int:
+    """QuickJS's own messages about itself; a script cannot cause any."""
+    _put(caller, written, struct.pack("<I", 0))
+    return _NOT_SUPPORTED
+
+
+def _put(caller: "wasmtime.Caller", address: int, content: bytes) -> None:
+    memory: Any = caller["memory"]
+    memory.write(caller, bytearray(content), address & 0xFFFF_FFFF)
+
+
+class Machine:
+    """QuickJS in an instance: memory, fuel, values by address.
+
+    Every method that runs a script's code raises ``wasmtime.Trap`` where fuel, time or stack ends; the machine is of no
+    use afterwards, only its memory can still be read.
+    """
+
+    def __init__(self, store: "wasmtime.Store", exports: "dict[str, Any]") -> None:
+        """Takes an instance as it is."""
+        self._store = store
+        self._exports = exports
+        self._memory = exports["memory"]
+
+    # Beginning
+
+    def begin(self, intrinsics: int) -> None:
+        """Makes runtime and context in an empty memory."""
+        self._call("_initialize")
+        if self._call("qjs_init2", intrinsics) != 0:
+            raise OutOfMemoryError
+
+    def image(self, addresses: "dict[str, int]") -> Image:
+        """The memory as it is now; only between two calls."""
+        size, page = self._memory.data_len(self._store), 4096
+        content = bytes(self._memory.read(self._store, 0, size))
+        zeros = bytes(page)
+        kept = [start for start in range(0, size, page) if content[start : start + page] != zeros]
+        pieces: list[tuple[int, bytes]] = []
+        for start in kept:
+            if pieces and pieces[-1][0] + len(pieces[-1][1]) == start:
+                pieces[-1] = (pieces[-1][0], pieces[-1][1] + content[start : start + page])
+            else:
+                pieces.append((start, content[start : start + page]))
+        return Image(size=size, pieces=tuple(pieces), addresses=addresses)
+
+    def restore(self, image: Image) -> None:
+        """Takes the image's memory. The instance is new: what the image does not name is zero or of the module."""
+        missing = image.size - self._memory.data_len(self._store)
+        if missing > 0:
+            self._memory.grow(self._store, -(-missing // 65536))
+        for address, content in image.pieces:
+            self._memory.write(self._store, bytearray(content), address)
+
+    def limit(self, *, heap_bytes: int, stack_bytes: int) -> None:
+        """Sets QuickJS's own limits, which a script meets as exceptions, and a little above it that of the instance."""
+        self._store.set_limits(memory_size=heap_bytes + FIXED_BYTES, instances=1, memories=1, tables=1)
+        self._call("qjs_set_memory_limit", heap_bytes)
+        self._call("qjs_set_max_stack_size", min(stack_bytes, STACK_SPACE_BYTES // 2))
+
+    # Fuel and time
+
+    @property
+    def fuel(self) -> int:
+        """What is left."""
+        return self._store.get_fuel()
+
+    @fuel.setter
+    def fuel(self, amount: int) -> None:
+        self._store.set_fuel(amount)
+
+    def end_at_next_epoch(self, *, armed: bool) -> None:
+        """Whether the engine's next epoch ends what runs here."""
+        self._store.set_epoch_deadline(1 if armed else NEVER)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the memory."""
+        return int(self._memory.data_len(self._store))
+
+    # Code and values
+
+    def compile(self, source: bytes, filename: bytes) -> bytes:
+        """Byte code of a script in strict mode.
+
+        Raises:
+            ThrownError: It has a syntax error.
+            OutOfMemoryError: It does not fit.
+        """
+        with self._text(source) as code, self._text(filename) as name, self._text(bytes(4)) as length:
+            address = self._call("qjs_compile", code, len(source), name, _STRICT_MODE, 0, length)
+            if not address:
+                raise ThrownError(self._call("qjs_get_exception"))
+            result = self.read(address, self._word(length))
+            self._call("wasm_free", address)
+            return result
+
+    def run(self, byte_code: bytes) -> int:
+        """Runs what ``compile`` made by a machine of the same module; the address of what its last statement gave."""
+        with self._text(byte_code) as code:
+            return self._value(self._call("qjs_eval_bytecode", code, len(byte_code)))
+
+    def call(self, function: int, *arguments: int) -> int:
+        """Calls a function value; the address of its result."""
+        this = self._value(self._call("qjs_get_undefined"))
+        with self._text(struct.pack(f"<{len(arguments)}I", *arguments)) as list_address:
+            result = self._value(self._call("qjs_call", function, this, len(arguments), list_address))
+        self.free(this)
+        return result
+
+    def run_jobs(self) -> None:
+        """Runs what promises have left to do, each job at a price.
+
+        Raises:
+            ThrownError: A job threw where nothing could catch it.
+        """
+        while self._call("qjs_is_job_pending"):
+            self.fuel = max(self.fuel - HOST_CALL_FUEL, 0)
+            if self._call("qjs_execute_pending_job") < 0:
+                raise ThrownError(self._call("qjs_get_exception"))
+
+    def string(self, content: bytes) -> int:
+        """A JavaScript string of UTF-8."""
+        with self._text(content) as address:
+            return self._value(self._call("qjs_new_string", address, len(content)))
+
+    def number(self, value: float) -> int:
+        """A JavaScript number."""
+        return self._value(self._call("qjs_new_number", float(value)))
+
+    def member(self, value: int, name: str) -> int:
+        """The address of a property's value."""
+        with self._text(name.encode()) as text:
+            return self._value(self._call("qjs_get_prop_string", value, text))
+
+    def is_undefined(self, value: int) -> bool:
+        """It is ``undefined``."""
+        return bool(self._call("qjs_is_undefined", value))
+
+    def is_number(self, value: int) -> bool:
+        """It is a number."""
+        return bool(self._call("qjs_is_number", value))
+
+    def text(self, value: int, most: int) -> bytes | None:
+        """A string as UTF-8; ``None`` where it is longer than ``most`` bytes.
+
+        Raises:
+            OutOfMemoryError: There is no room for the UTF-8 beside the string.
+        """
+        with self._text(bytes(4)) as length:
+            address = self._call("qjs_get_string_len", value, length)
+            if not address:
+                raise OutOfMemoryError
+            size = self._word(length)
+            result = self.read(address, size) if size <= most else None
+        self._call("qjs_free_cstring", address)
+        return result
+
+    def free(self, value: int) -> None:
+        """Gives a value back."""
+        self._call("qjs_free_value", value)
+
+    def buffer(self, value: int) -> int:
+        """Where the bytes of an ``ArrayBuffer`` lie."""
+        with self._text(bytes(4)) as length:
+            return int(self._call("qjs_get_array_buffer", value, length))
+
+    def read(self, address: int, length: int) -> bytes:
+        """Bytes of the memory; fewer where it ends."""
+        return bytes(self._memory.read(self._store, address, address + length))
+
+    # Inside
+
+    def _call(self, name: str, *arguments: float) -> Any:  # noqa: ANN401 - a number or nothing, by the function
+        result = self._exports[name](self._store, *arguments)
+        return result & 0xFFFF_FFFF if isinstance(result, int) and name not in _SIGNED else result
+
+    def _value(self, address: int) -> int:
+        """The address of a value.
+
+        Raises:
+            OutOfMemoryError: There was no room for its cell.
+            ThrownError: It is an exception.
+        """
+        if not address:
+            raise OutOfMemoryError
+        if self._call("qjs_is_exception", address):
+            raise ThrownError(self._call("qjs_get_exception"))
+        return address
+
+    def _word(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 4), "little")
+
+    @contextlib.contextmanager
+    def _text(self, content: bytes) -> "Iterator[int]":
+        """The content in the instance's memory, with a zero after it, for the length of a block."""
+        address = self._call("wasm_malloc", len(content) + 1)
+        if not address:
+            raise OutOfMemoryError
+        self._memory.write(self._store, bytearray(content) + b"\0", address)
+        try:
+            yield address
+        except (ThrownError, OutOfMemoryError):
+            # Not after a trap: the instance is of no use then.
+            self._call("wasm_free", address)
+            raise
+        self._call("wasm_free", address)
+
+
+_SIGNED = frozenset({"qjs_execute_pending_job"})
