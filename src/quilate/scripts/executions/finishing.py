@@ -1,0 +1,220 @@
+"""Writing the ends of many attempts with everything that belongs to them, in one transaction."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from quilate.audit.entries import AuditEntry, append_entries
+from quilate.kit.backoff import Backoff
+from quilate.kit.database.arrays import boolean_array, bytes_array, number_array, text_array, uuid_array
+from quilate.kit.database.database import Connection
+from quilate.outbox.events import append_events
+from quilate.sandbox.model import RETRYABLE, FailureClass
+from quilate.scripts.executions.events import finished_event
+from quilate.scripts.executions.model import Claim, Ended, Quota, Result, Written
+from quilate.scripts.executions.quotas import use_processor
+from quilate.scripts.executions.sql import QUERIES
+
+_ACTOR = "system:quilate"
+_LONGEST_MESSAGE = 4_000
+_BACKOFF = Backoff(first_seconds=0.2, longest_seconds=30.0)
+
+Ends = Sequence[Ended]
+
+
+class Crashes(Protocol):
+    """Counts the crashes of versions: ``quilate.scripts.versions.service.VersionService``."""
+
+    async def record_crash(self, connection: Connection, version_id: UUID) -> bool:
+        """Count one within the caller's transaction; tell whether the version is quarantined now."""
+        ...
+
+
+def is_retried(ended: Ended) -> bool:
+    """Tell whether another attempt follows: the failure is the host's, and attempts are left."""
+    failure = ended.result.failure
+    return failure is not None and failure.kind in RETRYABLE and ended.claim.attempt < ended.claim.options.attempts
+
+
+def is_dead(ended: Ended) -> bool:
+    """Tell whether an execution ends as a dead letter: it would be retried if attempts were left."""
+    failure = ended.result.failure
+    return failure is not None and failure.kind in RETRYABLE and not is_retried(ended)
+
+
+async def write_ends(  # noqa: PLR0913 - what an end is written with
+    connection: Connection,
+    ends: Ends,
+    *,
+    worker: UUID,
+    crashes: Crashes,
+    defaults: Quota,
+    backoff: Callable[[int], float] = _BACKOFF.pause,
+) -> Written:
+    """Write what became of attempts, within the caller's transaction.
+
+    An attempt whose execution this worker does not hold any more (it was cancelled, or its lease ran out and another
+    has it) leaves no trace. Safe to repeat: what was written before is not held any more.
+    """
+    retried = await _retry(connection, [each for each in ends if is_retried(each)], worker, backoff)
+    final = [each for each in ends if not is_retried(each)]
+    finished = await _finish(connection, final, worker)
+    counted = [each for each in ends if each.claim.id in finished or each.claim.id in retried]
+    quarantined = await _count_crashes(connection, counted, crashes)
+    ended = [each for each in final if each.claim.id in finished]
+    await append_entries(
+        connection,
+        [_entry(each) for each in ended]
+        + [_retry_entry(each) for each in counted if each.claim.id in retried]
+        + [_quarantine_entry(version, counted) for version in quarantined],
+    )
+    await append_events(
+        connection,
+        [
+            finished_event(
+                project_id=each.claim.project_id,
+                execution_id=each.claim.id,
+                script_id=each.claim.script_id,
+                version_id=each.claim.version_id,
+                status=each.result.status.value,
+                failure=each.result.failure.kind.value if each.result.failure else None,
+            )
+            for each in ended
+        ],
+    )
+    await use_processor(connection, _used(counted), defaults)
+    return Written(
+        counted=frozenset(each.claim.id for each in counted),
+        awaited=tuple(execution for execution, awaited in finished.items() if awaited),
+        retried=retried,
+        quarantined=quarantined,
+    )
+
+
+async def _finish(connection: Connection, ends: Ends, worker: UUID) -> dict[UUID, bool]:
+    """Return the executions whose end counts, each with whether somebody waits for it."""
+    if not ends:
+        return {}
+    cursor = await connection.execute(QUERIES["finish"], {"worker": worker, **_columns(ends)})
+    return {row["execution_id"]: row["awaited"] for row in await cursor.fetchall()}
+
+
+def _columns(ends: Ends) -> dict[str, Any]:
+    results = [each.result for each in ends]
+    outputs = [each.output for each in results]
+    failures = [each.failure for each in results]
+    return {
+        "ids": uuid_array(each.claim.id for each in ends),
+        "fences": number_array(each.claim.fence for each in ends),
+        "statuses": text_array(each.status.value for each in results),
+        "formats": text_array(each.format.value if each else None for each in outputs),
+        "sizes": number_array(each.size if each else None for each in outputs),
+        "digests": text_array(each.digest if each else None for each in outputs),
+        "references": text_array(each.reference if each else None for each in outputs),
+        "classes": text_array(each.kind.value if each else None for each in failures),
+        "messages": text_array(_message(each.message) if each else None for each in failures),
+        "lines": number_array(each.line if each else None for each in failures),
+        "columns": number_array(each.column if each else None for each in failures),
+        "records": number_array(each.record if each else None for each in failures),
+        "rules": text_array(each.rule if each else None for each in failures),
+        "parts": text_array(msgspec.json.encode(each.parts).decode() if each.parts else None for each in results),
+        "started": text_array(each.started_at.isoformat() for each in results),
+        "walls": number_array(each.wall_us for each in results),
+        "cpus": number_array(each.cpu_us for each in results),
+        "peaks": number_array(each.peak_memory for each in results),
+        "fuels": number_array(each.fuel for each in results),
+        "engines": text_array(each.engine for each in results),
+        "levels": text_array(each.level for each in results),
+        "dead": boolean_array(is_dead(each) for each in ends),
+        "outputs": bytes_array(each.inline if each else None for each in outputs),
+        "consoles": bytes_array(each.console or None for each in results),
+    }
+
+
+def _message(text: str) -> str:
+    """Return a message as it can be stored: what a script throws may hold anything."""
+    kept = text[:_LONGEST_MESSAGE].replace("\0", "\ufffd")
+    return kept if kept.isascii() else kept.encode("utf-8", "replace").decode()
+
+
+async def _retry(connection: Connection, ends: Ends, worker: UUID, backoff: Callable[[int], float]) -> frozenset[UUID]:
+    if not ends:
+        return frozenset()
+    failures = [each.result.failure for each in ends]
+    arguments = {
+        "worker": worker,
+        "ids": uuid_array(each.claim.id for each in ends),
+        "fences": number_array(each.claim.fence for each in ends),
+        "pauses": number_array(backoff(each.claim.attempt) for each in ends),
+        "classes": text_array(each.kind.value if each else None for each in failures),
+        "messages": text_array(_message(each.message) if each else None for each in failures),
+    }
+    cursor = await connection.execute(QUERIES["retry"], arguments)
+    return frozenset(row["id"] for row in await cursor.fetchall())
+
+
+async def _count_crashes(connection: Connection, ends: Ends, crashes: Crashes) -> tuple[UUID, ...]:
+    crashed = [each for each in ends if _kind(each.result) is FailureClass.CRASHED]
+    # In the order of the ids: two workers must not lock two versions the other way round.
+    ordered = sorted(each.claim.version_id for each in crashed)
+    return tuple(dict.fromkeys([each for each in ordered if await crashes.record_crash(connection, each)]))
+
+
+def _kind(result: Result) -> FailureClass | None:
+    return result.failure.kind if result.failure is not None else None
+
+
+def _used(ends: Iterable[Ended]) -> dict[UUID, float]:
+    used: dict[UUID, float] = defaultdict(float)
+    for each in ends:
+        used[each.claim.project_id] += each.result.cpu_us / 1000
+    return used
+
+
+def _entry(ended: Ended) -> AuditEntry:
+    claim, result = ended.claim, ended.result
+    return AuditEntry(
+        action="script.execution.finished",
+        actor=_ACTOR,
+        subject=f"execution:{claim.id}",
+        project_id=claim.project_id,
+        details={
+            "script": str(claim.script_id),
+            "version": str(claim.version_id),
+            "status": result.status.value,
+            "failure": result.failure.kind.value if result.failure is not None else None,
+            "attempt": claim.attempt,
+            "output": result.output.digest if result.output is not None else None,
+            "wall_us": result.wall_us,
+            "cpu_us": result.cpu_us,
+            "peak_memory": result.peak_memory,
+            "engine": result.engine,
+            "level": result.level,
+        },
+    )
+
+
+def _retry_entry(ended: Ended) -> AuditEntry:
+    claim = ended.claim
+    kind = _kind(ended.result)
+    return AuditEntry(
+        action="script.execution.retried",
+        actor=_ACTOR,
+        subject=f"execution:{claim.id}",
+        project_id=claim.project_id,
+        details={"version": str(claim.version_id), "attempt": claim.attempt, "failure": kind.value if kind else None},
+    )
+
+
+def _quarantine_entry(version_id: UUID, ends: Ends) -> AuditEntry:
+    claim: Claim = next(each.claim for each in ends if each.claim.version_id == version_id)
+    return AuditEntry(
+        action="script.version.quarantined",
+        actor=_ACTOR,
+        subject=f"script:{claim.script_id}",
+        project_id=claim.project_id,
+        details={"version": str(version_id)},
+    )

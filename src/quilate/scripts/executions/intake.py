@@ -1,0 +1,165 @@
+"""Taking executions in: durable before the caller hears of it, many in one transaction, the same one only once."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from quilate.audit.entries import AuditEntry, append_entries
+from quilate.kit.database.arrays import boolean_array, bytes_array, number_array, text_array, uuid_array
+from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.group_commit import GroupCommit
+from quilate.scripts.executions.model import Quota, Refusal, Submission, Taken
+from quilate.scripts.executions.quotas import Standing, Standings
+from quilate.scripts.executions.rows import options_text, origin_text
+from quilate.scripts.executions.sql import QUERIES
+from quilate.scripts.executions.wakeups import WORK, Notifier
+
+_SANDBOX_SECONDS = 1.0
+
+
+class Intake:
+    """Takes submissions that arrive together into one transaction.
+
+    A project's standing is read twice a second at most; between two looks its queue may grow beyond its limit by what
+    other processes take in meanwhile.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        workers: Notifier,
+        *,
+        defaults: Quota,
+        observe: Callable[[int], None] | None = None,
+    ) -> None:
+        self._workers = workers
+        self.standings = Standings(defaults)
+        self._sandbox: tuple[float, str] = (float("-inf"), "")
+        self._group: GroupCommit[Submission, Taken] = GroupCommit(database, self._insert, observe=observe)
+
+    async def submit(self, submission: Submission) -> Taken:
+        """Return once the execution is durable, or why it was not taken in."""
+        taken = await self._group.submit(submission)
+        if taken.created:
+            self._workers.tell(WORK)
+        return taken
+
+    async def _insert(self, connection: Connection, submissions: Sequence[Submission]) -> list[Taken]:
+        standings = await self.standings.of(connection, {each.project_id for each in submissions})
+        refusal = await self._no_sandbox(connection)
+        # Whoever repeats a request hears what became of the first one, whatever the limits say now.
+        known = await _known(connection, submissions)
+        outcomes: list[Taken] = []
+        new: list[Submission] = []
+        for each in submissions:
+            outcome = _known_outcome(each, known) or _refused(each, standings[each.project_id], refusal)
+            if outcome is None:
+                new.append(each)
+                standings[each.project_id].added += 1
+                outcome = Taken(id=each.id)
+            outcomes.append(outcome)
+        inserted = await _insert(connection, new)
+        await append_entries(connection, [_entry(each) for each in new if each.id in inserted])
+        if len(inserted) == len(new):
+            return outcomes
+        # Another process, or another request of this batch, was faster with the same key.
+        known = await _known(connection, new)
+        return [
+            outcome if outcome.refusal or not outcome.created or outcome.id in inserted else _lost(submission, known)
+            for submission, outcome in zip(submissions, outcomes, strict=True)
+        ]
+
+    async def _no_sandbox(self, connection: Connection) -> str:
+        """Return why no worker executes scripts; empty where one does, or none has said anything yet."""
+        looked_at, reason = self._sandbox
+        if time.monotonic() - looked_at > _SANDBOX_SECONDS:
+            row = await (await connection.execute(QUERIES["sandboxes"])).fetchone()
+            reason = row["refusal"] or "" if row is not None and not row["working"] else ""
+            self._sandbox = (time.monotonic(), reason)
+        return reason
+
+
+def _refused(submission: Submission, standing: Standing, no_sandbox: str) -> Taken | None:
+    if no_sandbox:
+        return Taken(id=submission.id, created=False, refusal=Refusal.SANDBOX, reason=no_sandbox)
+    if standing.queue_is_full:
+        waiting = str(standing.state.quota.queue_length)
+        return Taken(id=submission.id, created=False, refusal=Refusal.QUEUE_FULL, reason=waiting)
+    wait = standing.processor_wait
+    return Taken(id=submission.id, created=False, refusal=Refusal.QUOTA, wait_seconds=wait) if wait else None
+
+
+Known = Mapping[tuple[UUID, str], Mapping[str, Any]]
+
+
+def _known_outcome(submission: Submission, known: Known) -> Taken | None:
+    if submission.idempotency_key is None:
+        return None
+    row = known.get((submission.project_id, submission.idempotency_key))
+    if row is None:
+        return None
+    same = row["request_digest"] == submission.request_digest
+    return Taken(id=row["id"], created=False, refusal=None if same else Refusal.MISMATCH)
+
+
+def _lost(submission: Submission, known: Known) -> Taken:
+    outcome = _known_outcome(submission, known)
+    assert outcome is not None  # noqa: S101 - an insert is left out for its key alone
+    return outcome
+
+
+async def _known(connection: Connection, submissions: Sequence[Submission]) -> Known:
+    named = [(each.project_id, each.idempotency_key) for each in submissions if each.idempotency_key is not None]
+    if not named:
+        return {}
+    arguments = {
+        "projects": uuid_array(project for project, _ in named),
+        "keys": text_array(key for _, key in named),
+    }
+    cursor = await connection.execute(QUERIES["known_executions"], arguments)
+    return {(row["project_id"], row["idempotency_key"]): row for row in await cursor.fetchall()}
+
+
+async def _insert(connection: Connection, new: Sequence[Submission]) -> frozenset[UUID]:
+    if not new:
+        return frozenset()
+    cursor = await connection.execute(
+        QUERIES["insert_executions"],
+        {
+            "ids": uuid_array(each.id for each in new),
+            "projects": uuid_array(each.project_id for each in new),
+            "scripts": uuid_array(each.script_id for each in new),
+            "versions": uuid_array(each.version_id for each in new),
+            "priorities": number_array(each.options.priority for each in new),
+            "actors": text_array(each.actor for each in new),
+            "options": text_array(options_text(each.options) for each in new),
+            "formats": text_array(each.input.format.value for each in new),
+            "sizes": number_array(each.input.size for each in new),
+            "digests": text_array(each.input.digest for each in new),
+            "references": text_array(each.input.reference for each in new),
+            "origins": text_array(origin_text(each.input) for each in new),
+            "keys": text_array(each.idempotency_key for each in new),
+            "requests": text_array(each.request_digest for each in new),
+            "awaited": boolean_array(each.awaited for each in new),
+            "inputs": bytes_array(each.input.inline for each in new),
+        },
+    )
+    return frozenset(row["execution_id"] for row in await cursor.fetchall())
+
+
+def _entry(submission: Submission) -> AuditEntry:
+    return AuditEntry(
+        action="script.execution.submitted",
+        actor=submission.actor,
+        subject=f"execution:{submission.id}",
+        project_id=submission.project_id,
+        details={
+            "script": str(submission.script_id),
+            "version": str(submission.version_id),
+            "input": submission.input.digest,
+            "bytes": submission.input.size,
+            # Whoever waits gets the output as the answer to this very request.
+            "waits": submission.awaited,
+        },
+    )

@@ -1,0 +1,230 @@
+"""Running what a worker has claimed: small executions of quick scripts together, every other one alone."""
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+
+from quilate.kit.database.faults import DATABASE_ERROR
+from quilate.kit.waiting import end_tasks
+from quilate.kit.web.problems import Problem
+from quilate.sandbox.model import FailureClass, Limits, Outcome, Payload, Program
+from quilate.scripts.executions.model import Claim, Ended, Result
+from quilate.scripts.executions.outcomes import failed, is_one_call, payload_of, result_of
+from quilate.scripts.model import ScriptVersion
+from quilate.scripts.payloads.contents import PayloadStore
+
+_LOG = structlog.get_logger("quilate.scripts")
+_QUICK_MILLISECONDS = 25.0
+"""A version whose calls took no longer than this lately is quick: waiting for others of its group costs little."""
+_MOST_TOGETHER = 16
+_LARGEST_TOGETHER = 64 << 10
+"""Bytes of an input that may share a message with others."""
+_MOST_PACES = 10_000
+_WEIGHT = 0.3
+
+JobKey = tuple[UUID, int]
+
+
+class Pool(Protocol):
+    """Runs scripts: ``quilate.sandbox.pool.SandboxPool``."""
+
+    async def execute(
+        self, program: Program, payload: Payload, *, limits: Limits = ..., function: str = ...
+    ) -> Outcome:
+        """Run one call in an isolate of its own; a failure is part of the outcome."""
+        ...
+
+    async def execute_many(self, requests: Sequence[tuple[Program, Payload, Limits]]) -> list[Outcome]:
+        """Run several, each in an isolate of its own."""
+        ...
+
+
+class Versions(Protocol):
+    """Knows versions: ``quilate.scripts.versions.service.VersionService``."""
+
+    async def executable(self, project_id: UUID, script_id: UUID, version: UUID | str | None) -> ScriptVersion:
+        """Return a version that may be executed."""
+        ...
+
+
+class Batches(Protocol):
+    """Runs what is more than one call: ``quilate.scripts.executions.batches.BatchRunner``."""
+
+    async def run(self, claim: Claim, version: ScriptVersion, started_at: datetime) -> Result:
+        """Return what came of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A claimed execution with its version and data."""
+
+    claim: Claim
+    version: ScriptVersion
+    data: bytes = b""
+
+    @property
+    def key(self) -> JobKey:
+        """What tells this attempt from any other."""
+        return self.claim.id, self.claim.fence
+
+
+class Runner:
+    """Runs claimed executions in this process's sandboxes.
+
+    Args:
+        pool: The sandboxes.
+        versions: Knows versions.
+        store: Knows contents.
+        batches: Runs what is more than one call.
+        ended: Hears of each end.
+        sandboxes: How many there are.
+    """
+
+    def __init__(  # noqa: PLR0913 - what running stands on
+        self,
+        pool: Pool,
+        versions: Versions,
+        store: PayloadStore,
+        batches: Batches,
+        ended: Callable[[Ended], None],
+        *,
+        sandboxes: int,
+    ) -> None:
+        self._pool = pool
+        self._versions = versions
+        self._store = store
+        self._batches = batches
+        self._ended = ended
+        self._sandboxes = sandboxes
+        self._running: dict[JobKey, asyncio.Task[None]] = {}
+        self._groups: dict[asyncio.Task[None], Sequence[Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._paces: dict[UUID, float] = {}
+
+    @property
+    def jobs(self) -> frozenset[JobKey]:
+        """What runs here."""
+        return frozenset(self._running)
+
+    def start(self, claims: Sequence[Claim]) -> None:
+        """Begin attempts; ``ended`` hears of each, unless it is cancelled."""
+        task = self._spawn(self._begin(claims))
+        self._running |= {(each.id, each.fence): task for each in claims}
+
+    def cancel(self, keys: Iterable[JobKey]) -> None:
+        """End attempts without a result; others that run together with one of them are begun again."""
+        gone = set(keys)
+        for task in {self._running.pop(key) for key in gone if key in self._running}:
+            group = self._groups.get(task)
+            if group is None and any(other is task for other in self._running.values()):
+                continue  # Not yet begun: it is left out when it comes to that.
+            task.cancel()
+            for job in group or ():
+                if job.key not in gone:
+                    self._running[job.key] = self._spawn(self._run_alone(job))
+
+    async def close(self) -> None:
+        """End everything without results."""
+        self._running.clear()
+        await end_tasks(self._tasks)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._groups.pop(task, None)
+        if not task.cancelled() and task.exception() is not None:
+            _LOG.error("executions could not be run", error=repr(task.exception()))
+            # What it held is found by the next beat as running nowhere, and given back.
+            self._running = {key: other for key, other in self._running.items() if other is not task}
+
+    async def _begin(self, claims: Sequence[Claim]) -> None:
+        jobs = [job for job in [await self._prepared(claim) for claim in claims] if job is not None]
+        together = [job for job in jobs if self._is_quick(job)]
+        for job in jobs:
+            if len(together) < 2 or not self._is_quick(job):  # noqa: PLR2004 - one alone shares nothing
+                self._running[job.key] = self._spawn(self._run_alone(job))
+        if len(together) > 1:
+            size = min(_MOST_TOGETHER, math.ceil(len(together) / self._sandboxes))
+            for place in range(0, len(together), size):
+                group = together[place : place + size]
+                task = self._spawn(self._run_together(group))
+                self._groups[task] = group
+                self._running |= {job.key: task for job in group}
+
+    async def _prepared(self, claim: Claim) -> Job | None:
+        """Return what is to be run; an attempt that cannot even begin ends here."""
+        key, started_at = (claim.id, claim.fence), datetime.now(UTC)
+        if key not in self._running:
+            return None
+        try:
+            if claim.attempt > claim.options.attempts:
+                died = f"{claim.losses} workers died while they ran this execution"
+                self._end(claim, failed(FailureClass.CRASHED, f"worker lost: {died}", started_at))
+                return None
+            version = await self._versions.executable(claim.project_id, claim.script_id, claim.version_id)
+            data = b""
+            if is_one_call(claim, version):
+                data = await self._store.read(claim.input, claim.project_id)
+        except Problem as problem:
+            self._end(claim, failed(FailureClass.REJECTED, problem.detail, started_at))
+            return None
+        except DATABASE_ERROR:
+            raise
+        except Exception as error:  # noqa: BLE001 - the data is not there, or is not what it was
+            _LOG.warning("an input could not be read", execution=str(claim.id), error=repr(error))
+            self._end(claim, failed(FailureClass.INPUT, f"the input cannot be read: {error}", started_at))
+            return None
+        return Job(claim=claim, version=version, data=data) if key in self._running else None
+
+    def _is_quick(self, job: Job) -> bool:
+        return (
+            is_one_call(job.claim, job.version)
+            and job.claim.input.size <= _LARGEST_TOGETHER
+            and job.claim.options.function == "process"
+            and self._paces.get(job.version.id, math.inf) <= _QUICK_MILLISECONDS
+        )
+
+    async def _run_together(self, jobs: Sequence[Job]) -> None:
+        started_at = datetime.now(UTC)
+        requests = [(job.version.program, payload_of(job.claim, job.data), job.version.limits) for job in jobs]
+        outcomes = await self._pool.execute_many(requests)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            await self._take(job, outcome, started_at)
+
+    async def _run_alone(self, job: Job) -> None:
+        claim, version, started_at = job.claim, job.version, datetime.now(UTC)
+        if not is_one_call(claim, version):
+            self._end(claim, await self._batches.run(claim, version, started_at))
+            return
+        outcome = await self._pool.execute(
+            version.program, payload_of(claim, job.data), limits=version.limits, function=claim.options.function
+        )
+        await self._take(job, outcome, started_at)
+
+    async def _take(self, job: Job, outcome: Outcome, started_at: datetime) -> None:
+        self._learn(job.version.id, outcome.wall_milliseconds)
+        seal_for = job.claim.project_id if job.claim.input.sealed else None
+        self._end(job.claim, await result_of(outcome, self._store, started_at, seal_for=seal_for))
+
+    def _end(self, claim: Claim, result: Result) -> None:
+        """Tell of an end; an attempt that was cancelled meanwhile has lost its row already."""
+        if self._running.pop((claim.id, claim.fence), None) is not None:
+            self._ended(Ended(claim=claim, result=result))
+
+    def _learn(self, version_id: UUID, milliseconds: float) -> None:
+        if len(self._paces) >= _MOST_PACES:
+            self._paces.clear()
+        before = self._paces.get(version_id, milliseconds)
+        self._paces[version_id] = milliseconds * _WEIGHT + before * (1 - _WEIGHT)

@@ -1,0 +1,340 @@
+"""Executions: submitted, looked up, cancelled, replayed, waited for."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from quilate.accounts.model import ProjectAccess
+from quilate.audit.entries import AuditEntry, append_entries
+from quilate.kit.canonical import digest_of
+from quilate.kit.database.database import Connection, Database
+from quilate.kit.ids import uuid7
+from quilate.kit.web.problems import Problem
+from quilate.outbox.events import append_events
+from quilate.sandbox.model import FailureClass
+from quilate.scripts.executions import errors
+from quilate.scripts.executions.events import finished_event
+from quilate.scripts.executions.intake import Intake
+from quilate.scripts.executions.model import (
+    Execution,
+    Filter,
+    Options,
+    Part,
+    Quota,
+    QuotaState,
+    Refusal,
+    Status,
+    Submission,
+    Taken,
+)
+from quilate.scripts.executions.quotas import read_states, set_quota
+from quilate.scripts.executions.rows import execution_from
+from quilate.scripts.executions.sql import QUERIES
+from quilate.scripts.executions.waiting import Waiting
+from quilate.scripts.executions.wakeups import CANCELLED, DONE_CHANNEL, WORK, WORK_CHANNEL, Notifier, notice_of
+from quilate.scripts.model import ScriptVersion
+from quilate.scripts.payloads.model import StoredPayload
+
+MOST_WAIT_SECONDS = 60.0
+
+
+class Versions(Protocol):
+    """Knows which version of a script may be executed: ``quilate.scripts.versions.service.VersionService``."""
+
+    async def executable(self, project_id: UUID, script_id: UUID, version: UUID | str | None) -> ScriptVersion:
+        """Return the version.
+
+        Raises:
+            Problem: 404, there is none; 409, it may not be executed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """A submission that was taken in: the execution, and its end where somebody waited long enough for it."""
+
+    id: UUID
+    created: bool
+    ended: Execution | None = None
+
+
+class ExecutionService:
+    """What the API does with executions; one for each process.
+
+    Args:
+        database: Where they are.
+        versions: Knows what may be executed.
+        quota: What a project may use where nobody has set anything else.
+        observe: Hears the size of each group that was taken in together.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        versions: Versions,
+        *,
+        quota: Quota | None = None,
+        observe: Callable[[int], None] | None = None,
+    ) -> None:
+        self.database = database
+        self.versions = versions
+        self.quota = quota or Quota()
+        self._workers = Notifier(database, WORK_CHANNEL)
+        self._done = Notifier(database, DONE_CHANNEL)
+        self._intake = Intake(database, self._workers, defaults=self.quota, observe=observe)
+        self._waiting = Waiting(database)
+
+    async def close(self) -> None:
+        """End what the service has running."""
+        await self._waiting.close()
+        await self._workers.close()
+        await self._done.close()
+
+    async def submit(  # noqa: PLR0913 - the parts of a submission
+        self,
+        access: ProjectAccess,
+        script_id: UUID,
+        version: UUID | str | None,
+        payload: StoredPayload,
+        *,
+        idempotency_key: str | None = None,
+        options: Options | None = None,
+        subjects: Sequence[bytes] = (),
+        execution_id: UUID | None = None,
+        wait_seconds: float = 0.0,
+    ) -> Submitted:
+        """Queue an execution; return once it is durable, or has ended if that comes within ``wait_seconds``.
+
+        Args:
+            access: Who asks, in which project.
+            script_id: Which script.
+            version: Which version; ``None`` for the active one.
+            payload: The data, as ``quilate.scripts.payloads`` has received it.
+            idempotency_key: The caller's name for this; the same one again gives the same execution.
+            options: What else was said.
+            subjects: Keyed digests of those whom the data is about.
+            execution_id: What to call it, where data was sealed for it before.
+            wait_seconds: At most ``MOST_WAIT_SECONDS``.
+
+        Raises:
+            Problem: 404, 409, 422, 429 or 503.
+        """
+        found = await self.versions.executable(access.project.id, script_id, version)
+        chosen = options or Options()
+        seconds = min(max(wait_seconds, 0.0), MOST_WAIT_SECONDS)
+        submission = Submission(
+            id=execution_id or uuid7(),
+            project_id=access.project.id,
+            script_id=script_id,
+            version_id=found.id,
+            actor=str(access.actor),
+            input=payload,
+            subjects=tuple(subjects),
+            options=chosen,
+            # As for runs: a caller's names mean nothing to another.
+            idempotency_key=f"{access.actor} {idempotency_key}" if idempotency_key is not None else None,
+            request_digest=request_digest(script_id, version, payload, chosen) if idempotency_key is not None else "",
+            awaited=seconds > 0,
+        )
+        if not seconds:
+            return await self._taken(submission)
+        with self._waiting.expected(submission.id) as future:
+            taken = await self._taken(submission)
+            if taken.created:
+                return Submitted(id=taken.id, created=True, ended=await _within(future, seconds))
+        return Submitted(id=taken.id, created=False, ended=await self.ended(taken.id, seconds))
+
+    async def _taken(self, submission: Submission) -> Submitted:
+        taken = await self._intake.submit(submission)
+        if taken.refusal is not None:
+            raise _refusal(taken)
+        return Submitted(id=taken.id, created=taken.created)
+
+    async def ended(self, execution_id: UUID, seconds: float) -> Execution | None:
+        """Return an execution once it has ended; ``None`` where that does not come within so many seconds."""
+        with self._waiting.expected(execution_id) as future:
+            async with self.database.connection() as connection:
+                await connection.execute(QUERIES["await_execution"], {"id": execution_id})
+            self._waiting.look_at(execution_id)
+            return await _within(future, min(seconds, MOST_WAIT_SECONDS))
+
+    async def get(self, project_id: UUID, execution_id: UUID) -> Execution:
+        """Return an execution, its output with it where that lies in the database.
+
+        Raises:
+            Problem: 404, the project has none of this id.
+        """
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(QUERIES["executions_by_id"], {"ids": [execution_id]})
+            row = await cursor.fetchone()
+        if row is None or row["project_id"] != project_id:
+            raise errors.unknown_execution(execution_id)
+        return execution_from(row)
+
+    async def content(self, execution_id: UUID, part: Part) -> bytes | None:
+        """Return data as it lies in the database, sealed or not; ``None`` where there is none."""
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(QUERIES["payload"], {"id": execution_id, "part": part.value})
+            row = await cursor.fetchone()
+        return bytes(row["data"]) if row is not None else None
+
+    async def listed(self, project_id: UUID, wanted: Filter, *, before: UUID | None, limit: int) -> Sequence[Execution]:
+        """Return executions, the newest first, from before an id on."""
+        arguments = {
+            "project": project_id,
+            "before": before,
+            "limit": limit,
+            "script": wanted.script,
+            "version": wanted.version,
+            "since": wanted.since,
+            "dead": wanted.dead,
+            "status": wanted.status.value if wanted.status is not None else None,
+        }
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(QUERIES["executions"], arguments)
+            return [execution_from(row) for row in await cursor.fetchall()]
+
+    async def dead_letters(self, project_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Execution]:
+        """Return executions whose retries are used up, the newest first."""
+        arguments = {"project": project_id, "before": before, "limit": limit}
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(QUERIES["dead_executions"], arguments)
+            return [execution_from(row) for row in await cursor.fetchall()]
+
+    async def cancel(self, access: ProjectAccess, execution_id: UUID, reason: str) -> Execution:
+        """End an execution that has not ended; whichever process runs it stops within a moment.
+
+        Raises:
+            Problem: 404, the project has none of this id; 409, it has ended.
+        """
+        project = access.project.id
+
+        async def work(connection: Connection) -> Mapping[str, object] | None:
+            arguments = {"id": execution_id, "project": project, "reason": reason}
+            row = await (await connection.execute(QUERIES["cancel_execution"], arguments)).fetchone()
+            if row is not None:
+                await _tell_cancelled(connection, access, execution_id, row["version_id"], row["script_id"])
+            return row
+
+        row = await self.database.run(work)
+        execution = await self.get(project, execution_id)
+        if row is None:
+            if execution.status is Status.CANCELLED:
+                return execution
+            raise errors.has_ended(execution_id, execution.status.value)
+        self._workers.tell(CANCELLED)
+        if row["awaited"]:
+            self._done.tell(*notice_of([execution_id]))
+        return execution
+
+    async def replay(self, access: ProjectAccess, execution_id: UUID) -> Execution:
+        """Queue a dead letter again; its attempts so far stay in its history.
+
+        Raises:
+            Problem: 404, the project has none of this id; 409, it is no dead letter.
+        """
+        project, actor = access.project.id, str(access.actor)
+
+        async def work(connection: Connection) -> bool:
+            arguments = {"id": execution_id, "project": project, "actor": actor}
+            row = await (await connection.execute(QUERIES["replay_execution"], arguments)).fetchone()
+            if row is None:
+                return False
+            entry = AuditEntry(
+                action="script.execution.replayed",
+                actor=actor,
+                subject=f"execution:{execution_id}",
+                project_id=project,
+                details={"script": str(row["script_id"]), "version": str(row["version_id"])},
+            )
+            await append_entries(connection, [entry])
+            return True
+
+        known = await self.get(project, execution_id)
+        # A version that was quarantined or retired since is not begun again.
+        await self.versions.executable(project, known.script_id, known.version_id)
+        if not await self.database.run(work):
+            raise errors.not_dead(execution_id)
+        self._workers.tell(WORK)
+        return await self.get(project, execution_id)
+
+    async def quota_of(self, project_id: UUID) -> QuotaState:
+        """Return what a project may use and has in use."""
+        async with self.database.connection() as connection:
+            return (await read_states(connection, [project_id], self.quota))[project_id]
+
+    async def set_quota(
+        self, access: ProjectAccess, own: Mapping[str, int | None], *, revision: int | None
+    ) -> QuotaState:
+        """Set what a project may use.
+
+        Raises:
+            Problem: 412, it was changed since the caller read it.
+        """
+        project = access.project.id
+        state = await set_quota(
+            self.database, project, own, revision=revision, defaults=self.quota, actor=str(access.actor)
+        )
+        self._intake.standings.forget(project)
+        return state
+
+
+def request_digest(script_id: UUID, version: UUID | str | None, payload: StoredPayload, options: Options) -> str:
+    """Return what tells one request from another: everything that the caller asked for."""
+    return digest_of(
+        {
+            "script": str(script_id),
+            "version": str(version) if version is not None else None,
+            "input": payload.digest,
+            "format": payload.format.value,
+            "priority": options.priority,
+            "output": options.output_format.value if options.output_format else None,
+            "attempts": options.attempts,
+            "function": options.function,
+            "dataset": options.dataset,
+        }
+    )
+
+
+async def _tell_cancelled(
+    connection: Connection, access: ProjectAccess, execution_id: UUID, version_id: UUID, script_id: UUID
+) -> None:
+    project = access.project.id
+    entry = AuditEntry(
+        action="script.execution.cancelled",
+        actor=str(access.actor),
+        subject=f"execution:{execution_id}",
+        project_id=project,
+        details={"script": str(script_id), "version": str(version_id)},
+    )
+    await append_entries(connection, [entry])
+    event = finished_event(
+        project_id=project,
+        execution_id=execution_id,
+        script_id=script_id,
+        version_id=version_id,
+        status=Status.CANCELLED.value,
+        failure=FailureClass.CANCELLED.value,
+    )
+    await append_events(connection, [event])
+
+
+async def _within(future: "asyncio.Future[Execution]", seconds: float) -> Execution | None:
+    try:
+        async with asyncio.timeout(seconds):
+            return await future
+    except TimeoutError:
+        return None
+
+
+def _refusal(taken: Taken) -> Problem:
+    if taken.refusal is Refusal.MISMATCH:
+        return errors.other_request(taken.id)
+    if taken.refusal is Refusal.QUEUE_FULL:
+        return errors.queue_full(taken.reason)
+    if taken.refusal is Refusal.QUOTA:
+        return errors.processor_used_up(taken.wait_seconds)
+    return errors.no_sandbox(taken.reason)
