@@ -105,6 +105,4 @@ def changed_since() -> Problem:
 
 def four_eyes(next_step: str = "ask another person with the permission script:approve") -> Problem:
     """Return the answer to an author who reviews their own version."""
-    return Problem(
-        status=403, type="four-eyes", detail="who wrote a version cannot review it", next_step=next_step
-    )
+    return Problem(status=403, type="four-eyes", detail="who wrote a version cannot review it", next_step=next_step)

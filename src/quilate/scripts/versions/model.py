@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from quilate.sandbox.model import Engine, Limits, Outcome, Program
-from quilate.scripts.model import Script, ScriptVersion, Shape
+from quilate.scripts.model import (
+    DETERMINISTIC_NOW_MILLISECONDS,
+    DETERMINISTIC_SEED,
+    Script,
+    ScriptVersion,
+    Shape,
+)
 
 CRASHES_TO_QUARANTINE = 3
 DEFAULT_LIMITS = Limits()
@@ -108,7 +114,13 @@ class PushWish:
     @property
     def program(self) -> Program:
         """What the sandbox would run."""
-        return Program(source=self.source, engine=self.engine, reuse=self.reuse)
+        return Program(
+            source=self.source,
+            engine=self.engine,
+            seed=DETERMINISTIC_SEED if self.deterministic else None,
+            now_milliseconds=DETERMINISTIC_NOW_MILLISECONDS if self.deterministic else None,
+            reuse=self.reuse,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

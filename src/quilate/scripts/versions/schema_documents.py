@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import rfc8785
 
 from quilate.domain.errors import ConfigurationError
@@ -63,6 +64,12 @@ def read_schema(value: Any, name: str) -> SchemaDocument:
         raise _refused(name, *fault)
     compile_schema(value, name)
     return SchemaDocument(canonical=canonical, value=value, nodes=nodes)
+
+
+def stored_schema(canonical: bytes) -> SchemaDocument:
+    """Return a schema that ``read_schema`` took once."""
+    value = msgspec.json.decode(canonical)
+    return SchemaDocument(canonical=canonical, value=value, nodes=dict(_nodes(value)))
 
 
 def compile_schema(value: Any, name: str = "schema") -> jsonschema_rs.Draft202012Validator:

@@ -63,8 +63,7 @@ def _recursion_fault(pointer: str, edges: _Edges, of_node: Mapping[str, int]) ->
 def _loop_in_place(edges: _Edges) -> str | None:
     """Return a subschema that comes to itself without descending into the value."""
     places = {
-        pointer: [(keyword, target) for keyword, target in out if keyword in IN_PLACE]
-        for pointer, out in edges.items()
+        pointer: [(keyword, target) for keyword, target in out if keyword in IN_PLACE] for pointer, out in edges.items()
     }
     for component in _components(places):
         first = component[0]

@@ -1,12 +1,13 @@
 """Each keyword of JSON Schema, compared between two schemas that stand at the same place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from quilate.kit.canonical import canonical_json
 from quilate.scripts.versions.schema_objects import compare_items, compare_properties
-from quilate.scripts.versions.schema_relations import Effect, Walk, same
+from quilate.scripts.versions.schema_relations import Effect, Walk
 
 _TYPES = ("null", "boolean", "number", "integer", "string", "array", "object")
 _NUMBERS = frozenset({"number", "integer"})
@@ -45,7 +46,7 @@ def compare_keywords(walk: Walk, old: _Schema, new: _Schema, path: str) -> None:
         before, after = _bound(old, keyword, exclusive, sign), _bound(new, keyword, exclusive, sign)
         _note(walk, side, path, keyword, types, _bound_effect(before, after), f"{keyword} {_shown(old, new, keyword)}")
     for keyword, types in _PLAIN:
-        wanted = _presence_effect(old, new, keyword)
+        wanted = _presence_effect(walk, old, new, keyword)
         _note(walk, side, path, keyword, types, wanted, f"{keyword} {_shown(old, new, keyword)}")
     wanted = _multiple_effect(old.get("multipleOf"), new.get("multipleOf"))
     _note(walk, side, path, "multipleOf", _NUMBERS, wanted, f"multipleOf {_shown(old, new, 'multipleOf')}")
@@ -54,6 +55,7 @@ def compare_keywords(walk: Walk, old: _Schema, new: _Schema, path: str) -> None:
     if side.old & side.new & _ARRAYS:
         compare_items(walk, old, new, path)
     _compare_combinations(walk, old, new, path)
+    _compare_unevaluated(walk, old, new, path)
     if bool(old.get("x-sensitive")) != bool(new.get("x-sensitive")):
         reason = "is sensitive now" if new.get("x-sensitive") else "is not sensitive any more"
         walk.add(path, "x-sensitive", Effect.NOTED, reason)
@@ -93,10 +95,14 @@ def _types_of(schema: _Schema) -> frozenset[str]:
 
 def _compare_types(walk: Walk, side: _Side, path: str) -> None:
     gone, come = _plain_types(side.old - side.new), _plain_types(side.new - side.old)
-    if gone:
-        walk.add(path, "type", Effect.NARROWED, f"takes no {' or '.join(gone)} any more")
+    if gone == ["number"] and "integer" in side.new:
+        walk.add(path, "type", Effect.NARROWED, "takes only whole numbers")
+    elif gone:
+        only = side.old == _ANY and f"takes only {' or '.join(_plain_types(side.new))}"
+        walk.add(path, "type", Effect.NARROWED, only or f"takes no {' or '.join(gone)} any more")
     if come:
-        walk.add(path, "type", Effect.WIDENED, f"takes {' and '.join(come)} as well")
+        every = side.new == _ANY and "takes every type"
+        walk.add(path, "type", Effect.WIDENED, every or f"takes {' and '.join(come)} as well")
 
 
 def _plain_types(types: frozenset[str]) -> list[str]:
@@ -128,7 +134,9 @@ def _values(schema: _Schema) -> frozenset[bytes] | None:
 def _bound(schema: _Schema, keyword: str, exclusive: str, sign: int) -> tuple[float, bool] | None:
     """Return the stricter of a bound and its exclusive form, so that larger means stricter."""
     found = [(sign * schema[name], name == exclusive) for name in (keyword, exclusive) if name and name in schema]
-    return max(found, default=None)
+    strictest = max(found, default=None)
+    # A length is never below nought.
+    return None if strictest == (0, False) and sign > 0 and not exclusive else strictest
 
 
 def _bound_effect(before: tuple[float, bool] | None, after: tuple[float, bool] | None) -> Effect | None:
@@ -139,7 +147,7 @@ def _bound_effect(before: tuple[float, bool] | None, after: tuple[float, bool] |
     return Effect.WIDENED
 
 
-def _presence_effect(old: _Schema, new: _Schema, keyword: str) -> Effect | None:
+def _presence_effect(walk: Walk, old: _Schema, new: _Schema, keyword: str) -> Effect | None:
     absent = keyword not in old or old[keyword] is False
     gone = keyword not in new or new[keyword] is False
     if absent or gone:
@@ -149,7 +157,7 @@ def _presence_effect(old: _Schema, new: _Schema, keyword: str) -> Effect | None:
         if keyword in {"minContains", "maxContains"}:
             return Effect.CHANGED
         return Effect.NARROWED if absent else Effect.WIDENED
-    return None if same(old[keyword], new[keyword]) else Effect.CHANGED
+    return None if walk.identical(old[keyword], new[keyword]) else Effect.CHANGED
 
 
 def _multiple_effect(before: float | None, after: float | None) -> Effect | None:
@@ -159,9 +167,10 @@ def _multiple_effect(before: float | None, after: float | None) -> Effect | None
         return Effect.NARROWED
     if after is None:
         return Effect.WIDENED
-    if after % before == 0:
+    ratio = Fraction(str(after)) / Fraction(str(before))
+    if ratio.denominator == 1:
         return Effect.NARROWED
-    return Effect.WIDENED if before % after == 0 else Effect.CHANGED
+    return Effect.WIDENED if ratio.numerator == 1 else Effect.CHANGED
 
 
 def _note(  # noqa: PLR0913, PLR0917 - what a change is made of
@@ -200,6 +209,18 @@ def _compare_combinations(walk: Walk, old: _Schema, new: _Schema, path: str) -> 
     _compare_opaque(walk, old, new, ("if", "then", "else"), path)
     if "not" in old or "not" in new:
         walk.turned(old.get("not", False), new.get("not", False), path)
+
+
+def _compare_unevaluated(walk: Walk, old: _Schema, new: _Schema, path: str) -> None:
+    """What is left unevaluated depends on the names that every combined schema knows: it is not followed."""
+    related = [each for each in (old, new) if not each.keys().isdisjoint(_UNEVALUATED)]
+    if any(not each.keys().isdisjoint(_COMBINING) for each in related) and not walk.identical(old, new):
+        reason = "a combination with unevaluated members or items changed: which values that concerns cannot be told"
+        walk.add(path, "unevaluatedProperties", Effect.CHANGED, reason)
+
+
+_UNEVALUATED = frozenset({"unevaluatedProperties", "unevaluatedItems"})
+_COMBINING = frozenset({"allOf", "anyOf", "oneOf", "if", "dependentSchemas", "$ref"})
 
 
 def _all_of(schema: _Schema) -> list[Any]:
@@ -257,5 +278,3 @@ def _compare_opaque(walk: Walk, old: _Schema, new: _Schema, keywords: tuple[str,
         walk.add(path, keyword, effect, f"{keyword} was {'removed' if before else 'added'}")
     elif not walk.identical(before, after):
         walk.add(path, keyword, Effect.CHANGED, f"{keyword} changed: which values that concerns cannot be told")
-
-

@@ -18,9 +18,7 @@ def compare_properties(walk: Walk, old: _Schema, new: _Schema, path: str) -> Non
         _compare_property(walk, old, new, name, f"{path}/{escaped(name)}")
     patterns_before, patterns_after = old.get("patternProperties", {}), new.get("patternProperties", {})
     for pattern in dict.fromkeys((*patterns_before, *patterns_after)):
-        walk.compare(
-            patterns_before.get(pattern, other_before), patterns_after.get(pattern, other_after), f"{path}/*"
-        )
+        walk.compare(patterns_before.get(pattern, other_before), patterns_after.get(pattern, other_after), f"{path}/*")
         if (pattern in patterns_before) != (pattern in patterns_after):
             _note_pattern(walk, path)
     walk.compare(other_before, other_after, f"{path}/*")

@@ -1,6 +1,6 @@
 """The walk over two JSON Schemas side by side."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -108,6 +108,22 @@ class Walk:
         finally:
             self._turned = not self._turned
 
+    def identical(self, before: Any, after: Any) -> bool:
+        """Tell whether two parts of the documents are the same, and all that they refer to is."""
+        if canonical_json([before]) != canonical_json([after]):
+            return False
+        targets, seen = list(_references(before)), set[str]()
+        while targets:
+            target = targets.pop()
+            if target in seen:
+                continue
+            seen.add(target)
+            old, new = self.before.get(target), self.after.get(target)
+            if canonical_json([old]) != canonical_json([new]):
+                return False
+            targets.extend(_references(old))
+        return True
+
     def _compare_values(self, old: Any, new: Any, path: str) -> None:
         takes_old, takes_new = _takes(old), _takes(new)
         if takes_old is not None and takes_old == takes_new:
@@ -127,14 +143,17 @@ class Walk:
         return schema
 
 
-def same(before: Any, after: Any) -> bool:
-    """Tell whether two JSON values are the same."""
-    return canonical_json([before]) == canonical_json([after])
-
-
-def takes_anything(schema: Any) -> bool:
-    """Tell whether a schema plainly refuses nothing."""
-    return _takes(schema) is True
+def _references(value: Any) -> Iterator[str]:
+    """Yield what any ``$ref`` within a value points to."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, dict):
+            waiting.extend(each.values())
+            if "$ref" in each:
+                yield target_of(each["$ref"])
 
 
 def _takes(schema: Any) -> bool | None:

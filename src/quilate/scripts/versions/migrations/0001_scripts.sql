@@ -33,7 +33,7 @@ CREATE TABLE script_versions (
     engine text NOT NULL CHECK (engine IN ('default', 'fast', 'strict')),
     deterministic boolean NOT NULL,
     reuse boolean NOT NULL,
-    -- What it asks for beside the default limits, by name.
+    -- All limits by name: a version's stay what they were when the defaults change.
     limits jsonb NOT NULL,
     -- Canonical JSON (RFC 8785).
     input_schema bytea,
