@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from quilate.kit.database.faults import DATABASE_ERROR
+from quilate.domain.errors import QuilateError
 from quilate.kit.waiting import end_tasks
 from quilate.kit.web.problems import Problem
 from quilate.sandbox.model import FailureClass, Limits, Outcome, Payload, Program
@@ -48,8 +48,12 @@ class Pool(Protocol):
 class Versions(Protocol):
     """Knows versions: ``quilate.scripts.versions.service.VersionService``."""
 
-    async def executable(self, project_id: UUID, script_id: UUID, version: UUID | str | None) -> ScriptVersion:
-        """Return a version that may be executed."""
+    async def pinned(self, project_id: UUID, version_id: UUID) -> ScriptVersion:
+        """Return the version of an execution that was taken before.
+
+        Raises:
+            Problem: There is none, or it is quarantined.
+        """
         ...
 
 
@@ -150,43 +154,54 @@ class Runner:
             self._running = {key: other for key, other in self._running.items() if other is not task}
 
     async def _begin(self, claims: Sequence[Claim]) -> None:
-        jobs = [job for job in [await self._prepared(claim) for claim in claims] if job is not None]
+        known = await self._known(claims)
+        jobs = [job for job in [await self._prepared(claim, known[claim.version_id]) for claim in claims] if job]
         together = [job for job in jobs if self._is_quick(job)]
+        if len(together) < 2:  # noqa: PLR2004 - one alone shares nothing
+            together = []
+        shared = {job.key for job in together}
         for job in jobs:
-            if len(together) < 2 or not self._is_quick(job):  # noqa: PLR2004 - one alone shares nothing
+            if job.key not in shared:
                 self._running[job.key] = self._spawn(self._run_alone(job))
-        if len(together) > 1:
-            size = min(_MOST_TOGETHER, math.ceil(len(together) / self._sandboxes))
-            for place in range(0, len(together), size):
-                group = together[place : place + size]
-                task = self._spawn(self._run_together(group))
-                self._groups[task] = group
-                self._running |= {job.key: task for job in group}
+        size = min(_MOST_TOGETHER, math.ceil(len(together) / self._sandboxes))
+        for place in range(0, len(together), size or 1):
+            group = together[place : place + size]
+            task = self._spawn(self._run_together(group))
+            self._groups[task] = group
+            self._running |= {job.key: task for job in group}
 
-    async def _prepared(self, claim: Claim) -> Job | None:
-        """Return what is to be run; an attempt that cannot even begin ends here."""
-        key, started_at = (claim.id, claim.fence), datetime.now(UTC)
-        if key not in self._running:
-            return None
+    async def _known(self, claims: Sequence[Claim]) -> Mapping[UUID, ScriptVersion | Problem]:
+        """Return the claims' versions, or why one is not run."""
+        asked = {claim.version_id: claim.project_id for claim in claims}
+        found = await asyncio.gather(*(self._version(project, version) for version, project in asked.items()))
+        return dict(zip(asked, found, strict=True))
+
+    async def _version(self, project_id: UUID, version_id: UUID) -> ScriptVersion | Problem:
         try:
-            if claim.attempt > claim.options.attempts:
-                died = f"{claim.losses} workers died while they ran this execution"
-                self._end(claim, failed(FailureClass.CRASHED, f"worker lost: {died}", started_at))
-                return None
-            version = await self._versions.executable(claim.project_id, claim.script_id, claim.version_id)
-            data = b""
-            if is_one_call(claim, version):
-                data = await self._store.read(claim.input, claim.project_id)
+            return await self._versions.pinned(project_id, version_id)
         except Problem as problem:
-            self._end(claim, failed(FailureClass.REJECTED, problem.detail, started_at))
+            return problem
+
+    async def _prepared(self, claim: Claim, version: ScriptVersion | Problem) -> Job | None:
+        """Return what is to be run; an attempt that cannot even begin ends here."""
+        started_at = datetime.now(UTC)
+        if (claim.id, claim.fence) not in self._running:
             return None
-        except DATABASE_ERROR:
-            raise
-        except Exception as error:  # noqa: BLE001 - the data is not there, or is not what it was
-            _LOG.warning("an input could not be read", execution=str(claim.id), error=repr(error))
-            self._end(claim, failed(FailureClass.INPUT, f"the input cannot be read: {error}", started_at))
+        if claim.attempt > claim.options.attempts:
+            died = f"worker lost: {claim.losses} workers died while they ran this execution"
+            self._end(claim, failed(FailureClass.CRASHED, died, started_at))
             return None
-        return Job(claim=claim, version=version, data=data) if key in self._running else None
+        if isinstance(version, Problem):
+            self._end(claim, failed(FailureClass.REJECTED, version.detail, started_at))
+            return None
+        data = b""
+        if is_one_call(claim, version):
+            try:
+                data = await self._store.read(claim.input, claim.project_id)
+            except (Problem, QuilateError) as error:
+                self._end(claim, failed(FailureClass.INPUT, f"the input cannot be read: {error}", started_at))
+                return None
+        return Job(claim=claim, version=version, data=data) if (claim.id, claim.fence) in self._running else None
 
     def _is_quick(self, job: Job) -> bool:
         return (

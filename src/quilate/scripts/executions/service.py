@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
@@ -180,6 +180,12 @@ class ExecutionService:
             cursor = await connection.execute(QUERIES["payload"], {"id": execution_id, "part": part.value})
             row = await cursor.fetchone()
         return bytes(row["data"]) if row is not None else None
+
+    async def with_content(self, execution_id: UUID, part: Part, payload: StoredPayload) -> StoredPayload:
+        """Return a payload with what of it lies in the database."""
+        if payload.inline is not None:
+            return payload
+        return replace(payload, inline=await self.content(execution_id, part))
 
     async def listed(self, project_id: UUID, wanted: Filter, *, before: UUID | None, limit: int) -> Sequence[Execution]:
         """Return executions, the newest first, from before an id on."""

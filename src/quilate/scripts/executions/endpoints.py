@@ -1,0 +1,243 @@
+"""Routes of executions below ``/projects/{project}``; ``make_router`` holds those of the whole slice."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from quilate.accounts.access import Access
+from quilate.accounts.model import Permission, ProjectAccess
+from quilate.accounts.trail.model import AccessKind
+from quilate.kit.web.answers import json_answer, problem_responses
+from quilate.kit.web.idempotency import IdempotencyKey, read_key
+from quilate.scripts.executions.model import (
+    LEAST_PRIORITY,
+    MOST_PRIORITY,
+    Options,
+)
+from quilate.scripts.executions.quota_endpoints import add_quotas
+from quilate.scripts.executions.reading_endpoints import add_reading, shown_output
+from quilate.scripts.executions.reception import POINTER_TYPE, Reception
+from quilate.scripts.executions.schemas import CancelBody, ExecutionDetail, ExecutionView
+from quilate.scripts.executions.service import MOST_WAIT_SECONDS, ExecutionService, Submitted
+from quilate.scripts.executions.views import detail_json, execution_view, links_of
+from quilate.scripts.model import FileFormat
+from quilate.scripts.payloads.contents import PayloadStore
+from quilate.scripts.payloads.formats import MULTIPART, NAMED
+
+TAG = "executions"
+MOST_ATTEMPTS = 10
+LONGEST_VERSION = 100
+_NO_NUL = r"^[^\x00]*$"
+
+AccessTo = Callable[..., Awaitable[ProjectAccess]]
+ExecutionId = Annotated[UUID, Path(description="The execution's id.")]
+ScriptId = Annotated[UUID, Path(description="The script's id.")]
+VersionName = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=LONGEST_VERSION,
+        pattern=_NO_NUL,
+        description="Its id, its semantic version or its number.",
+    ),
+]
+Wait = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=MOST_WAIT_SECONDS,
+        allow_inf_nan=False,
+        description="Seconds to wait for the end: 200 with the result if it comes within them, else 202.",
+    ),
+]
+
+
+def _options(
+    priority: Annotated[
+        int, Query(ge=LEAST_PRIORITY, le=MOST_PRIORITY, description="Higher ones first within the project.")
+    ] = 0,
+    output_format: Annotated[FileFormat | None, Query(description="How the output is to be written.")] = None,
+    attempts: Annotated[
+        int, Query(ge=1, le=MOST_ATTEMPTS, description="How often it is begun where a sandbox or a worker dies.")
+    ] = 3,
+) -> Options:
+    return Options(priority=priority, output_format=output_format, attempts=attempts)
+
+
+def _body() -> dict[str, Any]:
+    content: dict[str, Any] = {name: {"schema": {"type": "string", "format": "binary"}} for name in NAMED}
+    content[NAMED[0]] = {"schema": {}, "example": [{"value": 1}]}
+    content[MULTIPART] = {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {"file": {"type": "string", "format": "binary", "description": "The data."}},
+        }
+    }
+    content[POINTER_TYPE] = {
+        "schema": {
+            "type": "object",
+            "description": "Where the data lies: a url, or a dataset.",
+            "properties": {
+                "url": {"type": "string", "description": "file, https, s3, gs or az, as the installation allows."},
+                "sha256": {"type": "string", "description": "What its digest has to be."},
+                "format": {"type": "string", "enum": [each.value for each in FileFormat]},
+                "dataset": {"type": "string", "description": "Name of a dataset of this project."},
+                "version": {"description": "Its version; the newest by default."},
+                "path": {"type": "string", "description": "File of that version, where it has several."},
+            },
+        }
+    }
+    return {"requestBody": {"required": True, "description": "The data itself.", "content": content}}
+
+
+def answers_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documented errors of a route below a project, with further ones of its own."""
+    return problem_responses(*{401, 403, 404, 422, *statuses})
+
+
+_SUBMITTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": ExecutionDetail, "description": "It has ended within `wait` seconds."},
+    202: {
+        "model": ExecutionView,
+        "description": "It is queued, for good.",
+        "headers": {"Location": {"description": "The execution.", "schema": {"type": "string"}}},
+    },
+    **answers_of(400, 409, 413, 415, 429, 503),
+}
+
+
+class _Submitting:
+    """Answers submissions."""
+
+    def __init__(self, service: ExecutionService, reception: Reception, store: PayloadStore, access: Access) -> None:
+        self._service = service
+        self._reception = reception
+        self._store = store
+        self._access = access
+
+    async def answer(  # noqa: PLR0913 - the parts of a request
+        self,
+        request: Request,
+        granted: ProjectAccess,
+        script: UUID,
+        version: str | None,
+        *,
+        options: Options,
+        wait: float,
+    ) -> Response:
+        """Take an execution in, and answer with what has become of it."""
+        key = read_key(request)
+        found = await self._service.versions.executable(granted.project.id, script, version)
+        admitted = await self._reception.receive(request.headers, request.stream(), granted, found)
+        submitted = await self._service.submit(
+            granted,
+            script,
+            version,
+            admitted.payload,
+            idempotency_key=key,
+            options=options,
+            subjects=admitted.subjects,
+            wait_seconds=wait,
+        )
+        return await self._written(request, granted, submitted)
+
+    async def _written(self, request: Request, granted: ProjectAccess, submitted: Submitted) -> Response:
+        slug = granted.project.slug
+        headers = {"Location": links_of(slug, submitted.id).self}
+        if not submitted.created:
+            headers["Idempotency-Replayed"] = "true"
+        execution = submitted.ended
+        if execution is None:
+            execution = await self._service.get(granted.project.id, submitted.id)
+            if submitted.created or not execution.status.ended:
+                return json_answer(execution_view(slug, execution), status=202, headers=headers)
+        answer = await shown_output(self._store, granted, execution)
+        if answer is not None and not submitted.created:
+            await self._access.record(request, granted, AccessKind.DATA, f"execution:{execution.id}/output")
+        return Response(detail_json(slug, execution, answer), media_type="application/json", headers=headers)
+
+
+def make_router(service: ExecutionService, reception: Reception, store: PayloadStore, access: Access) -> APIRouter:
+    """Return the slice's routes, to be mounted below ``/api/v1``."""
+    router = APIRouter(tags=[TAG])
+    executing = access.project(Permission.SCRIPT_EXECUTE)
+    _add_submitting(router, _Submitting(service, reception, store, access), executing)
+    _add_changing(router, service, executing, access.project(Permission.DEAD_LETTER_REPLAY))
+    add_reading(router, service, store, access)
+    add_quotas(router, service, access)
+    return router
+
+
+def _add_submitting(router: APIRouter, submitting: _Submitting, executing: AccessTo) -> None:
+    @router.post(
+        "/projects/{project}/scripts/{script}/executions",
+        operation_id="execute_script",
+        summary="Execute a script's active version",
+        status_code=202,
+        response_model=None,
+        responses=_SUBMITTED,
+        openapi_extra=_body(),
+    )
+    async def execute_script(  # noqa: PLR0913, PLR0917 - one argument per part of the request
+        granted: Annotated[ProjectAccess, Depends(executing)],
+        request: Request,
+        script: ScriptId,
+        options: Annotated[Options, Depends(_options)],
+        wait: Wait = 0.0,
+        idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - documents the header
+    ) -> Response:
+        """The body is the data, or points to it. Answered once the execution is durable."""
+        return await submitting.answer(request, granted, script, None, options=options, wait=wait)
+
+    @router.post(
+        "/projects/{project}/scripts/{script}/versions/{version}/executions",
+        operation_id="execute_script_version",
+        summary="Execute one version of a script",
+        status_code=202,
+        response_model=None,
+        responses=_SUBMITTED,
+        openapi_extra=_body(),
+    )
+    async def execute_script_version(  # noqa: PLR0913, PLR0917 - one argument per part of the request
+        granted: Annotated[ProjectAccess, Depends(executing)],
+        request: Request,
+        script: ScriptId,
+        version: VersionName,
+        options: Annotated[Options, Depends(_options)],
+        wait: Wait = 0.0,
+        idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - documents the header
+    ) -> Response:
+        """The body is the data, or points to it. Answered once the execution is durable."""
+        return await submitting.answer(request, granted, script, version, options=options, wait=wait)
+
+
+def _add_changing(router: APIRouter, service: ExecutionService, executing: AccessTo, replaying: AccessTo) -> None:
+    @router.post(
+        "/projects/{project}/executions/{execution}/cancel",
+        operation_id="cancel_execution",
+        summary="Cancel an execution",
+        responses=answers_of(409),
+    )
+    async def cancel_execution(
+        granted: Annotated[ProjectAccess, Depends(executing)], execution: ExecutionId, body: CancelBody | None = None
+    ) -> ExecutionView:
+        """Whichever process runs it stops within a moment; what it had computed is not kept."""
+        reason = (body.reason if body else "") or "cancelled"
+        return execution_view(granted.project.slug, await service.cancel(granted, execution, reason))
+
+    @router.post(
+        "/projects/{project}/executions/{execution}/replay",
+        operation_id="replay_execution",
+        summary="Queue a dead letter again",
+        status_code=202,
+        responses=answers_of(409),
+    )
+    async def replay_execution(
+        granted: Annotated[ProjectAccess, Depends(replaying)], execution: ExecutionId, response: Response
+    ) -> ExecutionView:
+        """With the same input and version; its attempts so far stay in its history."""
+        response.headers["Location"] = links_of(granted.project.slug, execution).self
+        return execution_view(granted.project.slug, await service.replay(granted, execution))
