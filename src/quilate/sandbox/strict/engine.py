@@ -6,42 +6,45 @@ memory, so that the same program, payload, seed and time use the same fuel on ev
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import Attempt, Failure, FailureClass, Limits, Program
-from quilate.sandbox.strict import failures, machine, module
+from quilate.sandbox.prelude import SCRIPT_NAME, prelude
+from quilate.sandbox.strict import machine, module
 from quilate.sandbox.strict.clock import Deadline
-from quilate.sandbox.strict.reports import CONSOLE_BYTES
+from quilate.sandbox.strict.failures import caught
 from quilate.sandbox.strict.session import StrictSession
 
 if TYPE_CHECKING:
-    from quilate.sandbox.strict.machine import Image, Machine
+    from quilate.sandbox.strict.machine import Cell, Image, Machine
 
 FUEL_PER_CPU_SECOND = 5_000_000_000
 """What ``Limits.cpu_seconds`` buys (measured by ``benchmarks/bench_strict_engine.py``; docs/adr/0017)."""
-ALLOWED_GLOBALS = (
-    *("Object", "Function", "Array", "String", "Number", "Boolean", "Symbol", "BigInt", "Math", "JSON", "Date"),
-    *("RegExp", "Map", "Set", "WeakMap", "WeakSet", "Promise", "Proxy", "Reflect", "Iterator", "globalThis"),
-    *("Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError", "AggregateError"),
-    *("ArrayBuffer", "DataView", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array"),
-    *("Int32Array", "Uint32Array", "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array"),
-    *("parseInt", "parseFloat", "isNaN", "isFinite", "decodeURI", "decodeURIComponent", "encodeURI"),
-    *("encodeURIComponent", "NaN", "Infinity", "undefined"),
-)
-_FILE = b"script.js"
 _KEPT_PROGRAMS = 64
-_FUNCTIONS = ("begin", "clear", "run", "describe")
+_MOST_TEXT = 64 << 10
+_PROBES = (
+    ("strict: eval", "(0,eval)('1')", FailureClass.RUNTIME),
+    ("strict: Function", "[].constructor.constructor('return 1')()", FailureClass.RUNTIME),
+    ("strict: fuel", "for(;;);", FailureClass.CPU),
+    ("strict: memory", "new Uint8Array(1<<30)", FailureClass.MEMORY),
+)
+"""What a machine must refuse, tried at each start of a worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A script's byte code or why there is none, and what making it cost."""
+    """A script's byte code or why there is none, and what making it cost.
+
+    Attributes:
+        byte_code: Of a machine with a compiler, for one without.
+        fuel: Of the compiling, the same each time.
+        problem: A failure, or message and stack of a syntax error.
+    """
 
     byte_code: bytes
     fuel: int
-    failure: Failure | None = None
+    problem: Failure | tuple[str, str] | None = None
 
 
 class StrictEngine:
@@ -89,7 +92,7 @@ class StrictEngine:
             raise SandboxUnavailableError(message, next_step="restart the service") from error
         compiling = self._loader.machine()
         compiling.begin(machine.COMPILING_INTRINSICS)
-        self._compiling_image = compiling.image({})
+        self._compiling_image = compiling.image()
         self._image = self._make_image(compiling)
         self.deadline = Deadline(self._loader.engine.increment_epoch)
         return self._attempts()
@@ -114,24 +117,23 @@ class StrictEngine:
         return running
 
     @property
-    def addresses(self) -> dict[str, int]:
-        """Of our functions and of the report, in every machine."""
-        return self._image.addresses
+    def host(self) -> "Cell":
+        """The prelude's function, at the same address in every machine."""
+        return self._image.host
 
     def set_time(self, milliseconds: int) -> None:
         """What scripts read as the time until the next call."""
         self._loader.clock.milliseconds = milliseconds
 
-    def compile(self, source: str, limits: Limits) -> Code:
+    def compile(self, source: bytes, limits: Limits) -> Code:
         """Byte code of a source, kept for the next execution; costs the same fuel whether it was kept or not."""
-        code = source.encode("utf-8", "surrogatepass")
-        kept = self._programs.get(code)
+        kept = self._programs.get(source)
         if kept is not None:
-            self._programs.move_to_end(code)
+            self._programs.move_to_end(source)
             return kept
-        compiled = self._compile(code, limits)
-        if compiled.failure is None:
-            self._programs[code] = compiled
+        compiled = self._compile(source, limits)
+        if compiled.problem is None:
+            self._programs[source] = compiled
             while len(self._programs) > _KEPT_PROGRAMS:
                 self._programs.popitem(last=False)
         return compiled
@@ -145,46 +147,39 @@ class StrictEngine:
         return module.compile_module() if self._compiled_code is None else module.read_code(self._compiled_code)
 
     def _make_image(self, compiling: "Machine") -> "Image":
-        """The image from which every execution begins: swept globals, console, random numbers, our functions."""
-        source = (Path(__file__).parent / "prelude.js").read_text()
-        names = ",".join(f'"{name}"' for name in ALLOWED_GLOBALS)
-        source = source.replace("/*ALLOWED*/", names).replace("/*CONSOLE_BYTES*/0", str(CONSOLE_BYTES))
+        """The image from which every session begins: the prelude of all engines has run, the script not yet."""
         running = self._loader.machine()
         running.begin(machine.INTRINSICS)
-        functions = running.run(compiling.compile(source.encode(), b"prelude.js"))
-        addresses = {name: running.member(functions, name) for name in _FUNCTIONS}
-        addresses["report"] = running.buffer(running.member(functions, "report"))
-        return running.image(addresses)
+        host = running.run(compiling.compile(prelude(), b"quilate-prelude"))
+        return running.image(host)
 
-    def _compile(self, code: bytes, limits: Limits) -> Code:
+    def _compile(self, source: bytes, limits: Limits) -> Code:
         compiling = self._loader.machine()
         compiling.restore(self._compiling_image)
         compiling.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
-        budget = self.fuel_of(limits)
-        compiling.fuel = budget
+        budget = compiling.fuel = self.fuel_of(limits)
         compiling.end_at_next_epoch(armed=True)
-        with failures.caught() as problem:
-            byte_code = compiling.compile(code, _FILE)
-            return Code(byte_code=byte_code, fuel=budget - compiling.fuel)
-        failure = problem.failure or failures.of_compiling(compiling, problem.thrown, _FILE.decode())
-        return Code(byte_code=b"", fuel=budget - compiling.fuel, failure=failure)
+        byte_code, told = b"", ("", "")
+        with caught(limits) as problem:
+            byte_code = compiling.compile(source, SCRIPT_NAME.encode())
+        if (thrown := problem.thrown) is not None:
+            with caught(limits) as problem:
+                message, stack = (compiling.member(thrown, name) for name in ("message", "stack"))
+                told = _text(compiling, message), _text(compiling, stack)
+        fuel = budget - compiling.fuel
+        return Code(byte_code=byte_code, fuel=fuel, problem=problem.failure or (None if byte_code else told))
 
     def _attempts(self) -> tuple[Attempt, ...]:
         """What a machine must refuse, tried: text that becomes code, and a loop without end."""
-        limits = Limits(cpu_seconds=0.002)
+        limits = Limits(cpu_seconds=0.01)
         found = []
-        for name, source, expected in (
-            ("strict: eval", "(0,eval)('1')", FailureClass.RUNTIME),
-            ("strict: Function", "[].constructor.constructor('return 1')()", FailureClass.RUNTIME),
-            ("strict: fuel", "for(;;);", FailureClass.CPU),
-            ("strict: memory", "const k=[];for(;;)k.push(new Uint8Array(1<<24))", FailureClass.MEMORY),
-        ):
-            failure = self.open(Program(source=source), limits).probe()
-            found.append(
-                Attempt(
-                    name=name,
-                    refused=failure is not None and failure.kind is expected,
-                    detail="" if failure is None else f"{failure.kind}: {failure.message}",
-                )
-            )
+        for name, source, expected in _PROBES:
+            failure = self.open(Program(source=source), limits).read()
+            refused = failure is not None and failure.kind is expected
+            detail = "nothing" if failure is None else f"{failure.kind}: {failure.message}"
+            found.append(Attempt(name=name, refused=refused, detail=detail))
         return tuple(found)
+
+
+def _text(compiling: "Machine", value: "Cell") -> str:
+    return (compiling.text(value, _MOST_TEXT) or b"").decode("utf-8", "replace")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import wasmtime
 
-HOST_CALL_FUEL = 100_000
+HOST_CALL_FUEL = 500_000
 """Cost of each call from outside that a script can cause: such a call takes time outside of WebAssembly too."""
 PREPARING_FUEL = 1 << 40
 PREPARING_BYTES = 64 << 20
@@ -46,7 +46,8 @@ _EXPORTS = (
     "qjs_call",
     "qjs_is_exception",
     "qjs_is_number",
-    "qjs_is_undefined",
+    "qjs_is_function",
+    "qjs_is_string",
     "qjs_get_exception",
     "qjs_get_undefined",
     "qjs_get_prop_string",
@@ -74,7 +75,13 @@ class ThrownError(Exception):
     def __init__(self, address: int) -> None:
         """Keeps the address."""
         super().__init__("the script threw")
-        self.address = address
+        self.address = Cell(address)
+
+
+class Cell(int):
+    """The address of a cell with a value, in one machine's memory."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -91,12 +98,12 @@ class Image:
     Attributes:
         size: Of the memory, in bytes.
         pieces: Those parts that are not zero, with their addresses.
-        addresses: Of values that our own code needs again, by name.
+        host: The prelude's function; nothing in an image without a prelude.
     """
 
     size: int
     pieces: tuple[tuple[int, bytes], ...]
-    addresses: "dict[str, int]"
+    host: "Cell"
 
 
 class Loader:
@@ -190,7 +197,7 @@ class Machine:
         if self._call("qjs_init2", intrinsics) != 0:
             raise OutOfMemoryError
 
-    def image(self, addresses: "dict[str, int]") -> Image:
+    def image(self, host: int = 0) -> Image:
         """The memory as it is now; only between two calls."""
         size, page = self._memory.data_len(self._store), 4096
         content = bytes(self._memory.read(self._store, 0, size))
@@ -202,7 +209,7 @@ class Machine:
                 pieces[-1] = (pieces[-1][0], pieces[-1][1] + content[start : start + page])
             else:
                 pieces.append((start, content[start : start + page]))
-        return Image(size=size, pieces=tuple(pieces), addresses=addresses)
+        return Image(size=size, pieces=tuple(pieces), host=Cell(host))
 
     def restore(self, image: Image) -> None:
         """Takes the image's memory. The instance is new: what the image does not name is zero or of the module."""
@@ -255,12 +262,12 @@ class Machine:
             self._call("wasm_free", address)
             return result
 
-    def run(self, byte_code: bytes) -> int:
+    def run(self, byte_code: bytes) -> Cell:
         """Runs what ``compile`` made by a machine of the same module; the address of what its last statement gave."""
         with self._text(byte_code) as code:
             return self._value(self._call("qjs_eval_bytecode", code, len(byte_code)))
 
-    def call(self, function: int, *arguments: int) -> int:
+    def call(self, function: Cell, *arguments: Cell) -> Cell:
         """Calls a function value; the address of its result."""
         this = self._value(self._call("qjs_get_undefined"))
         with self._text(struct.pack(f"<{len(arguments)}I", *arguments)) as list_address:
@@ -279,48 +286,52 @@ class Machine:
             if self._call("qjs_execute_pending_job") < 0:
                 raise ThrownError(self._call("qjs_get_exception"))
 
-    def string(self, content: bytes) -> int:
+    def string(self, content: bytes) -> Cell:
         """A JavaScript string of UTF-8."""
         with self._text(content) as address:
             return self._value(self._call("qjs_new_string", address, len(content)))
 
-    def number(self, value: float) -> int:
+    def number(self, value: float) -> Cell:
         """A JavaScript number."""
         return self._value(self._call("qjs_new_number", float(value)))
 
-    def member(self, value: int, name: str) -> int:
+    def member(self, value: Cell, name: str) -> Cell:
         """The address of a property's value."""
         with self._text(name.encode()) as text:
             return self._value(self._call("qjs_get_prop_string", value, text))
 
-    def is_undefined(self, value: int) -> bool:
-        """It is ``undefined``."""
-        return bool(self._call("qjs_is_undefined", value))
+    def is_function(self, value: Cell) -> bool:
+        """It can be called."""
+        return bool(self._call("qjs_is_function", value))
 
-    def is_number(self, value: int) -> bool:
+    def is_string(self, value: Cell) -> bool:
+        """It is a string."""
+        return bool(self._call("qjs_is_string", value))
+
+    def is_number(self, value: Cell) -> bool:
         """It is a number."""
         return bool(self._call("qjs_is_number", value))
 
-    def text(self, value: int, most: int) -> bytes | None:
-        """A string as UTF-8; ``None`` where it is longer than ``most`` bytes.
+    def text(self, value: Cell, most: int) -> bytes | None:
+        """A value as UTF-8 text; ``None`` where it is longer than ``most`` bytes.
 
         Raises:
-            OutOfMemoryError: There is no room for the UTF-8 beside the string.
+            ThrownError: It cannot be made text, or there is no room for the UTF-8 beside it.
         """
         with self._text(bytes(4)) as length:
             address = self._call("qjs_get_string_len", value, length)
             if not address:
-                raise OutOfMemoryError
+                raise ThrownError(self._call("qjs_get_exception"))
             size = self._word(length)
             result = self.read(address, size) if size <= most else None
         self._call("qjs_free_cstring", address)
         return result
 
-    def free(self, value: int) -> None:
+    def free(self, value: Cell) -> None:
         """Gives a value back."""
         self._call("qjs_free_value", value)
 
-    def buffer(self, value: int) -> int:
+    def buffer(self, value: Cell) -> int:
         """Where the bytes of an ``ArrayBuffer`` lie."""
         with self._text(bytes(4)) as length:
             return int(self._call("qjs_get_array_buffer", value, length))
@@ -335,7 +346,7 @@ class Machine:
         result = self._exports[name](self._store, *arguments)
         return result & 0xFFFF_FFFF if isinstance(result, int) and name not in _SIGNED else result
 
-    def _value(self, address: int) -> int:
+    def _value(self, address: int) -> Cell:
         """The address of a value.
 
         Raises:
@@ -346,7 +357,7 @@ class Machine:
             raise OutOfMemoryError
         if self._call("qjs_is_exception", address):
             raise ThrownError(self._call("qjs_get_exception"))
-        return address
+        return Cell(address)
 
     def _word(self, address: int) -> int:
         return int.from_bytes(self.read(address, 4), "little")

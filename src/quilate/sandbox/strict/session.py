@@ -1,25 +1,42 @@
 """A session of the strict engine: one program in one machine, call by call."""
 
-import re
+import contextlib
+import json
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from quilate.sandbox import failures, payloads
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.model import Failure, FailureClass, Format, Limits, Payload, Program
-from quilate.sandbox.strict import failures
-from quilate.sandbox.strict.clock import now_milliseconds
-from quilate.sandbox.strict.reports import CONSOLE_BYTES, Report
+from quilate.sandbox.prelude import InputFormat, Operation, lookup, wrapped
+from quilate.sandbox.strict.failures import OUT_OF_MEMORY, Problem, caught, of_source, of_thrown
+from quilate.sandbox.strict.machine import Cell, OutOfMemoryError
+from quilate.sandbox.v8_engine import trimmed
 
 if TYPE_CHECKING:
-    from quilate.sandbox.strict.engine import Code, StrictEngine
+    from quilate.sandbox.strict.engine import StrictEngine
     from quilate.sandbox.strict.machine import Machine
 
-_NAME = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
-_PROMISE = b"1"
+_FORMATS: Final = {Format.JSON: InputFormat.JSON, Format.NDJSON: InputFormat.LINES, Format.ARROW: InputFormat.VALUE}
+_MOST_TEXT: Final = 64 << 10
+_REPORT_BYTES: Final = 8 << 20
+_LOCATING: Final = Limits(cpu_seconds=0.4, wall_seconds=2.0)
+"""For finding the record that made a script throw: the fuel decides, so that the same record is found everywhere."""
+_LOSING: Final = frozenset({FailureClass.CPU, FailureClass.TIMEOUT, FailureClass.MEMORY, FailureClass.CRASHED})
+
+
+class RefusedError(Exception):
+    """A failure that this side found, with a machine that stays whole."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Keeps it."""
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class StrictSession:
-    """One program in one machine that keeps its state between calls; in the process's only thread that calls scripts."""
+    """One program in one machine that keeps its state between calls, used by the process's one thread for scripts."""
 
     def __init__(self, engine: "StrictEngine", program: Program, limits: Limits) -> None:
         """Keeps what is to run.
@@ -32,153 +49,202 @@ class StrictSession:
         self._engine = engine
         self._program = program
         self._limits = limits
+        self._lines = program.source.count("\n") + 1
+        self._functions: dict[str, Cell] = {}
         self._machine: Machine | None = None
-        self._lost = False
+        self._budget = 0
+        self._thrown: str | None = None
 
     def call(self, payload: Payload, function: str, answer: Format, limits: Limits) -> CallResult:
-        """Calls a function of the program with the payload's value."""
-        if self._lost:
-            return _refused(Failure(kind=FailureClass.CRASHED, message="The session has ended"))
-        if len(self._program.source.encode("utf-8", "surrogatepass")) > limits.source_bytes:
-            return _refused(
-                Failure(kind=FailureClass.REJECTED, message=f"The script is longer than {limits.source_bytes} bytes")
-            )
+        """Calls a function of the program with the payload's value (see ``EngineSession.call``)."""
         with self._engine.deadline.within(limits.wall_seconds):
-            return self._call(payload, function, answer, limits)
+            result = self._call(payload, function, answer, limits)
+        failure = result.failure
+        if failure is None or failure.kind is not FailureClass.RUNTIME or self._thrown is None:
+            return result
+        record = StrictSession(self._engine, self._program, self._limits).first_record(payload, function, self._thrown)
+        return replace(result, failure=replace(failure, record=record))
+
+    def first_record(self, payload: Payload, function: str, message: str) -> int | None:
+        """Index of the first record with which the script throws ``message``, where one can be named in time."""
+        found: bytes | None = None
+        with self._engine.deadline.within(_LOCATING.wall_seconds), contextlib.suppress(RefusedError):
+            machine = self._begin(_LOCATING)
+            with caught(_LOCATING):
+                script = self._find(machine, function, _LOCATING)
+                content = self._input(machine, payload)
+                answer = self._ask(machine, Operation.LOCATE, script, content, _FORMATS[payload.format], message)
+                found = machine.text(answer, _MOST_TEXT)
+        return int(found) if found is not None and found.isdigit() else None
 
     def close(self) -> None:
         """Forgets the machine and with it all that the script left there."""
-        self._machine, self._lost = None, True
+        self._machine = None
+        self._functions.clear()
 
-    def probe(self) -> Failure | None:
+    def read(self, function: str = "process") -> Failure | None:
         """Only reads the script, to see how that ends."""
-        with self._engine.deadline.within(self._limits.wall_seconds):
-            return self._call(None, "process", Format.JSON, self._limits).failure
+        limits = self._limits
+        with self._engine.deadline.within(limits.wall_seconds):
+            machine = self._begin(limits)
+            try:
+                with caught(limits) as problem:
+                    self._find(machine, function, limits)
+            except RefusedError as refused:
+                return refused.failure
+            return self._failure_of(machine, problem, limits)
 
-    def _call(self, payload: Payload | None, function: str, answer: Format, limits: Limits) -> CallResult:
-        milliseconds = self._program.now_milliseconds
-        self._engine.set_time(now_milliseconds() if milliseconds is None else milliseconds)
-        first = self._machine is None
-        execution = Execution(self._engine, self._program, limits, self._machine)
-        result = execution.run(payload, function, answer)
-        self._machine, self._lost = execution.machine, result.session_lost
+    # One call
+
+    def _call(self, payload: Payload, function: str, answer: Format, limits: Limits) -> CallResult:
+        machine = self._begin(limits)
+        result: CallResult | None = None
+        try:
+            with caught(limits) as problem:
+                result = self._steps(machine, payload, function, answer, limits)
+        except RefusedError as refused:
+            result = CallResult(output=None, failure=refused.failure)
+        used = self._budget - machine.fuel
+        if result is None:
+            result = CallResult(output=None, failure=self._failure_of(machine, problem, limits))
         failure = result.failure
-        if failure is None or failure.kind is not FailureClass.RUNTIME or failure.line is None or not first:
-            return result
-        record = Execution(self._engine, self._program, limits, None, watch=True).record_of(
-            failure, payload, function, answer
+        lost = failure is not None and (failure.kind in _LOSING or problem.failure is not None or not self._functions)
+        return replace(result, fuel=used, session_lost=lost)
+
+    def _begin(self, limits: Limits) -> "Machine":
+        """The session's machine with a call's fuel."""
+        program = self._program
+        self._engine.set_time(
+            time.time_ns() // 1_000_000 if program.now_milliseconds is None else program.now_milliseconds
         )
-        return replace(result, failure=replace(failure, record=record))
-
-
-class Execution:
-    """One call: from the program's source to the result."""
-
-    def __init__(
-        self,
-        engine: "StrictEngine",
-        program: Program,
-        limits: Limits,
-        machine: "Machine | None",
-        *,
-        watch: bool = False,
-    ) -> None:
-        """Keeps what is to run.
-
-        Args:
-            engine: Booted.
-            program: What to run.
-            limits: Of this call.
-            machine: Where the program runs already; ``None`` for a fresh one.
-            watch: Which record is being read is noted; slow.
-        """
-        self._engine = engine
-        self._program = program
-        self._limits = limits
-        self._watch = watch
-        self._record: int | None = None
-        self.machine = machine
-
-    def run(self, payload: Payload | None, function: str, answer: Format) -> CallResult:
-        """Runs it and says how it ended."""
-        budget = self._engine.fuel_of(self._limits)
-        code = self._engine.compile(self._program.source, self._limits) if self.machine is None else None
-        if code is not None and code.failure is not None:
-            return _refused(code.failure, fuel=code.fuel)
-        machine = self.machine = self.machine or self._engine.fresh(self._limits)
-        machine.fuel = max(budget - (code.fuel if code is not None else 0), 0)
+        machine = self._machine = self._machine or self._engine.fresh(self._limits)
+        self._budget = self._engine.fuel_of(limits)
+        machine.fuel = self._budget
         machine.end_at_next_epoch(armed=True)
-        output: bytes | None = None
-        with failures.caught() as problem:
-            output = self._steps(machine, code, payload, function, answer)
-        used = budget - machine.fuel
-        report = Report.read(machine, self._engine.addresses["report"])
-        self._record = report.record
-        failure = problem.failure
-        if problem.thrown is not None:
-            failure = failures.of_running(machine, self._engine.addresses["describe"], problem.thrown, report)
-        return CallResult(
-            output=None if failure is not None else output,
-            failure=failure,
-            console=report.console,
-            console_truncated=report.console_truncated,
-            fuel=used,
-            session_lost=failure is not None and failure.kind in failures.ENDING,
-        )
+        self._thrown = None
+        return machine
 
-    def record_of(self, failure: Failure, payload: Payload | None, function: str, answer: Format) -> int | None:
-        """Which record the script was reading when it failed: by a second run that watches and must fail the same."""
-        again = self.run(payload, function, answer).failure
-        same = again is not None and (again.line, again.column, again.message) == (
-            failure.line,
-            failure.column,
-            failure.message,
-        )
-        return self._record if same else None
-
-    def _steps(
-        self, machine: "Machine", code: "Code | None", payload: Payload | None, function: str, answer: Format
-    ) -> bytes:
-        addresses, limits = self._engine.addresses, self._limits
-        console = machine.number(min(limits.console_bytes, CONSOLE_BYTES))
-        seed = machine.number(self._program.seed or 0)
-        machine.free(machine.call(addresses["begin" if code is not None else "clear"], seed, console))
-        if code is not None:
-            machine.free(machine.run(code.byte_code))
-            machine.run_jobs()
-        if payload is None:
-            return b""
-        script = self._function(machine, function)
-        content = machine.string(payload.data)
-        formats = [machine.string(item.value.encode()) for item in (payload.format, answer)]
-        watch = machine.number(1 if self._watch else 0)
-        result = machine.call(addresses["run"], script, content, *formats, watch)
-        for value in (content, *formats, watch, script, seed, console):
-            machine.free(value)
+    def _steps(self, machine: "Machine", payload: Payload, function: str, answer: Format, limits: Limits) -> CallResult:
+        script = self._find(machine, function, limits)
+        content = self._input(machine, payload)
+        numbers = (_FORMATS[payload.format], _FORMATS[answer], limits.output_bytes, limits.console_bytes)
+        said = self._ask(machine, Operation.EXECUTE, script, content, *numbers)
+        machine.free(content)
         machine.run_jobs()
-        return self._output(machine, result)
+        if machine.is_number(said):
+            return self._rest(machine, payload, limits)
+        return _result(self._take(machine, said, limits), limits)
 
-    def _function(self, machine: "Machine", name: str) -> int:
-        """The script's function of this name, however it was declared."""
-        if _NAME.match(name):
-            found = self._engine.compile(f"typeof {name}==='function'?{name}:undefined", Limits())
-            if found.failure is None:
-                value = machine.run(found.byte_code)
-                if not machine.is_undefined(value):
-                    return value
-        raise failures.FailedError(failures.no_function(name))
+    def _rest(self, machine: "Machine", payload: Payload, limits: Limits) -> CallResult:
+        """What there is to ask for after a call that gave no text."""
+        about: dict[str, Any] = json.loads(self._text(machine, self._ask(machine, Operation.REPORT), _REPORT_BYTES))
+        console, truncated = trimmed(about["lines"], limits.console_bytes)
+        truncated = truncated or about["truncated"] is True
+        if about["failure"] is not None:
+            failure = self._described(about["failure"], payload)
+            return CallResult(output=None, failure=failure, console=console, console_truncated=truncated)
+        output = self._take(machine, self._ask(machine, Operation.TAKE), limits)
+        return replace(_result(output, limits), console=console, console_truncated=truncated)
 
-    def _output(self, machine: "Machine", result: int) -> bytes:
-        text = machine.text(result, self._limits.output_bytes)
-        ended = machine.is_number(result)
-        machine.free(result)
-        if ended:
-            raise failures.FailedError(failures.no_result(promise=text == _PROMISE))
-        if text is None:
-            message = f"The result is longer than {self._limits.output_bytes} bytes"
-            raise failures.FailedError(Failure(kind=FailureClass.OUTPUT, message=message))
+    # Steps of a call
+
+    def _find(self, machine: "Machine", function: str, limits: Limits) -> Cell:
+        """A global function of the script, which is read now if it was not before.
+
+        Raises:
+            RefusedError: It cannot be compiled, or has no such function.
+        """
+        known = self._functions.get(function)
+        if known is not None:
+            return known
+        first = not self._functions
+        if first and self._program.seed is not None:
+            machine.free(self._ask(machine, Operation.DETERMINISTIC, self._program.seed & 0xFFFF_FFFF))
+        source = wrapped(self._program.source, function) if first else lookup(function).encode()
+        code = self._engine.compile(source, limits)
+        machine.fuel = max(machine.fuel - code.fuel, 0)
+        if code.problem is not None:
+            raise RefusedError(
+                code.problem if isinstance(code.problem, Failure) else of_source(*code.problem, self._lines)
+            )
+        found = machine.run(code.byte_code)
+        machine.run_jobs()
+        if not machine.is_function(found):
+            raise RefusedError(failures.no_function(function))
+        self._functions[function] = found
+        return found
+
+    def _input(self, machine: "Machine", payload: Payload) -> Cell:
+        """The payload inside the machine.
+
+        Raises:
+            RefusedError: It is no UTF-8, or has an integer that a number cannot hold.
+        """
+        data = payloads.without_mark(payload.data)
+        if (problem := payloads.text_error(data)) is not None:
+            raise RefusedError(failures.input_refused(problem))
+        content = machine.string(data)
+        if payloads.may_hold_unsafe_integer(data):
+            path = self._ask(machine, Operation.UNSAFE_INTEGER, 0, content, _FORMATS[payload.format])
+            if found := self._text(machine, path, _MOST_TEXT):
+                message = f"The integer at {found} is beyond 2^53 and would be changed; send it as a string"
+                raise RefusedError(failures.input_refused(message))
+        return content
+
+    def _described(self, about: dict[str, Any], payload: Payload) -> Failure:
+        """The failure that the prelude reports. What it says comes from inside the machine, so it is read as text."""
+        kind, message, line = str(about["kind"]), str(about["message"]), about["line"]
+        if kind == "input" and message not in OUT_OF_MEMORY:
+            number = line if isinstance(line, int) else 0
+            data = payloads.without_mark(payload.data)
+            return failures.input_refused(payloads.broken_place(data, payload.format, message, number))
+        failure = of_thrown(kind, message, str(about["stack"]), self._lines)
+        if failure.kind is FailureClass.RUNTIME:
+            self._thrown = message
+        return failure
+
+    def _failure_of(self, machine: "Machine", problem: Problem, limits: Limits) -> Failure | None:
+        """Why a block ended: reads what the script threw outside of a call, which may run code of the script."""
+        if problem.thrown is None:
+            return problem.failure
+        message, stack = "", ""
+        with caught(limits) as second:
+            message = self._text(machine, Cell(problem.thrown), _MOST_TEXT, keep=True)
+            trace = machine.member(Cell(problem.thrown), "stack")
+            if machine.is_string(trace):
+                stack = self._text(machine, trace, _MOST_TEXT)
+        if second.failure is not None:
+            return second.failure
+        if second.thrown is not None and not message:
+            message = "The script threw what cannot be written as text"
+        return of_thrown("runtime", message, stack, self._lines)
+
+    def _ask(self, machine: "Machine", operation: Operation, *values: Cell | float | str) -> Cell:
+        """Calls the prelude's function with values that are there already, numbers and texts."""
+        made: list[Cell] = []
+        arguments: list[Cell] = []
+        for value in (int(operation), *values):
+            if not isinstance(value, Cell):
+                made.append(machine.string(value.encode()) if isinstance(value, str) else machine.number(value))
+            arguments.append(value if isinstance(value, Cell) else made[-1])
+        result = machine.call(self._engine.host, *arguments)
+        for cell in made:
+            machine.free(cell)
+        return result
+
+    def _take(self, machine: "Machine", value: Cell, limits: Limits) -> bytes | None:
+        text = machine.text(value, limits.output_bytes)
+        machine.free(value)
         return text
 
+    def _text(self, machine: "Machine", value: Cell, most: int, *, keep: bool = False) -> str:
+        text = machine.text(value, most)
+        if not keep:
+            machine.free(value)
+        if text is None:
+            raise OutOfMemoryError
+        return text.decode("utf-8", "replace")
 
-def _refused(failure: Failure, *, fuel: int = 0) -> CallResult:
-    return CallResult(output=None, failure=failure, fuel=fuel, session_lost=True)
+
+def _result(output: bytes | None, limits: Limits) -> CallResult:
+    return CallResult(output=output, failure=failures.output_size(limits.output_bytes) if output is None else None)
