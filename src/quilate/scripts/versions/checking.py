@@ -26,8 +26,11 @@ class CheckedWish:
     @property
     def schemas(self) -> tuple[bytes | None, bytes | None]:
         """Canonical JSON of both schemas."""
-        both = (self.input_schema, self.output_schema)
-        return both[0] and both[0].canonical, both[1] and both[1].canonical
+        return _canonical(self.input_schema), _canonical(self.output_schema)
+
+
+def _canonical(document: SchemaDocument | None) -> bytes | None:
+    return None if document is None else document.canonical
 
 
 async def checked(wish: PushWish, validator: Validator) -> CheckedWish:

@@ -44,9 +44,9 @@ async def push_version(  # noqa: PLR0913, PLR0917 - who pushes what to which
             next_step=f"push it as {following(known)}, or leave the number out",
         )
     report = await _report(connection, known, semver, checked)
-    before = None if report is None else Semver.parse(report.before)
-    if report is not None and before is not None and report.breaks_callers and not semver.may_break(before):
-        if not wish.allow_breaking:
+    if report is not None and report.breaks_callers and not wish.allow_breaking:
+        before = Semver.parse(report.before)
+        if not semver.may_break(before):
             raise _breaking(report, before)
     await store.insert_version(
         connection,
