@@ -97,7 +97,7 @@ _ALL = (
         id="JS102",
         severity="error",
         title="functions made from text",
-        message="'{name}' makes code from text, which is not available",
+        message="'{name}' makes functions from text, which is not available",
         fix="Write the function itself; ask typeof x === 'function' for what is one.",
     ),
     Rule(
@@ -118,14 +118,14 @@ _ALL = (
         id="JS105",
         severity="error",
         title="asynchronous code",
-        message="'{name}' is not available: process is synchronous",
+        message="'{name}' is asynchronous, and nothing waits for it: process is synchronous",
         fix="Use plain functions, loops and return values; there is nothing in a script to wait for.",
     ),
     Rule(
         id="JS106",
         severity="error",
         title="the global object",
-        message="'{name}' would be the global object, which is not available",
+        message="'{name}' is the global object, which belongs to the sandbox",
         fix="Use variables at the top level of the script, and the parameters of process.",
     ),
     Rule(
@@ -141,13 +141,6 @@ _ALL = (
         title="shared memory, machine code, garbage collection",
         message="'{name}' is not available",
         fix="Use arrays, typed arrays, Map and Set.",
-    ),
-    Rule(
-        id="JS109",
-        severity="error",
-        title="proxies and reflection",
-        message="'{name}' is not available",
-        fix="Use Object.keys, Object.entries and Object.getOwnPropertyNames to look at objects.",
     ),
     Rule(
         id="JS110",

@@ -112,7 +112,7 @@ class Checker {
     if (parent.type === "UnaryExpression" && parent.operator === "typeof") return;
     const rule = UNAVAILABLE_GLOBALS.get(name);
     if (rule) {
-      if (name !== "Function" || !isComparison(parent)) this.report(rule, node, { name });
+      if (name !== "Function" || !isHarmlessUse(parent)) this.report(rule, node, { name });
     } else if (!this.globals.has(name) && !(name === "arguments" && this.functions.length)) {
       this.report("JS120", node, { name, hint: this.hint(name, scope) });
     }
@@ -209,7 +209,9 @@ function checkAsync(checker, node) {
   if (node.async) checker.report("JS105", headOf(node), { name: "async" });
 }
 
-function isComparison(parent) {
+// x instanceof Function, Function.prototype.call.bind(...): nothing is made from text.
+function isHarmlessUse(parent) {
+  if (parent.type === "MemberExpression") return !parent.computed && parent.property.name === "prototype";
   return parent.type === "BinaryExpression" && /^(?:instanceof|[!=]==?)$/.test(parent.operator);
 }
 

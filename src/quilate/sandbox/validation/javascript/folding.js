@@ -2,7 +2,10 @@
 // `constr${'uctor'}`, ['cons', 'tructor'].join('') and String.fromCharCode(99, 111, ...) are all read as what they say.
 //
 // Values are primitives, arrays of them, and built-in methods (whose text is a known source of letters). Everything else,
-// and everything longer than the limits, is unknown: `undefined`.
+// and everything longer than the limits, is unknown: `undefined`. VOID is the value undefined.
+
+const VOID = Object.freeze({ toString: () => "undefined" });
+const plain = (value) => (value === VOID ? undefined : value);
 
 const LONGEST_TEXT = 4096;
 const LONGEST_LIST = 512;
@@ -18,6 +21,7 @@ const UNARY = {
   "~": (value) => ~value,
   "!": (value) => !value,
   typeof: (value) => typeof value,
+  void: () => undefined,
 };
 const BINARY = {
   "+": (left, right) => left + right,
@@ -53,6 +57,10 @@ class Folding {
     const value = bounded(this.compute(node, scope));
     this.known.set(node, value);
     return value;
+  }
+
+  isTrue(node, scope) {
+    return Boolean(plain(this.value(node, scope)));
   }
 
   // The text that a value has as the name of a property.
@@ -123,24 +131,26 @@ class Folding {
   applied(operation, nodes, scope) {
     if (!operation) return undefined;
     const values = nodes.map((node) => this.value(node, scope));
-    return values.includes(undefined) ? undefined : operation(...values);
+    if (values.includes(undefined)) return undefined;
+    return attempt(() => operation(...values.map(plain)) ?? VOID);
   }
 
   logical(node, scope) {
     const left = this.value(node.left, scope);
     if (left === undefined) return undefined;
-    const decided = node.operator === "&&" ? !left : node.operator === "||" ? Boolean(left) : left !== null;
+    const value = plain(left);
+    const decided = { "&&": !value, "||": Boolean(value), "??": value !== null && value !== undefined }[node.operator];
     return decided ? left : this.value(node.right, scope);
   }
 
   conditional(node, scope) {
     const test = this.value(node.test, scope);
-    return test === undefined ? undefined : this.value(test ? node.consequent : node.alternate, scope);
+    return test === undefined ? undefined : this.value(plain(test) ? node.consequent : node.alternate, scope);
   }
 
   variable(name, scope) {
     const binding = scope.find(name);
-    if (!binding) return { NaN: NaN, Infinity: Infinity }[name];
+    if (!binding) return { NaN, Infinity, undefined: VOID }[name];
     const init = this.scopes.constantValue(name, binding);
     return init && !isFunction(init) ? this.value(init, binding.scope) : undefined;
   }
@@ -148,8 +158,9 @@ class Folding {
   member(node, scope) {
     const object = this.value(node.object, scope);
     const key = this.key(node, scope);
-    if (object === undefined || key === undefined || typeof object === "function") return undefined;
-    if (/^\d+$/.test(key) || key === "length") return Object(object)[key];
+    if (object === undefined || object === VOID || key === undefined || typeof object === "function") return undefined;
+    if (/^\d+$/.test(key) || key === "length") return Object(object)[key] ?? VOID;
+    if (!(key in Object(object))) return VOID;
     const inherited = Object.getPrototypeOf(Object(object))[key];
     return typeof inherited === "function" && !DANGEROUS_PROPERTIES.has(key) ? inherited : undefined;
   }
@@ -184,8 +195,8 @@ class Folding {
   globalCall(name, given, scope) {
     if (scope.find(name) || typeof given[0] === "function") return undefined;
     if (name === "String") return given.length ? String(given[0]) : "";
-    if (name === "decodeURIComponent" || name === "decodeURI") return attempt(() => decodeURIComponent(given[0]));
-    return undefined;
+    const decode = { decodeURIComponent, decodeURI, unescape }[name];
+    return decode && attempt(() => decode(given[0]));
   }
 
   characters(method, given) {

@@ -3,6 +3,7 @@
 const MOST_HINTS = 20;
 
 function nearestName(name, candidates) {
+  if (name.length < 3) return null;
   let best = null;
   let least = name.length < 4 ? 1 : 2;
   for (const candidate of candidates) {

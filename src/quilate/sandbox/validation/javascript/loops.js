@@ -75,7 +75,7 @@ const ALWAYS_TRUE = new Set([
 function isAlwaysTrue(test, folding, scope) {
   if (!test) return true;
   if (ALWAYS_TRUE.has(test.type) || test.regex || test.bigint) return test.bigint !== "0";
-  return Boolean(folding.value(test, scope));
+  return folding.isTrue(test, scope);
 }
 
 // The variables of a condition that consists of variables and constants alone; null where there is more to it.

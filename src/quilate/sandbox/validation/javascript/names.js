@@ -12,7 +12,6 @@ const UNAVAILABLE_GLOBALS = new Map([
   ...entries("JS106", ["globalThis", "window", "self", "global", "Deno", "Bun", "frames"]),
   ...entries("JS107", ["fetch", "XMLHttpRequest", "WebSocket", "EventSource", "Worker", "SharedWorker", "navigator"]),
   ...entries("JS108", ["WebAssembly", "SharedArrayBuffer", "Atomics", "FinalizationRegistry", "WeakRef", "ShadowRealm"]),
-  ...entries("JS109", ["Proxy", "Reflect"]),
 ]);
 
 const DANGEROUS_PROPERTIES = new Map([
@@ -21,11 +20,13 @@ const DANGEROUS_PROPERTIES = new Map([
   ...entries("JS112", ["prepareStackTrace", "captureStackTrace", "stackTraceLimit"]),
 ]);
 
-// Methods of Object that change their first argument.
-const CHANGING_METHODS = new Set(["assign", "defineProperty", "defineProperties", "setPrototypeOf"]);
+// Methods of Object and Reflect that change their first argument.
+const CHANGING_METHODS = new Set([
+  "assign", "defineProperty", "defineProperties", "deleteProperty", "set", "setPrototypeOf",
+]);
 
-// Methods of Object that reach a property by its name.
-const NAMING_METHODS = new Set(["defineProperty", "getOwnPropertyDescriptor"]);
+// Methods of Object and Reflect that reach a property by its name.
+const NAMING_METHODS = new Set(["defineProperty", "get", "getOwnPropertyDescriptor", "set"]);
 
 // A host may have these or not, so that a script asks with `typeof` before it uses them; what makes code is no such name.
 const NEVER_GUARDED = new Set(["eval", "Function", "GeneratorFunction", "AsyncFunction", "AsyncGeneratorFunction"]);

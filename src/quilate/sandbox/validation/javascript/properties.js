@@ -78,11 +78,11 @@ class Properties {
     if (name) this.report("JS111", node, { name });
   }
 
-  // Object.assign(Array.prototype, ...), Object.defineProperty(JSON, ...)
+  // Object.assign(Array.prototype, ...), Reflect.get(object, "name")
   called(node, scope) {
     const callee = unwrapped(node.callee);
     if (callee.type !== "MemberExpression" || callee.object.type !== "Identifier") return;
-    if (callee.object.name !== "Object" || scope.find("Object")) return;
+    if (!["Object", "Reflect"].includes(callee.object.name) || scope.find(callee.object.name)) return;
     const method = this.folding.key(callee, scope);
     const [first, second] = node.arguments;
     const name = CHANGING_METHODS.has(method) && first && this.builtIn(first, scope);
@@ -104,10 +104,14 @@ class Properties {
         return name && (key ? `${name}.${key}` : name);
       }
       case "CallExpression":
-        return this.folding.isGlobalMember(inner.callee, "Object", "getPrototypeOf", scope) ? "Object.getPrototypeOf()" : null;
+        return this.isPrototypeOf(inner.callee, scope) ? "Object.getPrototypeOf()" : null;
       default:
         return null;
     }
+  }
+
+  isPrototypeOf(callee, scope) {
+    return ["Object", "Reflect"].some((object) => this.folding.isGlobalMember(callee, object, "getPrototypeOf", scope));
   }
 
   builtInVariable(name, scope, depth) {

@@ -5,7 +5,7 @@ const LOOPS = new Set(["ForStatement", "ForInStatement", "ForOfStatement", "Whil
 
 const isFunction = (node) => FUNCTIONS.has(node.type);
 
-// The properties of each node type that hold other nodes, noted as they are met: [name, whether it is a list].
+// Properties that hold no other nodes, but for the value of a property.
 const SKIPPED = new Set(["type", "start", "end", "value", "raw", "regex", "bigint", "directive", "operator"]);
 
 function forEachChild(node, visit) {

@@ -50,7 +50,11 @@ function parse(source, report) {
     sourceType: "script",
     allowHashBang: false,
     onComment(block, text, start, end) {
-      if (!block && !source.startsWith("//", start)) report("JS141", { start, end }, {});
+      if (block || source.startsWith("//", start)) return;
+      report("JS141", { start, end }, {});
+      // The sandbox writes a directive before the first line, so that --> does not begin a line there.
+      const begins = source.startsWith("-->", start) && !/[\n\r\u2028\u2029]/.test(source.slice(0, start));
+      if (begins) report("JS001", { start, end: start + 3 }, { detail: "Unexpected token" });
     },
   });
 }
