@@ -13,7 +13,7 @@ from quilate.sandbox.model import Attempt, Failure, FailureClass, Limits, Progra
 from quilate.sandbox.prelude import SCRIPT_NAME, prelude
 from quilate.sandbox.strict import machine, module
 from quilate.sandbox.strict.clock import Deadline
-from quilate.sandbox.strict.failures import caught
+from quilate.sandbox.strict.failures import Problem
 from quilate.sandbox.strict.session import StrictSession
 
 if TYPE_CHECKING:
@@ -160,10 +160,10 @@ class StrictEngine:
         budget = compiling.fuel = self.fuel_of(limits)
         compiling.end_at_next_epoch(armed=True)
         byte_code, told = b"", ("", "")
-        with caught(limits) as problem:
+        with Problem(limits) as problem:
             byte_code = compiling.compile(source, SCRIPT_NAME.encode())
         if (thrown := problem.thrown) is not None:
-            with caught(limits) as problem:
+            with Problem(limits) as problem:
                 message, stack = (compiling.member(thrown, name) for name in ("message", "stack"))
                 told = _text(compiling, message), _text(compiling, stack)
         fuel = budget - compiling.fuel

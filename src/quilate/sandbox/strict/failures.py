@@ -1,16 +1,12 @@
 """What ends a block that runs code of a script, and which failure that is (the table of design section 10)."""
 
-import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from quilate.sandbox import failures
 from quilate.sandbox.model import Failure, FailureClass, Limits
 from quilate.sandbox.strict.machine import Cell, OutOfMemoryError, ThrownError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import wasmtime
 
 OUT_OF_MEMORY: Final = ("InternalError: out of memory", "InternalError: string too long")
@@ -18,36 +14,43 @@ OUT_OF_MEMORY: Final = ("InternalError: out of memory", "InternalError: string t
 TOO_DEEP: Final = "Maximum call stack size exceeded"
 
 
-@dataclass(slots=True)
 class Problem:
-    """What a block ended with.
+    """A block that runs code of a script, and what it ended with.
 
     Attributes:
         failure: Where it is one already; the machine cannot be used again.
-        thrown: Address of what the script threw; the same machine has to read it.
+        thrown: What the script threw; the same machine has to read it.
     """
 
-    failure: Failure | None = None
-    thrown: Cell | None = None
+    __slots__ = ("_limits", "failure", "thrown")
 
+    def __init__(self, limits: Limits) -> None:
+        """Takes the limits that a failure names."""
+        self._limits = limits
+        self.failure: Failure | None = None
+        self.thrown: Cell | None = None
 
-@contextlib.contextmanager
-def caught(limits: Limits) -> "Iterator[Problem]":
-    """Keeps what ends a block that runs code of a script."""
-    import wasmtime  # noqa: PLC0415 - 40 MiB, only for who uses this engine
+    def __enter__(self) -> Self:
+        """Begins the block."""
+        return self
 
-    problem = Problem()
-    try:
-        yield problem
-    except ThrownError as error:
-        problem.thrown = error.address
-    except OutOfMemoryError:
-        problem.failure = failures.memory()
-    except wasmtime.Trap as trap:
-        problem.failure = of_trap(trap, limits)
-    except (wasmtime.WasmtimeError, IndexError, OverflowError) as error:
-        # Addresses that the instance gave and that lie outside of its memory: the inside of QuickJS is broken.
-        problem.failure = _broken(type(error).__name__)
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        """Keeps what ended the block, unless it is an error of our own."""
+        import wasmtime  # noqa: PLC0415 - 40 MiB, only for who uses this engine
+
+        match error:
+            case ThrownError():
+                self.thrown = error.address
+            case OutOfMemoryError():
+                self.failure = failures.memory()
+            case wasmtime.Trap():
+                self.failure = of_trap(error, self._limits)
+            case wasmtime.WasmtimeError() | IndexError() | OverflowError():
+                # Addresses that the instance gave and that lie outside of its memory: QuickJS itself is broken.
+                self.failure = _broken(type(error).__name__)
+            case _:
+                return False
+        return True
 
 
 def of_trap(trap: "wasmtime.Trap", limits: Limits) -> Failure:

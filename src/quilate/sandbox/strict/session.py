@@ -10,7 +10,7 @@ from quilate.sandbox import failures, payloads
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.model import Failure, FailureClass, Format, Limits, Payload, Program
 from quilate.sandbox.prelude import InputFormat, Operation, lookup, wrapped
-from quilate.sandbox.strict.failures import OUT_OF_MEMORY, Problem, caught, of_source, of_thrown
+from quilate.sandbox.strict.failures import OUT_OF_MEMORY, Problem, of_source, of_thrown
 from quilate.sandbox.strict.machine import Cell, OutOfMemoryError
 from quilate.sandbox.v8_engine import trimmed
 
@@ -70,7 +70,7 @@ class StrictSession:
         found: bytes | None = None
         with self._engine.deadline.within(_LOCATING.wall_seconds), contextlib.suppress(RefusedError):
             machine = self._begin(_LOCATING)
-            with caught(_LOCATING):
+            with Problem(_LOCATING):
                 script = self._find(machine, function, _LOCATING)
                 content = self._input(machine, payload)
                 answer = self._ask(machine, Operation.LOCATE, script, content, _FORMATS[payload.format], message)
@@ -88,7 +88,7 @@ class StrictSession:
         with self._engine.deadline.within(limits.wall_seconds):
             machine = self._begin(limits)
             try:
-                with caught(limits) as problem:
+                with Problem(limits) as problem:
                     self._find(machine, function, limits)
             except RefusedError as refused:
                 return refused.failure
@@ -100,7 +100,7 @@ class StrictSession:
         machine = self._begin(limits)
         result: CallResult | None = None
         try:
-            with caught(limits) as problem:
+            with Problem(limits) as problem:
                 result = self._steps(machine, payload, function, answer, limits)
         except RefusedError as refused:
             result = CallResult(output=None, failure=refused.failure)
@@ -208,7 +208,7 @@ class StrictSession:
         if problem.thrown is None:
             return problem.failure
         message, stack = "", ""
-        with caught(limits) as second:
+        with Problem(limits) as second:
             message = self._text(machine, Cell(problem.thrown), _MOST_TEXT, keep=True)
             trace = machine.member(Cell(problem.thrown), "stack")
             if machine.is_string(trace):
