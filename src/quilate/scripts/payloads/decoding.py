@@ -5,7 +5,8 @@ Sources: RFC 9110 section 8.4.1 (gzip, x-gzip), RFC 7932 (br), RFC 8878 and RFC 
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Protocol
 
 from quilate.scripts.payloads.errors import malformed, refused, too_large, unsupported
 from quilate.scripts.payloads.model import PayloadLimits
@@ -129,8 +130,8 @@ class _Gzip:
 
 class _Brotli:
     def __init__(self) -> None:
-        import brotli  # type: ignore[import-untyped] # noqa: PLC0415 - only where a body is compressed that way
-
+        # It has no types of its own, and is loaded only where a body is compressed that way.
+        brotli: Any = import_module("brotli")
         self._error: type[Exception] = brotli.error
         self._inner = brotli.Decompressor()
         self._begun = False

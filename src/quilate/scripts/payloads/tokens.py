@@ -4,7 +4,6 @@ Source: HMAC-SHA-256 (RFC 2104), cut to 128 bits (RFC 2104, section 5): two valu
 """
 
 import base64
-import hashlib
 import hmac
 import json
 import re
@@ -62,4 +61,4 @@ class Tokeniser:
 
     def _digest(self, purpose: bytes, text: str) -> bytes:
         message = purpose + text.encode("utf-8", "surrogatepass")
-        return hmac.new(self._key, message, hashlib.sha256).digest()[:_TOKEN_BYTES]
+        return hmac.digest(self._key, message, "sha256")[:_TOKEN_BYTES]

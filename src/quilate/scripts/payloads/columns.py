@@ -1,0 +1,220 @@
+"""Columns (Parquet, Arrow, CSV) for schemas: records to be checked, columns to be rewritten; batch by batch."""
+
+import base64
+import datetime as dt
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from importlib import import_module
+from typing import IO, Any
+
+from quilate.scripts.model import FileFormat
+from quilate.scripts.payloads.errors import refused
+from quilate.scripts.payloads.marks import Marks, Place
+from quilate.scripts.payloads.tokens import Tokeniser
+
+# The Arrow library has no types of its own, and is loaded only where columns are looked at.
+Batch = Any
+Column = Any
+
+_ROWS = 10_000
+
+
+def _library(name: str = "pyarrow") -> Any:
+    return import_module(name)
+
+
+@contextmanager
+def _readable(format_: FileFormat) -> Iterator[None]:
+    """Raise what the reader says of a file that is none; its words may hold values."""
+    pa = _library()
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise refused(f"the content cannot be read as {format_.value}", "see that the file is whole") from error
+
+
+def batches_of(stream: IO[bytes], format_: FileFormat) -> Iterator[Batch]:
+    """Give a file's batches; Parquet needs a stream that can seek.
+
+    Raises:
+        Problem: 422, it is no such file.
+    """
+    with _readable(format_):
+        match format_:
+            case FileFormat.PARQUET:
+                pq = _library("pyarrow.parquet")
+                yield from pq.ParquetFile(stream).iter_batches(batch_size=_ROWS)
+            case FileFormat.ARROW:
+                ipc = _library("pyarrow.ipc")
+                for batch in ipc.open_stream(stream):
+                    yield from (batch.slice(start, _ROWS) for start in range(0, batch.num_rows, _ROWS))
+            case _:
+                csv = _library("pyarrow.csv")
+                yield from csv.open_csv(stream)
+
+
+class ColumnRewriting:
+    """What is changed in columns before they are checked, and after.
+
+    Args:
+        marks: Of the schema; records are the items of its array.
+        place: Of a record.
+    """
+
+    def __init__(self, marks: Marks, place: Place) -> None:
+        self._marks = marks
+        self._place = place
+
+    def as_read(self, batch: Batch) -> Batch:
+        """Return a batch whose long integers are texts where the schema reads texts."""
+        pa = _library()
+
+        def read(column: Column, place: Place) -> Column:
+            return column.cast(pa.string()) if place.text and pa.types.is_integer(column.type) else column
+
+        return self._changed(batch, read)
+
+    def with_tokens(self, batch: Batch, tokeniser: Tokeniser) -> Batch:
+        """Return a batch with tokens.
+
+        Raises:
+            Problem: 422, a field within a nested column is to be tokenised.
+        """
+        pa = _library()
+
+        def tokenised(column: Column, place: Place) -> Column:
+            if place.tokens is None:
+                if pa.types.is_nested(column.type) and self._tokens_within(place):
+                    raise refused(
+                        "a field of a nested column is to be tokenised, which is done for JSON and NDJSON only",
+                        "flatten the column, mark all of it, or send NDJSON",
+                    )
+                return column
+            name = place.tokens
+            values = [_value(each) for each in column.to_pylist()]
+            tokens = [None if value is None else tokeniser.token(value, name) for value in values]
+            return pa.array(tokens, pa.string())
+
+        return self._changed(batch, tokenised)
+
+    def _tokens_within(self, place: Place) -> bool:
+        if not place.marked:
+            return False
+        waiting, seen = [place], set[int]()
+        while waiting:
+            each = waiting.pop()
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            if each.tokens is not None:
+                return True
+            names = {name for schema in each.schemas for name in schema.get("properties", {})}
+            waiting.extend(self._marks.child(each, name) for name in names)
+            waiting.append(self._marks.item(each, 0))
+        return False
+
+    def _changed(self, batch: Batch, change: Callable[[Column, Place], Column]) -> Batch:
+        pa = _library()
+        places = [self._marks.child(self._place, name) for name in batch.schema.names]
+        columns = [change(column, place) for column, place in zip(batch.columns, places, strict=True)]
+        fields = [
+            pa.field(field.name, column.type, field.nullable)
+            for field, column in zip(batch.schema, columns, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def records_of(batch: Batch) -> list[dict[str, Any]]:
+    """Return a batch as records of JSON values: dates and times in ISO 8601, decimals as texts, NaN as null."""
+    names = batch.schema.names
+    columns = [[_value(value) for value in column.to_pylist()] for column in batch.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _value(value: Any) -> Any:  # noqa: PLR0911 - one line for each type
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {str(key): _value(inner) for key, inner in value.items()}
+        case list():
+            return [_value(inner) for inner in value]
+        case Decimal():
+            return str(value)
+        case dt.datetime() if value.tzinfo is not None:
+            return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+        case dt.date() | dt.time():
+            return value.isoformat()
+        case dt.timedelta():
+            return value.total_seconds()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case _:
+            return value
+
+
+class _Sink:
+    """What a writer has written since it was last asked."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+        self._size = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._written += view
+        self._size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def taken(self) -> bytes:
+        written, self._written = bytes(self._written), bytearray()
+        return written
+
+
+def written(batches: Iterator[Batch], format_: FileFormat) -> Iterator[bytes]:
+    """Give a file of batches, piece by piece, in the format that they came in."""
+    pa = _library()
+    sink = _Sink()
+    writer: Any = None
+    for batch in batches:
+        if writer is None:
+            writer = _writer(pa.PythonFile(sink, mode="w"), batch.schema, format_)
+        writer.write_batch(batch)
+        yield sink.taken()
+    if writer is not None:
+        writer.close()
+        yield sink.taken()
+
+
+def _writer(target: Any, schema: Any, format_: FileFormat) -> Any:
+    match format_:
+        case FileFormat.PARQUET:
+            pq = _library("pyarrow.parquet")
+            return pq.ParquetWriter(target, schema)
+        case FileFormat.ARROW:
+            ipc = _library("pyarrow.ipc")
+            return ipc.new_stream(target, schema)
+        case _:
+            csv = _library("pyarrow.csv")
+            return csv.CSVWriter(target, schema)
