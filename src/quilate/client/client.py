@@ -12,6 +12,7 @@ from quilate.client.model import NewToken, Project
 from quilate.client.outbound import Connections, Deliveries
 from quilate.client.pages import items_of
 from quilate.client.runs import Runs
+from quilate.client.scripts import Executions, Scripts
 from quilate.client.transport import Connection, Transport, path_of
 
 
@@ -102,6 +103,8 @@ class Client:
         self.events = Events(self._transport)
         self.connections = Connections(self._transport)
         self.deliveries = Deliveries(self._transport)
+        self.scripts = Scripts(self._transport)
+        self.executions = Executions(self._transport)
         self.archives = Archives(self._transport)
         self.datasets = Catalogue(self._transport, "dataset")
         self.models = Catalogue(self._transport, "model")
