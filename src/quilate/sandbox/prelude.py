@@ -1,0 +1,72 @@
+"""The JavaScript that runs in each isolate before any script, and the words it shares with this side."""
+
+import json
+from enum import IntEnum, IntFlag
+from functools import cache
+from importlib import resources
+
+ALLOWED_GLOBALS = (
+    "Object", "Function", "Array", "Number", "parseFloat", "parseInt", "Infinity", "NaN", "undefined", "Boolean",
+    "String", "Symbol", "Date", "Promise", "RegExp", "Error", "AggregateError", "EvalError", "RangeError",
+    "ReferenceError", "SyntaxError", "TypeError", "URIError", "globalThis", "JSON", "Math", "Intl", "ArrayBuffer",
+    "Uint8Array", "Int8Array", "Uint16Array", "Int16Array", "Uint32Array", "Int32Array", "BigUint64Array",
+    "BigInt64Array", "Uint8ClampedArray", "Float16Array", "Float32Array", "Float64Array", "DataView", "Map", "BigInt",
+    "Set", "Iterator", "WeakMap", "WeakSet", "Proxy", "Reflect", "decodeURI", "decodeURIComponent", "encodeURI",
+    "encodeURIComponent", "escape", "unescape", "eval", "isFinite", "isNaN",
+)  # fmt: skip
+"""Globals of the language that a script has; ``console`` is ours. ``eval`` is there and refused by a flag of V8.
+
+Left out: shared memory and waiting (``Atomics``, ``SharedArrayBuffer``), what shows when garbage is collected
+(``WeakRef``, ``FinalizationRegistry``), a second clock (``Temporal``), disposal stacks, WebAssembly.
+"""
+
+FIRST_CONSOLE_LIMIT = 64 << 10
+MODE = b'"use strict";'
+"""Stands before each script, on its first line."""
+SCRIPT_NAME = "script.js"
+
+
+class Operation(IntEnum):
+    """What the prelude's function is asked."""
+
+    EXECUTE = 0
+    REPORT = 1
+    TAKE = 2
+    LOCATE = 3
+    UNSAFE_INTEGER = 4
+    DETERMINISTIC = 5
+
+
+class InputFormat(IntEnum):
+    """How the input is handed in, and the result wanted."""
+
+    JSON = 0
+    LINES = 1
+    VALUE = 2
+
+
+class Said(IntFlag):
+    """What there is to ask for after a call, where it gave no text."""
+
+    FAILED = 1
+    TEXT = 2
+    RESULT = 4
+    CONSOLE = 8
+
+
+@cache
+def prelude() -> bytes:
+    """The source; its completion value is the function that the host calls with an ``Operation`` and its arguments."""
+    text = resources.files("quilate.sandbox").joinpath("prelude.js").read_text(encoding="utf-8")
+    text = text.replace("ALLOWED_GLOBALS", json.dumps(ALLOWED_GLOBALS), 1)
+    return text.replace("FIRST_CONSOLE_LIMIT", str(FIRST_CONSOLE_LIMIT), 1).encode()
+
+
+def wrapped(source: str, function: str) -> bytes:
+    """A script in strict mode whose completion value is its ``function``, or ``undefined``."""
+    return MODE + source.encode() + f"\n;{lookup(function)}\n//# sourceURL={SCRIPT_NAME}".encode()
+
+
+def lookup(function: str) -> str:
+    """An expression for a global function that need not be there."""
+    return f"typeof {function}==='undefined'?undefined:{function}"

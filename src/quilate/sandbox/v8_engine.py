@@ -1,0 +1,313 @@
+"""V8 as an engine of scripts: one isolate for each session, a spare made ready while nobody waits."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from quilate.sandbox import failures, payloads
+from quilate.sandbox import columns
+from quilate.sandbox.columns import ColumnBridge, ColumnsError, OutputTooLargeError, ResultError
+from quilate.sandbox.engine import CallResult
+from quilate.sandbox.errors import SandboxUnavailableError
+from quilate.sandbox.model import Attempt, Engine, Failure, Format, Limits, Payload, Program
+from quilate.sandbox.prelude import InputFormat, Operation, Said, lookup, prelude, wrapped
+from quilate.sandbox.v8_library import (
+    Deadline,
+    EngineStuckError,
+    Handle,
+    Isolate,
+    Library,
+    ScriptStoppedError,
+    TextTooLong,
+    ValueType,
+    within,
+)
+from quilate.sandbox.v8_selftest import prove
+
+LOCATE_SECONDS = 0.5
+"""At most so long is looked for the record that made a script throw."""
+_FORMATS: Final = {Format.JSON: InputFormat.JSON, Format.NDJSON: InputFormat.LINES, Format.ARROW: InputFormat.VALUE}
+_ARGUMENTS = 7
+_NOTHING: Final = b""
+
+
+def v8_flags(engine: Engine, stack_kibibytes: int) -> tuple[str, ...]:
+    """The flags of an engine's V8. An unknown one would make V8 ignore all later ones; ``v8_selftest`` looks."""
+    first = "--jitless" if engine is Engine.DEFAULT else "--no-expose-wasm"
+    return (
+        first,
+        "--single-threaded",
+        "--disallow-code-generation-from-strings",
+        f"--stack-size={stack_kibibytes}",
+        "--enable-experimental-regexp-engine-on-excessive-backtracks",
+    )
+
+
+class CallClock:
+    """How much time a call has left, by the wall clock and by this process's processor time."""
+
+    __slots__ = ("_cpu_end", "_limits", "_wall_end")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._wall_end = time.monotonic() + limits.wall_seconds
+        self._cpu_end = time.process_time() + limits.cpu_seconds
+
+    def left(self) -> float:
+        """Seconds to wait before asking again; 0: the time is over."""
+        wall = self._wall_end - time.monotonic()
+        cpu = self._cpu_end - time.process_time()
+        return max(min(wall, cpu), 0.001) if wall > 0 and cpu > 0 else 0.0
+
+    def failure(self) -> Failure:
+        """Which time is over."""
+        if time.monotonic() >= self._wall_end:
+            return failures.wall_time(self._limits.wall_seconds)
+        return failures.processor_time(self._limits.cpu_seconds)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """An isolate in which the prelude has run and no script yet."""
+
+    isolate: Isolate
+    host: Handle
+    arguments: Handle
+    heap_bytes: int
+
+
+class V8Engine:
+    """V8 without compilers (``default``) or with them (``fast``)."""
+
+    system_calls: frozenset[str] = frozenset()
+
+    def __init__(self, engine: Engine = Engine.DEFAULT) -> None:
+        self._engine = engine
+        self.executable_memory = engine is Engine.FAST
+        self._library: Library | None = None
+        self._spare: Prepared | None = None
+        self._heap_bytes = Limits().heap_bytes
+
+    def boot(self, *, heap_bytes: int, stack_kibibytes: int) -> tuple[Attempt, ...]:
+        """Load V8 and prove its flags (see ``ScriptEngine.boot``)."""
+        self._heap_bytes = heap_bytes
+        prelude()
+        columns.source()
+        self._library = Library(v8_flags(self._engine, stack_kibibytes))
+        return prove(self._library, self._engine, stack_kibibytes)
+
+    def prepare(self) -> None:
+        """Make the spare isolate, unless there is one."""
+        if self._spare is None:
+            self._spare = self.fresh()
+
+    def fresh(self) -> Prepared:
+        """An isolate with the prelude."""
+        if self._library is None:
+            raise SandboxUnavailableError("The engine was not started")
+        isolate = Isolate(self._library, self._heap_bytes)
+        host = isolate.evaluate(prelude())
+        arguments = isolate.evaluate(b"[" + b",".join([b"0"] * _ARGUMENTS) + b"]")
+        if not isinstance(host, Handle) or not isinstance(arguments, Handle):
+            raise SandboxUnavailableError("The sandbox's own code does not run", next_step="Install quilate[sandbox]")
+        return Prepared(isolate, host, arguments, self._heap_bytes)
+
+    def open(self, program: Program, limits: Limits) -> "V8Session":  # noqa: ARG002 - of the protocol
+        """A session in the spare isolate."""
+        prepared, self._spare = self._spare or self.fresh(), None
+        return V8Session(self, prepared, program)
+
+
+class V8Session:
+    """One script in one isolate."""
+
+    def __init__(self, engine: V8Engine, prepared: Prepared, program: Program) -> None:
+        self._engine = engine
+        self._prepared = prepared
+        self._program = program
+        self._lines = program.source.count("\n") + 1
+        self._functions: dict[str, Handle] = {}
+        self._written: dict[int, Any] = {}
+        self._read = False
+        self._columns: ColumnBridge | None = None
+
+    def close(self) -> None:
+        """Free the isolate."""
+        self._functions.clear()
+        self._prepared.isolate.close()
+
+    def call(self, payload: Payload, function: str, answer: Format, limits: Limits) -> CallResult:
+        """See ``EngineSession.call``."""
+        clock = CallClock(limits)
+        try:
+            return self._call(payload, function, answer, limits, clock)
+        except EngineStuckError:
+            return CallResult(output=None, failure=clock.failure(), session_lost=True, worker_lost=True)
+        except ScriptStoppedError as stopped:
+            return self._stopped(stopped, clock)
+
+    def _stopped(self, stopped: ScriptStoppedError, clock: CallClock) -> CallResult:
+        if stopped.kind is ValueType.MEMORY_EXCEPTION:
+            return CallResult(output=None, failure=failures.memory(), session_lost=True, worker_lost=True)
+        if stopped.kind is ValueType.TIMEOUT_EXCEPTION:
+            return CallResult(output=None, failure=clock.failure(), session_lost=True)
+        failure = failures.top_level(stopped.message, self._lines, syntax=stopped.kind is ValueType.PARSE_EXCEPTION)
+        return CallResult(output=None, failure=failure, session_lost=True)
+
+    def _call(self, payload: Payload, function: str, answer: Format, limits: Limits, clock: CallClock) -> CallResult:
+        prepared = self._prepared
+        if prepared.heap_bytes != limits.heap_bytes:
+            prepared.isolate.limit_heap(limits.heap_bytes)
+            prepared.heap_bytes = limits.heap_bytes
+        if Format.ARROW in {payload.format, answer} and not self._read:
+            self._bridge()  # Before the script: it keeps the built-ins that a script may change.
+        script = self.find(function, clock.left)
+        if script is None:
+            return CallResult(output=None, failure=failures.no_function(function))
+        value, refused = self._input(payload, clock.left)
+        if refused is not None:
+            return CallResult(output=None, failure=refused)
+        form = _FORMATS[answer]
+        console = limits.console_bytes
+        said = self._host(
+            Operation.EXECUTE, script, value, _FORMATS[payload.format], form, limits.output_bytes, console,
+            deadline=clock.left, most=limits.output_bytes,
+        )  # fmt: skip
+        if isinstance(said, bytes):
+            return CallResult(output=said)
+        if isinstance(said, TextTooLong):
+            return CallResult(output=None, failure=failures.output_size(limits.output_bytes))
+        return self._rest(Said(said), payload, function, limits, clock)
+
+    def _rest(self, said: Said, payload: Payload, function: str, limits: Limits, clock: CallClock) -> CallResult:
+        console: tuple[str, ...] = ()
+        truncated = False
+        if said & (Said.FAILED | Said.CONSOLE):
+            report = json.loads(self._host(Operation.REPORT, deadline=clock.left))
+            console, truncated = trimmed(report["lines"], limits.console_bytes)
+            truncated = truncated or report["truncated"] is True
+            if report["failure"] is not None:
+                failure = self._failure(report["failure"], payload, function, limits)
+                return CallResult(output=None, failure=failure, console=console, console_truncated=truncated)
+        if said & Said.RESULT:
+            output: Any = self._stream(limits, clock.left)
+        else:
+            output = self._host(Operation.TAKE, deadline=clock.left, most=limits.output_bytes)
+        if isinstance(output, bytes) and len(output) <= limits.output_bytes:
+            return CallResult(output=output, console=console, console_truncated=truncated)
+        failure = output if isinstance(output, Failure) else failures.output_size(limits.output_bytes)
+        return CallResult(output=None, failure=failure, console=console, console_truncated=truncated)
+
+    def find(self, function: str, deadline: Deadline) -> Handle | None:
+        """A global function of the script, which is read now if it was not before."""
+        if (known := self._functions.get(function)) is not None:
+            return known
+        isolate = self._prepared.isolate
+        if not self._read:
+            program = self._program
+            if program.seed is not None or program.now_milliseconds is not None:
+                self._host(Operation.DETERMINISTIC, program.seed, program.now_milliseconds, deadline=deadline)
+            self._read = True
+            found = isolate.evaluate(wrapped(program.source, function), deadline)
+        else:
+            found = isolate.evaluate(lookup(function).encode(), deadline)
+        if not isinstance(found, Handle) or found.type != ValueType.FUNCTION:
+            return None
+        self._functions[function] = found
+        return found
+
+    def _input(self, payload: Payload, deadline: Deadline) -> tuple[bytes | Handle, Failure | None]:
+        if payload.format is Format.ARROW:
+            return self._records(payload.data, deadline)
+        data = payloads.without_mark(payload.data)
+        if (problem := payloads.text_error(data)) is not None:
+            return _NOTHING, failures.input_refused(problem)
+        if payloads.may_hold_unsafe_integer(data):
+            path = self._host(Operation.UNSAFE_INTEGER, None, data, _FORMATS[payload.format], deadline=deadline)
+            if isinstance(path, bytes) and path:
+                return _NOTHING, failures.input_refused(
+                    f"The integer at {path.decode()} is beyond 2^53 and would be changed; send it as a string"
+                )
+        return data, None
+
+    def _bridge(self) -> ColumnBridge:
+        if self._columns is None:
+            self._columns = ColumnBridge(self._prepared.isolate)
+        return self._columns
+
+    def _records(self, data: bytes, deadline: Deadline) -> tuple[bytes | Handle, Failure | None]:
+        try:
+            return self._bridge().rows(data, deadline), None
+        except ColumnsError as error:
+            return _NOTHING, failures.input_refused(f"The input's columns cannot be read: {error}")
+
+    def _stream(self, limits: Limits, deadline: Deadline) -> bytes | Failure:
+        result = self._host(Operation.TAKE, deadline=deadline)
+        if not isinstance(result, Handle):
+            return failures.result_refused("The function has to return an array of records", None)
+        try:
+            return self._bridge().stream(result, limits.output_bytes, deadline)
+        except OutputTooLargeError:
+            return failures.output_size(limits.output_bytes)
+        except ResultError as error:
+            return failures.result_refused(str(error), error.record)
+
+    def _failure(self, about: dict[str, Any], payload: Payload, function: str, limits: Limits) -> Failure:
+        kind, message, line = str(about["kind"]), str(about["message"]), about["line"]
+        if kind == "input":
+            data = payloads.without_mark(payload.data)
+            number = line if isinstance(line, int) else 0
+            return failures.input_refused(payloads.broken_place(data, payload.format, message, number))
+        failure = failures.thrown(kind, message, str(about["stack"]), self._lines)
+        if kind != "runtime":
+            return failure
+        record = self._locate(payload, function, message, limits)
+        return failure if record is None else Failure(
+            kind=failure.kind, message=failure.message, line=failure.line, column=failure.column, record=record
+        )  # fmt: skip
+
+    def _locate(self, payload: Payload, function: str, message: str, limits: Limits) -> int | None:
+        """Run the script again, in an isolate of its own, to find the record that makes it throw."""
+        session = V8Session(self._engine, self._engine.fresh(), self._program)
+        try:
+            session._prepared.isolate.limit_heap(limits.heap_bytes)  # noqa: SLF001 - of this class
+            return session.first_record(payload, function, message)
+        except (ScriptStoppedError, EngineStuckError):
+            return None
+        finally:
+            session.close()
+
+    def first_record(self, payload: Payload, function: str, message: str) -> int | None:
+        """Index of the first record with which the script throws ``message``, where one can be named in time."""
+        deadline = within(LOCATE_SECONDS)
+        script = self.find(function, deadline)
+        value, refused = self._input(payload, deadline)
+        if script is None or refused is not None:
+            return None
+        found = self._host(
+            Operation.LOCATE, script, value, _FORMATS[payload.format], message.encode(), deadline=deadline
+        )
+        return found if isinstance(found, int) and found >= 0 else None
+
+    def _host(self, operation: Operation, *values: Any, deadline: Deadline, most: int | None = None) -> Any:
+        """Call the prelude; only the arguments that changed since the last call cross the border."""
+        prepared = self._prepared
+        for index, value in enumerate((int(operation), *values)):
+            if isinstance(value, bytes | Handle) or self._written.get(index, 0) != value:
+                prepared.isolate.set_item(prepared.arguments, index, value)
+                self._written[index] = value if isinstance(value, int | float) else self
+        return prepared.isolate.call(prepared.host, prepared.arguments, deadline, most=most)
+
+
+def trimmed(lines: list[Any], limit: int) -> tuple[tuple[str, ...], bool]:
+    """Console lines within ``limit`` bytes of UTF-8, and whether some were lost."""
+    kept: list[str] = []
+    for line in lines:
+        data = str(line).encode(errors="replace")
+        if len(data) >= limit:
+            kept.append(data[:limit].decode(errors="ignore"))
+            return tuple(kept), True
+        kept.append(data.decode())
+        limit -= len(data) + 1
+    return tuple(kept), False
