@@ -231,6 +231,11 @@ class DirectoryArtifactStore:
         except FileNotFoundError as error:
             raise _missing(digest) from error
 
+    def delete(self, digest: str, older_than_seconds: float) -> bool:
+        """Delete an artifact unless it was put lately; tell whether it is gone."""
+        path = self._path(require_digest(digest))
+        return not path.exists() or self._delete_if(path, time.time() - older_than_seconds, lambda _: False)
+
     def delete_unreferenced(self, is_referenced: Callable[[Digest], bool], older_than_seconds: float) -> int:
         """See ``ArtifactStore``."""
         before = time.time() - older_than_seconds

@@ -9,9 +9,9 @@ import asyncio
 import hashlib
 import io
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 from uuid import UUID
 
 from quilate.evidence.artifacts import ArtifactMissingError, ArtifactStore, ArtifactTooLargeError
@@ -35,6 +35,14 @@ _SEALED_MORE = 1 << 20
 """What sealing may add, for each 4 GiB: 16 bytes of 64 KiB."""
 
 
+class DeletingStore(ArtifactStore, Protocol):
+    """An artifact store of which single artifacts can be deleted; ``DirectoryArtifactStore`` is one."""
+
+    def delete(self, digest: str, older_than_seconds: float) -> bool:
+        """Delete an artifact unless it was put lately; tell whether it is gone."""
+        ...
+
+
 class PayloadStore:
     """Contents of inputs and outputs.
 
@@ -48,7 +56,7 @@ class PayloadStore:
 
     def __init__(
         self,
-        artifacts: ArtifactStore,
+        artifacts: DeletingStore,
         catalogue: ArtifactStore,
         vault: DataVault | None = None,
         *,
@@ -242,11 +250,6 @@ class PayloadStore:
         if reference.startswith(CATALOGUE):
             return self._catalogue.open(reference.removeprefix(CATALOGUE))
         raise ArtifactMissingError("the content lies elsewhere", next_step="read it from its address")
-
-
-def artifacts_of(references: Sequence[str | None]) -> list[str]:
-    """Return the digests of those references that are artifacts of the payload store."""
-    return [each.removeprefix(OWN) for each in references if each is not None and each.startswith(OWN)]
 
 
 async def read_pieces(stream: IO[bytes], size: int = _PIECE) -> AsyncIterator[bytes]:

@@ -164,15 +164,17 @@ class ObjectStores:
                 self._store(rule, bucket), key, content, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
             )
 
-    async def delete(self, url: str, *, project: str) -> None:
+    async def delete(self, url: str) -> None:
         """Delete an object that the service has written; one that is not there is none.
 
         Raises:
-            Problem: 422, it may not be written there; 503, the provider does not answer.
+            Problem: 422, nothing may be written there any more; 503, the provider does not answer.
         """
         import obstore  # noqa: PLC0415 - as above
 
-        rule, (_, bucket, key) = self.require(url, project, writing=True), _split(url)
+        rule, (_, bucket, key) = self._rule_of(url, None), _split(url)
+        if not rule.writes:
+            raise source_refused("objects may not be deleted there", "allow it, or delete the object by hand")
         with _as_problem(url, missing_is_fine=True):
             await obstore.delete_async(self._store(rule, bucket), key)
 

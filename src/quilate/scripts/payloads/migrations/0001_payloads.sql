@@ -41,14 +41,21 @@ CREATE TABLE script_erasures (
 );
 CREATE INDEX script_erasures_of_project ON script_erasures (project_id, id DESC);
 
--- Which executions lost their contents, and why: their inputs and outputs answer 410 from then on.
+-- Executions whose contents an erasure took: their inputs and outputs answer 410 from then on.
 CREATE TABLE script_tombstones (
     execution_id uuid PRIMARY KEY,
     project_id uuid NOT NULL,
-    reason text NOT NULL CHECK (reason IN ('erased', 'expired')),
-    erasure_id uuid REFERENCES script_erasures (id),
-    removed_at timestamptz NOT NULL DEFAULT now(),
-    CHECK ((reason = 'erased') = (erasure_id IS NOT NULL))
+    erasure_id uuid NOT NULL REFERENCES script_erasures (id),
+    removed_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- What lies outside the database and is to be deleted; written with the rows that referred to it, done afterwards.
+CREATE TABLE script_removals (
+    reference text PRIMARY KEY,
+    project_id uuid NOT NULL,
+    -- Nobody else can have the same content, since it is sealed by a key of its own.
+    sealed boolean NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- Dataset versions that are outputs of executions.
@@ -69,3 +76,11 @@ CREATE TABLE script_lineage (
     PRIMARY KEY (version_id, execution_id)
 );
 CREATE INDEX script_lineage_of_execution ON script_lineage (execution_id);
+
+-- By what an artifact is asked after before it is deleted, and what is kept outside the database.
+CREATE INDEX script_executions_input_reference ON script_executions (input_reference)
+    WHERE input_reference IS NOT NULL;
+CREATE INDEX script_executions_output_reference ON script_executions (output_reference)
+    WHERE output_reference IS NOT NULL;
+CREATE INDEX script_executions_held ON script_executions (id)
+    WHERE input_reference IS NOT NULL OR output_reference IS NOT NULL;
