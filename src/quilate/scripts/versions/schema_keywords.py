@@ -148,8 +148,7 @@ def _bound_effect(before: tuple[float, bool] | None, after: tuple[float, bool] |
 
 
 def _presence_effect(walk: Walk, old: _Schema, new: _Schema, keyword: str) -> Effect | None:
-    absent = keyword not in old or old[keyword] is False
-    gone = keyword not in new or new[keyword] is False
+    absent, gone = (keyword not in each or (keyword == "uniqueItems" and not each[keyword]) for each in (old, new))
     if absent or gone:
         if absent and gone:
             return None

@@ -84,7 +84,7 @@ class Walk:
             if self._left == 0:
                 self.add(path, "", Effect.CHANGED, "the schemas are too large to be compared whole")
             return
-        if before is after:
+        if isinstance(before, bool) and before is after:
             return
         old, new = self._followed(before, self.before), self._followed(after, self.after)
         # A pair that is under comparison, or was, says nothing new: so recursion ends. All of them live as long as the
