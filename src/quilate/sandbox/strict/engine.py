@@ -151,7 +151,8 @@ class StrictEngine:
         running = self._loader.machine()
         running.begin(machine.INTRINSICS)
         host = running.run(compiling.compile(prelude(), b"quilate-prelude"))
-        return running.image(host)
+        limits = Limits()
+        return running.image(host, (*range(9), limits.output_bytes, limits.console_bytes))
 
     def _compile(self, source: bytes, limits: Limits) -> Code:
         compiling = self._loader.machine()

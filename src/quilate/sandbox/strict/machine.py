@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quilate.sandbox.strict import module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import wasmtime
 
@@ -49,7 +49,6 @@ _EXPORTS = (
     "qjs_is_function",
     "qjs_is_string",
     "qjs_get_exception",
-    "qjs_get_undefined",
     "qjs_get_prop_string",
     "qjs_get_array_buffer",
     "qjs_get_string_len",
@@ -99,11 +98,13 @@ class Image:
         size: Of the memory, in bytes.
         pieces: Those parts that are not zero, with their addresses.
         host: The prelude's function; nothing in an image without a prelude.
+        numbers: Cells with numbers that every call needs.
     """
 
     size: int
-    pieces: tuple[tuple[int, bytes], ...]
+    pieces: tuple[tuple[int, bytearray], ...]
     host: "Cell"
+    numbers: "dict[float, Cell]"
 
 
 class Loader:
@@ -187,6 +188,7 @@ class Machine:
         self._store = store
         self._exports = exports
         self._memory = exports["memory"]
+        self._numbers: dict[float, Cell] = {}
 
     # Beginning
 
@@ -196,8 +198,9 @@ class Machine:
         if self._call("qjs_init2", intrinsics) != 0:
             raise OutOfMemoryError
 
-    def image(self, host: int = 0) -> Image:
+    def image(self, host: int = 0, numbers: "Iterable[float]" = ()) -> Image:
         """The memory as it is now; only between two calls."""
+        known = {number: self.number(number) for number in numbers}
         size, page = self._memory.data_len(self._store), 4096
         content = bytes(self._memory.read(self._store, 0, size))
         zeros = bytes(page)
@@ -208,7 +211,12 @@ class Machine:
                 pieces[-1] = (pieces[-1][0], pieces[-1][1] + content[start : start + page])
             else:
                 pieces.append((start, content[start : start + page]))
-        return Image(size=size, pieces=tuple(pieces), host=Cell(host))
+        return Image(
+            size=size,
+            pieces=tuple((start, bytearray(piece)) for start, piece in pieces),
+            host=Cell(host),
+            numbers=known,
+        )
 
     def restore(self, image: Image) -> None:
         """Takes the image's memory. The instance is new: what the image does not name is zero or of the module."""
@@ -216,7 +224,8 @@ class Machine:
         if missing > 0:
             self._memory.grow(self._store, -(-missing // 65536))
         for address, content in image.pieces:
-            self._memory.write(self._store, bytearray(content), address)
+            self._memory.write(self._store, content, address)
+        self._numbers = dict(image.numbers)
 
     def limit(self, *, heap_bytes: int, stack_bytes: int) -> None:
         """Sets QuickJS's own limits, which a script meets as exceptions, and a little above it that of the instance."""
@@ -268,11 +277,9 @@ class Machine:
 
     def call(self, function: Cell, *arguments: Cell) -> Cell:
         """Calls a function value; the address of its result."""
-        this = self._value(self._call("qjs_get_undefined"))
+        # Where a function is called without an object, a number serves: ours take none.
         with self._text(struct.pack(f"<{len(arguments)}I", *arguments)) as list_address:
-            result = self._value(self._call("qjs_call", function, this, len(arguments), list_address))
-        self.free(this)
-        return result
+            return self._value(self._call("qjs_call", function, self.number(0), len(arguments), list_address))
 
     def run_jobs(self) -> None:
         """Runs what promises have left to do, each job at a price.
@@ -291,8 +298,11 @@ class Machine:
             return self._value(self._call("qjs_new_string", address, len(content)))
 
     def number(self, value: float) -> Cell:
-        """A JavaScript number."""
-        return self._value(self._call("qjs_new_number", float(value)))
+        """A JavaScript number; the machine keeps its cell, so it is not to be given back."""
+        known = self._numbers.get(value)
+        if known is None:
+            known = self._numbers[value] = self._cell(self._call("qjs_new_number", float(value)))
+        return known
 
     def member(self, value: Cell, name: str) -> Cell:
         """The address of a property's value."""
@@ -352,10 +362,14 @@ class Machine:
             OutOfMemoryError: There was no room for its cell.
             ThrownError: It is an exception.
         """
+        cell = self._cell(address)
+        if self._call("qjs_is_exception", cell):
+            raise ThrownError(self._call("qjs_get_exception"))
+        return cell
+
+    def _cell(self, address: int) -> Cell:
         if not address:
             raise OutOfMemoryError
-        if self._call("qjs_is_exception", address):
-            raise ThrownError(self._call("qjs_get_exception"))
         return Cell(address)
 
     def _word(self, address: int) -> int:

@@ -221,15 +221,17 @@ class StrictSession:
 
     def _ask(self, machine: "Machine", operation: Operation, *values: Cell | float | str) -> Cell:
         """Calls the prelude's function with values that are there already, numbers and texts."""
-        made: list[Cell] = []
-        arguments: list[Cell] = []
-        for value in (int(operation), *values):
-            if not isinstance(value, Cell):
-                made.append(machine.string(value.encode()) if isinstance(value, str) else machine.number(value))
-            arguments.append(value if isinstance(value, Cell) else made[-1])
+        texts: list[Cell] = []
+        arguments = [machine.number(int(operation))]
+        for value in values:
+            if isinstance(value, str):
+                texts.append(machine.string(value.encode()))
+                arguments.append(texts[-1])
+            else:
+                arguments.append(value if isinstance(value, Cell) else machine.number(value))
         result = machine.call(self._engine.host, *arguments)
-        for cell in made:
-            machine.free(cell)
+        for text in texts:
+            machine.free(text)
         return result
 
     def _take(self, machine: "Machine", value: Cell, limits: Limits) -> bytes | None:
