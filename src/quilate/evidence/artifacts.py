@@ -23,10 +23,9 @@ from quilate.domain.errors import ConfigurationError, QuilateError
 from quilate.domain.ids import Digest
 
 _DIGEST = re.compile(r"\Asha256:[0-9a-f]{64}\Z")
-_PIECE = 1 << 20
+_HEX, _PIECE = 64, 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OBJECT_STORES = frozenset({"s3", "gs", "az"})
-_HEX = 64
 
 
 class ArtifactMissingError(QuilateError):

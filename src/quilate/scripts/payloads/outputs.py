@@ -138,11 +138,16 @@ class OutputStore:
         await self._parts.database.run(work)
         return version
 
-    async def lineage(self, project_id: UUID, dataset: str, number: int) -> list[Row]:
-        """Return which executions gave a dataset version, the oldest first; nothing where none did."""
+    async def lineage(self, access: ProjectAccess, dataset: str, number: int) -> list[Row]:
+        """Return which executions gave a dataset version, the oldest first; nothing where none did.
+
+        Raises:
+            Problem: 404, there is no such version.
+        """
+        await self._parts.catalogue.version(access.project, EntryKind.DATASET, dataset, number)
         async with self._parts.database.connection() as connection:
             return await STATEMENTS.many(
-                connection, "lineage", project=project_id, dataset=dataset, number=number, limit=_MOST_LINEAGE
+                connection, "lineage", project=access.project.id, dataset=dataset, number=number, limit=_MOST_LINEAGE
             )
 
     async def _file(self, access: ProjectAccess, output: StoredPayload) -> StoredFile:
