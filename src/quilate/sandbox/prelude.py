@@ -32,9 +32,10 @@ class Operation(IntEnum):
     EXECUTE = 0
     REPORT = 1
     TAKE = 2
-    LOCATE = 3
-    UNSAFE_INTEGER = 4
-    DETERMINISTIC = 5
+    INSTALL = 3
+    LOCATE = 4
+    UNSAFE_INTEGER = 5
+    DETERMINISTIC = 6
 
 
 class InputFormat(IntEnum):
@@ -55,11 +56,30 @@ class Said(IntFlag):
 
 
 @cache
-def prelude() -> bytes:
-    """The source; its completion value is the function that the host calls with an ``Operation`` and its arguments."""
-    text = resources.files("quilate.sandbox").joinpath("prelude.js").read_text(encoding="utf-8")
-    text = text.replace("ALLOWED_GLOBALS", json.dumps(ALLOWED_GLOBALS), 1)
+def core() -> bytes:
+    """The part that each isolate needs; its value is the function that takes an ``Operation`` and its arguments."""
+    text = _text("prelude.js").replace("ALLOWED_GLOBALS", json.dumps(ALLOWED_GLOBALS), 1)
     return text.replace("FIRST_CONSOLE_LIMIT", str(FIRST_CONSOLE_LIMIT), 1).encode()
+
+
+@cache
+def further() -> bytes:
+    """The rest; its value is what ``INSTALL`` takes. Needed before ``LOCATE`` and all after it."""
+    return _text("prelude_further.js").encode()
+
+
+def prelude() -> bytes:
+    """Both at once, for an engine that copies a finished state; its value is that of ``core``."""
+    begin, middle = b"(() => { const host = ", b"; host(%d, " % Operation.INSTALL
+    return begin + _expression(core()) + middle + _expression(further()) + b"); return host; })()"
+
+
+def _text(name: str) -> str:
+    return resources.files("quilate.sandbox").joinpath(name).read_text(encoding="utf-8")
+
+
+def _expression(source: bytes) -> bytes:
+    return source[: source.rindex(b"//#")].rstrip()
 
 
 def wrapped(source: str, function: str) -> bytes:

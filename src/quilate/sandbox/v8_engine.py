@@ -11,7 +11,7 @@ from quilate.sandbox.columns import ColumnBridge, ColumnsError, OutputTooLargeEr
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import Attempt, Engine, Failure, Format, Limits, Payload, Program
-from quilate.sandbox.prelude import InputFormat, Operation, Said, lookup, prelude, wrapped
+from quilate.sandbox.prelude import InputFormat, Operation, Said, core, further, lookup, wrapped
 from quilate.sandbox.v8_library import (
     Deadline,
     EngineStuckError,
@@ -92,7 +92,8 @@ class V8Engine:
     def boot(self, *, heap_bytes: int, stack_kibibytes: int) -> tuple[Attempt, ...]:
         """Load V8 and prove its flags (see ``ScriptEngine.boot``)."""
         self._heap_bytes = heap_bytes
-        prelude()
+        core()
+        further()
         columns.source()
         self._library = Library(v8_flags(self._engine, stack_kibibytes))
         return prove(self._library, self._engine, stack_kibibytes)
@@ -107,7 +108,7 @@ class V8Engine:
         if self._library is None:
             raise SandboxUnavailableError("The engine was not started")
         isolate = Isolate(self._library, self._heap_bytes)
-        host = isolate.evaluate(prelude())
+        host = isolate.evaluate(core())
         arguments = isolate.evaluate(b"[" + b",".join([b"0"] * _ARGUMENTS) + b"]")
         if not isinstance(host, Handle) or not isinstance(arguments, Handle):
             raise SandboxUnavailableError("The sandbox's own code does not run", next_step="Install quilate[sandbox]")
@@ -130,6 +131,7 @@ class V8Session:
         self._functions: dict[str, Handle] = {}
         self._written: dict[int, Any] = {}
         self._read = False
+        self._complete = False
         self._columns: ColumnBridge | None = None
 
     def close(self) -> None:
@@ -207,7 +209,7 @@ class V8Session:
         if not self._read:
             program = self._program
             if program.seed is not None or program.now_milliseconds is not None:
-                self._host(Operation.DETERMINISTIC, program.seed, program.now_milliseconds, deadline=deadline)
+                self._ask_further(Operation.DETERMINISTIC, program.seed, program.now_milliseconds, deadline=deadline)
             self._read = True
             found = isolate.evaluate(wrapped(program.source, function), deadline)
         else:
@@ -224,7 +226,7 @@ class V8Session:
         if (problem := payloads.text_error(data)) is not None:
             return _NOTHING, failures.input_refused(problem)
         if payloads.may_hold_unsafe_integer(data):
-            path = self._host(Operation.UNSAFE_INTEGER, None, data, _FORMATS[payload.format], deadline=deadline)
+            path = self._ask_further(Operation.UNSAFE_INTEGER, None, data, _FORMATS[payload.format], deadline=deadline)
             if isinstance(path, bytes) and path:
                 return _NOTHING, failures.input_refused(
                     f"The integer at {path.decode()} is beyond 2^53 and would be changed; send it as a string"
@@ -285,10 +287,18 @@ class V8Session:
         value, refused = self._input(payload, deadline)
         if script is None or refused is not None:
             return None
-        found = self._host(
+        found = self._ask_further(
             Operation.LOCATE, script, value, _FORMATS[payload.format], message.encode(), deadline=deadline
         )
         return found if isinstance(found, int) and found >= 0 else None
+
+    def _ask_further(self, operation: Operation, *values: Any, deadline: Deadline) -> Any:
+        """Call an operation of the further part of the prelude, which is loaded first."""
+        if not self._complete:
+            self._complete = True
+            part = self._prepared.isolate.evaluate(further(), deadline)
+            self._host(Operation.INSTALL, part, deadline=deadline)
+        return self._host(operation, *values, deadline=deadline)
 
     def _host(self, operation: Operation, *values: Any, deadline: Deadline, most: int | None = None) -> Any:
         """Call the prelude; only the arguments that changed since the last call cross the border."""
