@@ -28,5 +28,6 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     settings = load_settings(host=host, port=port, state=state, workers=workers, local=local or None)
     logs = None if log_to_stderr else settings.log_directory
-    parts = Parts(database=True, api=True, workers=settings.workers, logs=logs)
+    scripts = settings.script_workers > 0
+    parts = Parts(database=True, api=True, workers=settings.workers, logs=logs, scripts=scripts)
     return asyncio.run(Supervisor(settings, parts, current_terminal().line).run())

@@ -265,6 +265,58 @@ def _backups(ground: Ground) -> Mounted:
     return Mounted(root_routers=(make_backup_router(BackupService(ground.database, places), ground.access),))
 
 
+def _executions(ground: Ground) -> Mounted:
+    from quilate.app.service import scripting  # noqa: PLC0415 - as said above
+    from quilate.scripts.executions.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.scripts.executions.gauges import execution_readings  # noqa: PLC0415 - as said above
+    from quilate.scripts.executions.reception import Reception, ReceptionParts  # noqa: PLC0415 - as said above
+    from quilate.scripts.executions.service import ExecutionService  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads.admission import Admission  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads.pointers import PointerParts, PointerReader  # noqa: PLC0415 - as said above
+    from quilate.scripts.versions.executable import Executables  # noqa: PLC0415 - as said above
+
+    settings, database = ground.settings, ground.database
+    vault = scripting.data_vault(settings, database)
+    store = scripting.payload_store(settings, vault)
+    service = ExecutionService(
+        database,
+        Executables(database),
+        quota=scripting.script_quota(settings),
+        observe=ground.metrics.observe_group("executions"),
+    )
+    pointers = PointerReader(
+        PointerParts(
+            store=store,
+            catalogue=_catalogue(ground),
+            http=OutgoingHttp(policy=address_policy(settings)),
+            objects=scripting.object_stores(settings),
+            data_roots=settings.data_roots,
+            trail=AccessTrail(database),
+        )
+    )
+    limits = scripting.payload_limits(settings)
+    parts = ReceptionParts(store=store, pointers=pointers, admission=Admission(store, vault), limits=limits)
+    reception = Reception(parts)
+    ground.metrics.register_collector("executions", execution_readings(database))
+    return Mounted(routers=(make_router(service, reception, store, ground.access),), close=service.close)
+
+
+def _payloads(ground: Ground) -> Mounted:
+    from quilate.app.service import scripting  # noqa: PLC0415 - as said above
+    from quilate.runs.durable.intake import Intake  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads.outputs import OutputParts, OutputStore  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads.service import PayloadService  # noqa: PLC0415 - as said above
+
+    settings, database = ground.settings, ground.database
+    vault = scripting.data_vault(settings, database)
+    store = scripting.payload_store(settings, vault)
+    intake = Intake(database, ground.wakeups)
+    parts = OutputParts(database=database, store=store, catalogue=_catalogue(ground), intake=intake)
+    service = PayloadService(database, store, vault, days=settings.payload_days)
+    return Mounted(routers=(make_router(service, OutputStore(parts), ground.access),), tidy=service.tidy)
+
+
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _accounts,
     _runs,
@@ -276,6 +328,8 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _audit,
     _operations,
     _deliveries,
+    _executions,
+    _payloads,
     _badges,
     _graphql,
     _backups,

@@ -28,11 +28,13 @@ from quilate.ops.audit_look import audit_look
 from quilate.ops.endpoints import make_router
 from quilate.ops.gauges import database_readings, pool_readings
 from quilate.ops.health import HealthService, database_look, disk_look, queue_look
+from quilate.ops.sandbox_look import sandbox_look
 
 PREFIX = "/api/v1"
 UPLOADS = (
     r"/api/v1/projects/[^/]+/archives",
     r"/api/v1/projects/[^/]+/(?:datasets|models)/[^/]+/versions(?:/.*)?",
+    r"/api/v1/projects/[^/]+/scripts/[^/]+/(?:versions/[^/]+/)?executions",
 )
 """Routes whose bodies may be as long as an upload."""
 
@@ -111,6 +113,7 @@ def _mount(app: FastAPI, ground: Ground, mounted: Sequence[Mounted]) -> None:
             "queue": queue_look(ground.database),
             "disk": disk_look(settings.artifact_directory),
             "audit": audit_look(ground.database),
+            "sandbox": sandbox_look(ground.database),
         }
     )
     ground.metrics.register_collector("database", database_readings(ground.database))

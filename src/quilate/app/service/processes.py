@@ -14,13 +14,14 @@ from typing import IO
 
 from quilate.kit.process.ownership import release_reserved, reserve
 
-API, WORKER, BACKGROUND = "api", "worker", "background"
+API, WORKER, SCRIPT_WORKER, BACKGROUND = "api", "worker", "script-worker", "background"
 MODULES = {
     API: "quilate.app.service.api",
     WORKER: "quilate.app.service.worker_main",
+    SCRIPT_WORKER: "quilate.app.service.script_worker_main",
     BACKGROUND: "quilate.app.service.background",
 }
-STOP_ORDER = (API, WORKER, BACKGROUND)
+STOP_ORDER = (API, WORKER, SCRIPT_WORKER, BACKGROUND)
 """First nothing new comes in, then work ends, then what the work left behind is taken in."""
 
 _SHORT_LIFE_SECONDS = 3.0
@@ -35,7 +36,7 @@ class ServiceProcess:
     """One process: what it is, how it is started, how often it failed.
 
     Attributes:
-        role: ``api``, ``worker`` or ``background``.
+        role: ``api``, ``worker``, ``script-worker`` or ``background``.
         name: How it is called in messages and log files.
         environment: Its variables.
         log: File for what it says; ``None`` for our own standard error.
@@ -114,7 +115,7 @@ def make_process(
     """Return a process that is not started yet.
 
     Args:
-        role: ``api``, ``worker`` or ``background``.
+        role: ``api``, ``worker``, ``script-worker`` or ``background``.
         name: How it is called.
         settings: Its settings as variables.
         descriptors: Open files that it inherits, by the variables that name them to it.

@@ -9,8 +9,11 @@ from urllib.parse import urlsplit
 from quilate.audit.notes import parse_verifier_key
 from quilate.checks.variables import is_given
 from quilate.kit.database.addresses import SCHEMES
+from quilate.scripts.payloads.object_stores import read_rule
 
 QUEUES = ("code", "data", "ml", "security")
+ENGINES = ("default", "fast", "strict")
+SANDBOX_LEVELS = ("process", "locked", "jailed")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _OWN_SECRETS = ("QUILATE_DATABASE_URL", "QUILATE_METRICS_TOKEN")
 _VARIABLE_PATTERN = re.compile(r"\A(?:[a-z0-9][a-z0-9-]*:)?[A-Za-z_][A-Za-z0-9_]*(?:_\*)?\Z")
@@ -108,6 +111,25 @@ def read_queues(value: str) -> tuple[str, ...]:
     return names
 
 
+def read_engines(value: str) -> tuple[str, ...]:
+    """Return the engines of a list with commas.
+
+    Raises:
+        ValueError: It names none, or one that does not exist.
+    """
+    names = read_names(value)
+    if not names or not set(names) <= set(ENGINES):
+        raise ValueError(f"expects some of {', '.join(ENGINES)}, with commas between them")
+    return names
+
+
+def read_sandbox_level(value: str) -> str:
+    """Return a level of isolation."""
+    if value.lower() not in SANDBOX_LEVELS:
+        raise ValueError(f"expects one of {', '.join(SANDBOX_LEVELS)}")
+    return value.lower()
+
+
 def read_level(value: str) -> str:
     """Return a level of the log."""
     if value.lower() not in LOG_LEVELS:
@@ -146,6 +168,14 @@ def read_variables(value: str) -> tuple[str, ...]:
     if any(is_given(own, named) for own in _OWN_SECRETS):
         raise ValueError("expects no pattern that gives away secrets of the service itself")
     return patterns
+
+
+def read_object_stores(value: str) -> tuple[str, ...]:
+    """Return the places of a list with commas, see ``quilate.scripts.payloads.object_stores``."""
+    places = tuple(dict.fromkeys(each.strip() for each in value.split(",") if each.strip()))
+    for place in places:
+        read_rule(place)
+    return places
 
 
 def read_web_address(value: str) -> str:

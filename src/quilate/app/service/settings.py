@@ -17,6 +17,7 @@ from quilate.app.service.setting_readers import (
     number_reader,
     read_database_address,
     read_directory,
+    read_engines,
     read_flag,
     read_host,
     read_keys,
@@ -24,8 +25,10 @@ from quilate.app.service.setting_readers import (
     read_modules,
     read_names,
     read_networks,
+    read_object_stores,
     read_queues,
     read_roots,
+    read_sandbox_level,
     read_text,
     read_variables,
     read_web_address,
@@ -84,6 +87,16 @@ class Settings:
     secret_variables: tuple[str, ...] = ()
     private_addresses: tuple[str, ...] = ()
     plain_http: bool = False
+    script_workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, _MOST_WORKERS))
+    script_engines: tuple[str, ...] = ("default", "strict")
+    sandbox_min_level: str = "locked"
+    script_cpu_ms_per_second: int = 2_000
+    script_cpu_ms_burst: int = 120_000
+    script_concurrency: int = 128
+    script_queue_length: int = 100_000
+    payload_bytes: int = 4096 * _MIB
+    payload_days: int = 30
+    object_stores: tuple[str, ...] = ()
 
     @property
     def base_url(self) -> str:
@@ -245,6 +258,26 @@ VARIABLES: tuple[Variable, ...] = tuple(
          "Hosts and networks, with commas, on private addresses that connections may reach; `*` for any."),
         ("QUILATE_PLAIN_HTTP", "plain_http", read_flag, "`0`",
          "Let connections use `http://` addresses, which carry their credentials in the clear."),
+        ("QUILATE_SCRIPT_WORKERS", "script_workers", number_reader(0, 256), "one for each core, at most 4",
+         "Sandbox processes for hosted scripts on this machine; 0 for none."),
+        ("QUILATE_SCRIPT_ENGINES", "script_engines", read_engines, "`default,strict`",
+         "Engines that this machine's sandboxes have: `default`, `fast` (V8 with its compilers), `strict`."),
+        ("QUILATE_SANDBOX_MIN_LEVEL", "sandbox_min_level", read_sandbox_level, "`locked`",
+         "Weakest isolation with which scripts are executed: `jailed`, `locked` or `process` (development only)."),
+        ("QUILATE_SCRIPT_CPU_MS_PER_SECOND", "script_cpu_ms_per_second", number_reader(1, 10_000_000), "`2000`",
+         "Milliseconds of processor time for scripts that a project gets back each second; its quota may say else."),
+        ("QUILATE_SCRIPT_CPU_MS_BURST", "script_cpu_ms_burst", number_reader(1, 1_000_000_000), "`120000`",
+         "Milliseconds of processor time for scripts that a project can save up; its quota may say else."),
+        ("QUILATE_SCRIPT_CONCURRENCY", "script_concurrency", number_reader(1, 100_000), "`128`",
+         "Executions of scripts that one project has running at a time; its quota may say else."),
+        ("QUILATE_SCRIPT_QUEUE_LENGTH", "script_queue_length", number_reader(1, 10_000_000), "`100000`",
+         "Executions of scripts that one project has waiting at most; its quota may say else."),
+        ("QUILATE_PAYLOAD_BYTES", "payload_bytes", number_reader(1024, 1 << 44), "`4294967296`",
+         "Longest input or output of a script in bytes, its compression undone."),
+        ("QUILATE_PAYLOAD_DAYS", "payload_days", number_reader(0, 36500), "`30`",
+         "Days for which inputs, outputs and consoles of executions are kept, 0 for good; projects may say else."),
+        ("QUILATE_OBJECT_STORES", "object_stores", read_object_stores, "none",
+         "Places, with commas, that scripts may read and write: `s3://bucket/prefix?region=eu-west-1`, `gs:`, `az:`."),
         ("QUILATE_TRACE_ENDPOINT", "trace_endpoint", read_web_address, "none",
          "OpenTelemetry collector (OTLP over HTTP) that receives the traces."),
     )

@@ -16,6 +16,7 @@ from quilate.app.service.listening import LISTEN_VARIABLE, listen
 from quilate.app.service.processes import (
     API,
     BACKGROUND,
+    SCRIPT_WORKER,
     STOP_ORDER,
     WORKER,
     ServiceProcess,
@@ -56,12 +57,14 @@ class Parts:
         api: Start the API.
         workers: Worker processes.
         logs: Directory of the processes' logs; ``None`` for our own standard error.
+        scripts: Start the process that executes hosted scripts.
     """
 
     database: bool
     api: bool
     workers: int
     logs: Path | None
+    scripts: bool = False
 
 
 def last_words(log: str) -> str:
@@ -208,6 +211,8 @@ class Supervisor:
 
         if self._socket is not None:
             self._processes.append(make(API, API, {**common, LISTEN_VARIABLE: self._socket.fileno()}))
+        if self._parts.scripts:
+            self._processes.append(make(SCRIPT_WORKER, SCRIPT_WORKER, common))
         self._processes += [make(WORKER, f"worker-{n}", common) for n in range(1, self._parts.workers + 1)]
         self._processes.append(make(BACKGROUND, BACKGROUND, common))
 

@@ -14,7 +14,7 @@ from quilate.kit.database.database import Connection
 from quilate.outbox.events import append_events
 from quilate.sandbox.model import RETRYABLE, FailureClass
 from quilate.scripts.executions.events import finished_event
-from quilate.scripts.executions.model import Claim, Ended, Quota, Result, Written
+from quilate.scripts.executions.model import Ended, Quota, Result, Written
 from quilate.scripts.executions.quotas import use_processor
 from quilate.scripts.executions.sql import QUERIES
 
@@ -67,9 +67,7 @@ async def write_ends(  # noqa: PLR0913 - what an end is written with
     ended = [each for each in final if each.claim.id in finished]
     await append_entries(
         connection,
-        [_entry(each) for each in ended]
-        + [_retry_entry(each) for each in counted if each.claim.id in retried]
-        + [_quarantine_entry(version, counted) for version in quarantined],
+        [_entry(each) for each in ended] + [_retry_entry(each) for each in counted if each.claim.id in retried],
     )
     await append_events(
         connection,
@@ -206,15 +204,4 @@ def _retry_entry(ended: Ended) -> AuditEntry:
         subject=f"execution:{claim.id}",
         project_id=claim.project_id,
         details={"version": str(claim.version_id), "attempt": claim.attempt, "failure": kind.value if kind else None},
-    )
-
-
-def _quarantine_entry(version_id: UUID, ends: Ends) -> AuditEntry:
-    claim: Claim = next(each.claim for each in ends if each.claim.version_id == version_id)
-    return AuditEntry(
-        action="script.version.quarantined",
-        actor=_ACTOR,
-        subject=f"script:{claim.script_id}",
-        project_id=claim.project_id,
-        details={"version": str(version_id)},
     )

@@ -14,6 +14,7 @@ from quilate.scripts.executions.quotas import Standing, Standings
 from quilate.scripts.executions.rows import options_text, origin_text
 from quilate.scripts.executions.sql import QUERIES
 from quilate.scripts.executions.wakeups import WORK, Notifier
+from quilate.scripts.payloads.removing import index_subjects
 
 _SANDBOX_SECONDS = 1.0
 
@@ -60,7 +61,11 @@ class Intake:
                 outcome = Taken(id=each.id)
             outcomes.append(outcome)
         inserted = await _insert(connection, new)
-        await append_entries(connection, [_entry(each) for each in new if each.id in inserted])
+        made = [each for each in new if each.id in inserted]
+        await append_entries(connection, [_entry(each) for each in made])
+        await index_subjects(
+            connection, [(each.project_id, each.id, token) for each in made for token in each.subjects]
+        )
         if len(inserted) == len(new):
             return outcomes
         # Another process, or another request of this batch, was faster with the same key.

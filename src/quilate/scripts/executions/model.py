@@ -54,15 +54,11 @@ class Options:
         priority: Higher ones first within a project, -100 to 100.
         output_format: ``None``: JSON where the answer is one value, the input's format where it is records.
         attempts: How often an execution is begun whose sandbox or worker died, 1 to 10.
-        function: Name of a function of the script other than ``process``, for pipelines.
-        dataset: Data set of which the output becomes a version.
     """
 
     priority: int = 0
     output_format: FileFormat | None = None
     attempts: int = 3
-    function: str = "process"
-    dataset: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,18 @@
 """From what the sandbox answers, which nobody trusts, to what is kept."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from quilate.kit.web.problems import Problem
 from quilate.sandbox.model import Failure, FailureClass, Format, Outcome, Payload
 from quilate.scripts.executions.model import Claim, Result
 from quilate.scripts.model import FileFormat, Mode, ScriptVersion
+from quilate.scripts.payloads.admission import Admission
 from quilate.scripts.payloads.contents import PayloadStore
+from quilate.scripts.payloads.input_schema import protection_of
 from quilate.scripts.payloads.model import StoredPayload
 
 LARGEST_AT_ONCE = 32 << 20
@@ -38,36 +42,86 @@ def failed(kind: FailureClass, message: str, started_at: datetime) -> Result:
     return Result(failure=Failure(kind=kind, message=message), started_at=started_at)
 
 
-async def result_of(outcome: Outcome, store: PayloadStore, started_at: datetime, *, seal_for: UUID | None) -> Result:
-    """Return what is kept of an outcome.
+class Keeping:
+    """Keeps what came of attempts: outputs checked and sealed as the schemas ask, consoles and messages masked.
 
     Args:
-        outcome: What the sandbox answered to one call.
-        store: Keeps the output.
-        started_at: When the attempt began.
-        seal_for: The project whose key seals output and console; ``None`` for plain.
+        store: Where outputs lie.
+        admission: Checks by schemas.
     """
-    failure = outcome.failure
-    output: StoredPayload | None = None
-    if failure is None:
-        failure = _unfit(outcome.output)
-    if failure is None and outcome.output is not None:
-        output = await store.keep_bytes(outcome.output, FileFormat.JSON, seal_for=seal_for)
-    return Result(
-        output=output,
-        failure=failure,
-        console=await kept_console(outcome.console, store, seal_for, truncated=outcome.console_truncated),
-        started_at=started_at,
-        wall_us=round(outcome.wall_milliseconds * 1000),
-        cpu_us=round(outcome.cpu_milliseconds * 1000),
-        peak_memory=outcome.peak_memory_bytes,
-        fuel=outcome.fuel,
-        engine=outcome.engine.value,
-        level=outcome.level.value,
-    )
+
+    def __init__(self, store: PayloadStore, admission: Admission) -> None:
+        self._store = store
+        self._admission = admission
+
+    def seal_for(self, claim: Claim, version: ScriptVersion) -> UUID | None:
+        """Return the project whose key seals output and console; ``None`` where nobody asks for it."""
+        sealed = claim.input.sealed or protection_of(version.output_schema).sealed
+        return claim.project_id if sealed else None
+
+    async def result(self, claim: Claim, version: ScriptVersion, outcome: Outcome, started_at: datetime) -> Result:
+        """Return what is kept of the sandbox's answer to one call."""
+        failure, output = outcome.failure or unfit(outcome.output), None
+        if failure is None and outcome.output is not None:
+            kept = await self._store.keep_bytes(outcome.output, FileFormat.JSON, seal_for=self.seal_for(claim, version))
+            output, failure = await self.checked(claim, version, kept)
+        failure, console = await self.told(claim, version, failure, outcome.console, cut=outcome.console_truncated)
+        return Result(
+            output=output,
+            failure=failure,
+            console=console,
+            started_at=started_at,
+            wall_us=round(outcome.wall_milliseconds * 1000),
+            cpu_us=round(outcome.cpu_milliseconds * 1000),
+            peak_memory=outcome.peak_memory_bytes,
+            fuel=outcome.fuel,
+            engine=outcome.engine.value,
+            level=outcome.level.value,
+        )
+
+    async def checked(
+        self, claim: Claim, version: ScriptVersion, output: StoredPayload
+    ) -> tuple[StoredPayload | None, Failure | None]:
+        """Return an output that its schema allows, or why it does not."""
+        if version.output_schema is None:
+            return output, None
+        try:
+            looked_at = await self._admission.check_output(claim.project_id, version.output_schema, output)
+        except Problem as problem:
+            return None, Failure(kind=FailureClass.RESULT, message=f"the result cannot be checked: {problem.detail}")
+        if not looked_at.violations:
+            return output, None
+        first = looked_at.violations[0]
+        number = len(looked_at.violations)
+        message = f"the result breaks its schema in {number} place(s); {first.path or '/'}: {first.message}"
+        return None, Failure(kind=FailureClass.RESULT, message=message, record=first.record)
+
+    async def told(
+        self,
+        claim: Claim,
+        version: ScriptVersion,
+        failure: Failure | None,
+        lines: tuple[str, ...],
+        *,
+        cut: bool,
+    ) -> tuple[Failure | None, bytes]:
+        """Return a failure and the console as they are kept: sensitive values masked, the console sealed."""
+        masker = None
+        if lines or failure is not None:
+            masker = await self._admission.masker(claim.project_id, version.input_schema, claim.input)
+        if masker is not None and failure is not None:
+            failure = replace(failure, message=masker.text(failure.message))
+        if not lines:
+            return failure, b""
+        told = [line.encode("utf-8", "replace").decode() for line in lines]
+        text = msgspec.json.encode(
+            {"lines": [masker.text(line) for line in told] if masker is not None else told, "truncated": cut}
+        )
+        seal_for = self.seal_for(claim, version)
+        return failure, text if seal_for is None else await self._store.sealed(seal_for, text)
 
 
-def _unfit(output: bytes | None) -> Failure | None:
+def unfit(output: bytes | None) -> Failure | None:
     """Return why an output is no JSON text.
 
     It goes into answers as it is: a sandbox that was taken over must not be able to put anything else there.
@@ -83,14 +137,3 @@ def _unfit(output: bytes | None) -> Failure | None:
             kind=FailureClass.RESULT, message="the result is no JSON text; it may hold half of a surrogate pair"
         )
     return None
-
-
-async def kept_console(
-    lines: tuple[str, ...], store: PayloadStore, seal_for: UUID | None, *, truncated: bool = False
-) -> bytes:
-    """Return lines of ``console.log`` as they are kept: a JSON object, sealed where the data is; empty for none."""
-    if not lines:
-        return b""
-    told = [line.encode("utf-8", "replace").decode() for line in lines]
-    text = msgspec.json.encode({"lines": told, "truncated": truncated})
-    return text if seal_for is None else await store.sealed(seal_for, text)

@@ -378,3 +378,11 @@ UPDATE script_queue AS q SET
 FROM script_executions AS e
 WHERE q.worker = ANY(%(workers)s::uuid[]) AND e.id = q.execution_id
 RETURNING q.execution_id, q.project_id, q.losses, e.version_id;
+
+-- Figures --------------------------------------------------------------------------------------------------------
+
+-- name: depths
+SELECT count(*) FILTER (WHERE worker IS NULL) AS waiting, count(*) FILTER (WHERE worker IS NOT NULL) AS running,
+    coalesce(extract(epoch FROM now() - min(ready_at) FILTER (WHERE worker IS NULL AND ready_at <= now())), 0)::float8
+        AS oldest_seconds
+FROM script_queue;

@@ -9,8 +9,11 @@ import msgspec
 from quilate.accounts.model import ProjectAccess
 from quilate.kit.web.problems import Problem
 from quilate.scripts.model import FileFormat, ScriptVersion
+from quilate.scripts.payloads.admission import Admission
 from quilate.scripts.payloads.contents import PayloadStore
+from quilate.scripts.payloads.errors import broken
 from quilate.scripts.payloads.formats import media_type
+from quilate.scripts.payloads.input_schema import protection_of
 from quilate.scripts.payloads.model import Admitted, PayloadLimits, Pointer
 from quilate.scripts.payloads.pointers import PointerReader
 from quilate.scripts.payloads.receive import receive
@@ -38,6 +41,7 @@ class ReceptionParts:
 
     store: PayloadStore
     pointers: PointerReader
+    admission: Admission
     limits: PayloadLimits
 
 
@@ -66,13 +70,17 @@ class Reception:
             Problem: 400, 413, 415 or 422, it cannot be taken.
         """
         parts = self._parts
+        sealed = protection_of(version.input_schema).sealed
         if media_type(headers.get("content-type", ""))[0] == POINTER_TYPE:
             pointer = await read_pointer(stream)
-            payload = await parts.pointers.fetch(pointer, access, limits=parts.limits)
+            payload = await parts.pointers.fetch(pointer, access, seal=sealed, limits=parts.limits)
         else:
-            payload = await receive(headers, stream, parts.store, parts.limits)
-        del version
-        return Admitted(payload=payload)
+            seal_for = access.project.id if sealed else None
+            payload = await receive(headers, stream, parts.store, parts.limits, seal_for=seal_for)
+        admitted = await parts.admission.admit(access.project.id, version.input_schema, payload, parts.limits)
+        if admitted.violations:
+            raise broken(admitted.violations, truncated=admitted.truncated)
+        return admitted
 
 
 async def read_pointer(stream: AsyncIterator[bytes]) -> Pointer:

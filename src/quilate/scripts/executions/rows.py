@@ -17,7 +17,7 @@ def options_text(options: Options) -> str | None:
     """Return what of the options is not as usual, as JSON; ``None`` for nothing. The priority has its own column."""
     told = {
         name: getattr(options, name)
-        for name in ("output_format", "attempts", "function", "dataset")
+        for name in ("output_format", "attempts")
         if getattr(options, name) != getattr(_NO_OPTIONS, name)
     }
     return msgspec.json.encode(told).decode() if told else None

@@ -13,9 +13,10 @@ import structlog
 from quilate.domain.errors import QuilateError
 from quilate.kit.waiting import end_tasks
 from quilate.kit.web.problems import Problem
+from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import FailureClass, Limits, Outcome, Payload, Program
 from quilate.scripts.executions.model import Claim, Ended, Result
-from quilate.scripts.executions.outcomes import failed, is_one_call, payload_of, result_of
+from quilate.scripts.executions.outcomes import Keeping, failed, is_one_call, payload_of
 from quilate.scripts.model import ScriptVersion
 from quilate.scripts.payloads.contents import PayloadStore
 
@@ -34,9 +35,7 @@ JobKey = tuple[UUID, int]
 class Pool(Protocol):
     """Runs scripts: ``quilate.sandbox.pool.SandboxPool``."""
 
-    async def execute(
-        self, program: Program, payload: Payload, *, limits: Limits = ..., function: str = ...
-    ) -> Outcome:
+    async def execute(self, program: Program, payload: Payload, *, limits: Limits | None = None) -> Outcome:
         """Run one call in an isolate of its own; a failure is part of the outcome."""
         ...
 
@@ -86,27 +85,27 @@ class Runner:
         pool: The sandboxes.
         versions: Knows versions.
         store: Knows contents.
+        keeping: Keeps outputs.
         batches: Runs what is more than one call.
         ended: Hears of each end.
-        sandboxes: How many there are.
     """
 
     def __init__(  # noqa: PLR0913 - what running stands on
         self,
         pool: Pool,
+        *,
         versions: Versions,
         store: PayloadStore,
+        keeping: Keeping,
         batches: Batches,
         ended: Callable[[Ended], None],
-        *,
-        sandboxes: int,
     ) -> None:
         self._pool = pool
         self._versions = versions
         self._store = store
+        self._keeping = keeping
         self._batches = batches
         self._ended = ended
-        self._sandboxes = sandboxes
         self._running: dict[JobKey, asyncio.Task[None]] = {}
         self._groups: dict[asyncio.Task[None], Sequence[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -163,9 +162,8 @@ class Runner:
         for job in jobs:
             if job.key not in shared:
                 self._running[job.key] = self._spawn(self._run_alone(job))
-        size = min(_MOST_TOGETHER, math.ceil(len(together) / self._sandboxes))
-        for place in range(0, len(together), size or 1):
-            group = together[place : place + size]
+        for place in range(0, len(together), _MOST_TOGETHER):
+            group = together[place : place + _MOST_TOGETHER]
             task = self._spawn(self._run_together(group))
             self._groups[task] = group
             self._running |= {job.key: task for job in group}
@@ -207,15 +205,18 @@ class Runner:
         return (
             is_one_call(job.claim, job.version)
             and job.claim.input.size <= _LARGEST_TOGETHER
-            and job.claim.options.function == "process"
             and self._paces.get(job.version.id, math.inf) <= _QUICK_MILLISECONDS
         )
 
     async def _run_together(self, jobs: Sequence[Job]) -> None:
         started_at = datetime.now(UTC)
         requests = [(job.version.program, payload_of(job.claim, job.data), job.version.limits) for job in jobs]
-        outcomes = await self._pool.execute_many(requests)
-        for job, outcome in zip(jobs, outcomes, strict=True):
+        outcomes: Sequence[Outcome] = ()
+        try:
+            outcomes = await self._pool.execute_many(requests)
+        except* SandboxUnavailableError as group:
+            self._unavailable(jobs, group.exceptions[0], started_at)
+        for job, outcome in zip(jobs, outcomes, strict=False):
             await self._take(job, outcome, started_at)
 
     async def _run_alone(self, job: Job) -> None:
@@ -223,15 +224,20 @@ class Runner:
         if not is_one_call(claim, version):
             self._end(claim, await self._batches.run(claim, version, started_at))
             return
-        outcome = await self._pool.execute(
-            version.program, payload_of(claim, job.data), limits=version.limits, function=claim.options.function
-        )
+        try:
+            outcome = await self._pool.execute(version.program, payload_of(claim, job.data), limits=version.limits)
+        except SandboxUnavailableError as error:
+            self._unavailable([job], error, started_at)
+            return
         await self._take(job, outcome, started_at)
 
     async def _take(self, job: Job, outcome: Outcome, started_at: datetime) -> None:
         self._learn(job.version.id, outcome.wall_milliseconds)
-        seal_for = job.claim.project_id if job.claim.input.sealed else None
-        self._end(job.claim, await result_of(outcome, self._store, started_at, seal_for=seal_for))
+        self._end(job.claim, await self._keeping.result(job.claim, job.version, outcome, started_at))
+
+    def _unavailable(self, jobs: Sequence[Job], error: BaseException, started_at: datetime) -> None:
+        for job in jobs:
+            self._end(job.claim, failed(FailureClass.UNAVAILABLE, str(error), started_at))
 
     def _end(self, claim: Claim, result: Result) -> None:
         """Tell of an end; an attempt that was cancelled meanwhile has lost its row already."""

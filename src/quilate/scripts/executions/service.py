@@ -299,8 +299,6 @@ def request_digest(script_id: UUID, version: UUID | str | None, payload: StoredP
             "priority": options.priority,
             "output": options.output_format.value if options.output_format else None,
             "attempts": options.attempts,
-            "function": options.function,
-            "dataset": options.dataset,
         }
     )
 

@@ -21,6 +21,7 @@ from quilate.kit.waiting import end_tasks, happened
 from quilate.sandbox.model import Engine, LevelReport
 from quilate.scripts.executions.finishing import Crashes, write_ends
 from quilate.scripts.executions.model import Claim, Ended, Quota, Written
+from quilate.scripts.executions.outcomes import Keeping
 from quilate.scripts.executions.presence import Presence
 from quilate.scripts.executions.recovery import recover
 from quilate.scripts.executions.rows import claim_from
@@ -84,6 +85,7 @@ class ExecutionWorkerParts:
         pool: The sandboxes, started.
         versions: Knows versions and counts their crashes.
         store: Knows contents.
+        keeping: Keeps outputs.
         batches: Runs what is more than one call.
         observe: Hears of each batch of ends that was written.
     """
@@ -93,6 +95,7 @@ class ExecutionWorkerParts:
     pool: ReportingPool
     versions: KnownVersions
     store: PayloadStore
+    keeping: Keeping
     batches: Batches
     observe: Callable[[Sequence[Ended], Written], None] | None = None
 
@@ -112,11 +115,11 @@ class ExecutionWorker:
         self._done = Notifier(parts.database, DONE_CHANNEL)
         self._runner = Runner(
             parts.pool,
-            parts.versions,
-            parts.store,
-            parts.batches,
-            self._ended,
-            sandboxes=options.sandboxes,
+            versions=parts.versions,
+            store=parts.store,
+            keeping=parts.keeping,
+            batches=parts.batches,
+            ended=self._ended,
         )
         self._presence = Presence(
             parts.database,
