@@ -289,7 +289,8 @@
     return node;
   };
 
-  const describeRows = (rows) => {
+  const describeRows = (result) => {
+    const rows = kindOf(result) === "object" ? [result] : result;
     if (!isArray(rows)) refuse(`the result is ${WORDS[kindOf(rows)] || "nothing"}: columns need an array of objects`, 0);
     const n = rows.length;
     for (let i = 0; i < n; i++) {

@@ -1,10 +1,20 @@
 """What a batch has done so far: counts, times, console, failures."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from quilate.sandbox.model import Failure, Limits, Outcome
 from quilate.scripts.batch.calling import PartResult
 from quilate.scripts.batch.model import BatchOutcome, FileFormat, PartFailure, Progress, ProgressCallback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The result as it lies there: where, its digest, its size in bytes."""
+
+    output: Path | bytes | None = None
+    digest: str = ""
+    size: int = 0
 
 
 class Account:
@@ -67,31 +77,23 @@ class Account:
             return self.failed[0].failure
         return None
 
-    def outcome(
-        self,
-        failure: Failure | None,
-        output_format: FileFormat,
-        *,
-        wall: float,
-        output: Path | bytes | None = None,
-        digest: str = "",
-        size: int = 0,
-    ) -> BatchOutcome:
+    def outcome(self, end: Failure | Written, output_format: FileFormat, wall_seconds: float) -> BatchOutcome:
         """What is said in the end."""
+        written = end if isinstance(end, Written) else Written()
         return BatchOutcome(
-            failure=failure,
+            failure=end if isinstance(end, Failure) else None,
             failed_parts=tuple(self.failed),
             parts=self.parts,
             reused=self.reused,
             records_in=self.records_in,
-            records_out=0 if failure else self.records_out,
-            output=output,
+            records_out=self.records_out if isinstance(end, Written) else 0,
+            output=written.output,
             output_format=output_format,
-            output_bytes=size,
-            digest=digest,
+            output_bytes=written.size,
+            digest=written.digest,
             console=tuple(self._console),
             console_truncated=self._truncated,
-            wall_milliseconds=wall * 1000,
+            wall_milliseconds=wall_seconds * 1000,
             cpu_milliseconds=self._cpu,
             peak_memory_bytes=self._peak,
         )

@@ -1,15 +1,16 @@
 """Results of calls, read with suspicion: what is behind the wall may have sent anything."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from quilate.sandbox.model import Format
-from quilate.scripts.batch.groups import ROWS, VALUE
-from quilate.scripts.batch.model import BatchResultError
+from quilate.scripts.batch.groups import ROWS
 from quilate.scripts.batch.merging import FIRST
+from quilate.scripts.batch.model import BatchResultError
 
 JSON: Final = "json"
 """Column of texts in a table of results that are JSON."""
@@ -105,7 +106,7 @@ def _group_tables(output: bytes) -> list[Any]:
         return [empty] * table.num_rows
     rows = pa.Table.from_struct_array(lists.values)
     offsets = lists.offsets.to_pylist()
-    return [rows.slice(begin, end - begin) for begin, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [rows.slice(begin, end - begin) for begin, end in pairwise(offsets)]
 
 
 def with_first(result: Any, first: int) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -41,11 +41,11 @@ class PartResult:
     reused: int = 0
 
 
-class Caller:
-    """Keeps a session for each worker. An async context manager.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """How parts are called.
 
-    Args:
-        pool: Of the workers.
+    Attributes:
         program: The script.
         limits: Of each call.
         answer: How results leave the sandbox.
@@ -55,33 +55,32 @@ class Caller:
         grouped: Parts hold groups.
     """
 
-    def __init__(
-        self,
-        pool: SandboxPool,
-        program: Program,
-        *,
-        limits: Limits,
-        answer: Format,
-        single: bool,
-        workers: int,
-        store: PartStore | None,
-        grouped: bool,
-    ) -> None:
+    program: Program
+    limits: Limits
+    answer: Format
+    single: bool
+    workers: int
+    store: PartStore | None
+    grouped: bool
+
+
+class Caller:
+    """Keeps a session for each worker. An async context manager."""
+
+    def __init__(self, pool: SandboxPool, plan: CallPlan) -> None:
         self._pool = pool
-        self._program = grouped_program(program, listed=answer is Format.ARROW) if grouped else program
-        self._limits = limits
-        self._answer = answer
-        self._single = single
-        self._workers = workers
-        self._store = store
+        self._plan = plan
+        self._store = plan.store
+        listed = plan.answer is Format.ARROW
+        self._program = grouped_program(plan.program, listed=listed) if plan.grouped else plan.program
         self._stack = AsyncExitStack()
         self._sessions: asyncio.Queue[SandboxSession] = asyncio.Queue()
         self._tasks: deque[asyncio.Task[PartResult]] = deque()
 
     async def __aenter__(self) -> Self:
         try:
-            for _ in range(self._workers):
-                session = self._pool.session(self._program, limits=self._limits)
+            for _ in range(self._plan.workers):
+                session = self._pool.session(self._program, limits=self._plan.limits)
                 self._sessions.put_nowait(await self._stack.enter_async_context(session))
         except BaseException:
             await self._stack.aclose()
@@ -104,7 +103,7 @@ class Caller:
         """
         more = True
         while more or self._tasks:
-            while more and len(self._tasks) < self._workers * (_AHEAD + 1):
+            while more and len(self._tasks) < self._plan.workers * (_AHEAD + 1):
                 part = await asyncio.to_thread(next, parts, None)
                 if part is None:
                     more = False
@@ -126,7 +125,7 @@ class Caller:
     async def _ask(self, payload: Payload, function: str, result: PartResult) -> Outcome:
         session = await self._sessions.get()
         try:
-            outcome = await session.call(payload, function=function, answer=self._answer)
+            outcome = await session.call(payload, function=function, answer=self._plan.answer)
         finally:
             self._sessions.put_nowait(session)
         result.outcomes.append(replace(outcome, output=None))
@@ -134,26 +133,33 @@ class Caller:
 
     async def _call_chunk(self, part: Part, result: PartResult) -> None:
         output = await self._kept(part.name)
+        failure: Failure | None = None
         if output is not None:
             result.reused = 1
         else:
             outcome = await self._ask(part.payload, "process", result)
-            output = outcome.output
-            if outcome.failure is not None or output is None:
-                failure = _placed(outcome.failure, range(part.first_record, part.first_record + part.records))
-                failed = PartFailure(part=part.number, key=None, first_record=part.first_record, failure=failure)
-                result.failures.append(failed)
-                return
-        try:
-            values = await asyncio.to_thread(read_result, output, self._answer, single=self._single)
-        except BatchResultError as error:
-            failure = Failure(kind=FailureClass.RESULT, message=str(error))
-            failed = PartFailure(part=part.number, key=None, first_record=part.first_record, failure=failure)
-            result.failures.append(failed)
+            output, failure = outcome.output, outcome.failure
+        values, failure = await self._read(output, failure)
+        if failure is not None:
+            records = range(part.first_record, part.first_record + part.records)
+            placed = _placed(failure, records)
+            result.failures.append(
+                PartFailure(part=part.number, key=None, first_record=part.first_record, failure=placed)
+            )
             return
-        if not result.reused:
+        if output is not None and not result.reused:
             await self._keep(part.name, output, part.records)
         result.values.append((part.first_record, values))
+
+    async def _read(self, output: bytes | None, failure: Failure | None) -> tuple[Any, Failure | None]:
+        """What an answer says, or why it says nothing."""
+        if failure is not None or output is None:
+            return None, failure or Failure(kind=FailureClass.RESULT, message="There is no result")
+        plan = self._plan
+        try:
+            return await asyncio.to_thread(read_result, output, plan.answer, single=plan.single), None
+        except BatchResultError as error:
+            return None, Failure(kind=FailureClass.RESULT, message=str(error))
 
     async def _call_groups(self, part: Part, result: PartResult) -> bool:
         """All groups in one call; ``False`` where they have to be called one by one."""
@@ -165,7 +171,7 @@ class Caller:
             return False
         try:
             found = await asyncio.to_thread(
-                read_group_results, outcome.output, self._answer, len(part.groups), single=self._single
+                read_group_results, outcome.output, self._plan.answer, len(part.groups), single=self._plan.single
             )
         except BatchResultError:
             result.outcomes.clear()
@@ -178,25 +184,16 @@ class Caller:
         name = group.key.encode()
         output = await self._kept(name)
         if output is not None:
-            result.values.append((group.records[0], from_store(output, self._answer)))
+            result.values.append((group.records[0], from_store(output, self._plan.answer)))
             result.reused += 1
             return
         outcome = await self._ask(group.payload, "process", result)
-        failure = outcome.failure
-        values: Any = None
-        if outcome.output is not None and failure is None:
-            try:
-                values = await asyncio.to_thread(read_result, outcome.output, self._answer, single=self._single)
-            except BatchResultError as error:
-                failure = Failure(kind=FailureClass.RESULT, message=str(error))
-        if values is None:
-            failed = PartFailure(
-                part=part.number + index,
-                key=group.key,
-                first_record=group.records[0],
-                failure=_placed(failure, group.records),
+        values, failure = await self._read(outcome.output, outcome.failure)
+        if failure is not None:
+            placed = _placed(failure, group.records)
+            result.failures.append(
+                PartFailure(part=part.number + index, key=group.key, first_record=group.records[0], failure=placed)
             )
-            result.failures.append(failed)
             return
         await self._keep(name, stored(values), len(group.records))
         result.values.append((group.records[0], values))
@@ -212,10 +209,8 @@ class Caller:
             await asyncio.to_thread(self._store.put, name, result, records)
 
 
-def _placed(failure: Failure | None, records: range | list[int]) -> Failure:
+def _placed(failure: Failure, records: Sequence[int]) -> Failure:
     """A failure that names records by their index in the whole data."""
-    if failure is None:
-        return Failure(kind=FailureClass.RESULT, message="There is no result")
     record, message = failure.record, failure.message
     if record is not None and record < len(records):
         record = records[record]

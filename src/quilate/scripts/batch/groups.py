@@ -35,7 +35,9 @@ def grouped_program(program: Program, *, listed: bool) -> Program:
     """
     value = "Array.isArray(v)?v:[v]" if listed else "v"
     name = ROWS if listed else VALUE
-    call = f"function {FUNCTION}(groups){{return groups.map(g=>{{const v=process(g.{ROWS});return {{{name}:{value}}}}})}}"
+    call = (
+        f"function {FUNCTION}(groups){{return groups.map(g=>{{const v=process(g.{ROWS});return {{{name}:{value}}}}})}}"
+    )
     return Program(
         source=f"{program.source}\n;{call}",
         engine=program.engine,
@@ -200,9 +202,7 @@ class _ColumnCut:
         lists = pa.RecordBatch.from_arrays([pa.ListArray.from_arrays(offsets, records)], names=[ROWS])
         payload = Payload(data=write_stream(lists), format=Format.ARROW)
         first = min(group.records[0] for group in groups)
-        return Part(
-            number=number, first_record=first, records=end - begin, payload=payload, groups=groups, run=run
-        )
+        return Part(number=number, first_record=first, records=end - begin, payload=payload, groups=groups, run=run)
 
 
 def _one_batch(table: Any) -> Any:

@@ -50,9 +50,7 @@ class WireMapper:
             BatchInputError: An integer beyond 2^53, or a type without a mapping.
         """
         names = batch.schema.names
-        columns = [
-            self._column(column, name, first_record) for name, column in zip(names, batch.columns, strict=True)
-        ]
+        columns = [self._column(column, name, first_record) for name, column in zip(names, batch.columns, strict=True)]
         return pa.RecordBatch.from_arrays(columns, names=names)
 
     def stream(self, batch: Any, first_record: int = 0) -> bytes:
@@ -63,8 +61,6 @@ class WireMapper:
         kind = array.type
         if any(check(kind) for check in _AS_IT_IS):
             return array
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return self._text(array, path)
         if pa.types.is_integer(kind):
             return self._integers(array, path, first)
         if pa.types.is_dictionary(kind):
@@ -160,6 +156,8 @@ def _unsafe(array: Any, path: str, first: int) -> BatchInputError:
 def _simple(array: Any, path: str) -> Any:
     """Values that become texts, and the two kinds that become doubles."""
     kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return array
     if pa.types.is_float16(kind):
         return array.cast(pa.float32())
     if pa.types.is_timestamp(kind):

@@ -128,7 +128,9 @@ def _wider(before: Any, now: Any, path: str) -> Any:
         return pa.list_(_wider(before.value_type, now.value_type, f"{path}[]"))
     if pa.types.is_struct(before) and pa.types.is_struct(now):
         return pa.struct(list(_wider_fields(before, now, path).items()))
-    message = f"The field {path} has {_described(now)} where other parts have {_described(before)}: a column has one type"
+    message = (
+        f"The field {path} has {_described(now)} where other parts have {_described(before)}: a column has one type"
+    )
     raise BatchResultError(message)
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from quilate.sandbox.model import Format, Payload
 from quilate.scripts.batch.column_reading import read_batches
 from quilate.scripts.batch.mapping import WireMapper
 from quilate.scripts.batch.model import COLUMNAR, BatchInput, BatchInputError, FileFormat, Settings
 from quilate.scripts.batch.text_reading import open_source, read_records
+
+_RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +75,7 @@ def chunks(source: BatchInput, size: int, settings: Settings, types: dict[str, A
         yield Part(number=number, first_record=number * size, records=len(records), payload=payload)
 
 
-def _column_chunks(
-    source: BatchInput, size: int, settings: Settings, types: dict[str, Any] | None
-) -> Iterator[Part]:
+def _column_chunks(source: BatchInput, size: int, settings: Settings, types: dict[str, Any] | None) -> Iterator[Part]:
     mapper = WireMapper()
     for number, batch in enumerate(read_batches(source, size, settings, types)):
         payload = Payload(data=mapper.stream(batch, number * size), format=Format.ARROW)
@@ -109,7 +111,24 @@ def whole(source: BatchInput, settings: Settings, types: dict[str, Any] | None =
     with open_source(source) as stream:
         data = stream.read(settings.whole_bytes + 1)
     payload_format = Format.NDJSON if source.format is FileFormat.NDJSON else Format.JSON
-    return Part(number=0, first_record=0, records=0, payload=Payload(data=data, format=payload_format))
+    return Part(
+        number=0,
+        first_record=0,
+        records=count_records(data, payload_format),
+        payload=Payload(data=data, format=payload_format),
+    )
+
+
+def count_records(data: bytes, payload_format: Format) -> int:
+    """Items of an array, lines with a value, or 1; 0 for what is broken, which the sandbox will say."""
+    if payload_format is Format.NDJSON:
+        return sum(1 for line in data.split(b"\n") if line.strip())
+    try:
+        return len(_RAW_LIST.decode(data))
+    except msgspec.ValidationError:
+        return 1
+    except msgspec.DecodeError:
+        return 0
 
 
 def _check_size(source: BatchInput, settings: Settings) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from quilate.sandbox.model import Failure, FailureClass, Format, Limits, Outcome, Payload, Program
 from quilate.sandbox.pool import SandboxPool
-from quilate.scripts.batch.accounting import Account, first_failure
+from quilate.scripts.batch.accounting import Account, Written, first_failure
 from quilate.scripts.batch.answers import from_merged, read_result, with_first
-from quilate.scripts.batch.calling import Caller, PartResult
+from quilate.scripts.batch.calling import Caller, CallPlan, PartResult
 from quilate.scripts.batch.groups import GroupReader
 from quilate.scripts.batch.merging import Runs
 from quilate.scripts.batch.model import (
@@ -70,7 +70,7 @@ class _FailedError(Exception):
         self.failure = failure
 
 
-async def run_batch(
+async def run_batch(  # noqa: PLR0913 - each is a separate choice of the caller, all but the first ones by name
     pool: SandboxPool,
     program: Program,
     shape: Shape,
@@ -119,7 +119,6 @@ async def run_batch(
         path = _partial(target) if target is not None else directory / "result"
         failure: Failure | None = None
         try:
-            schema = input_schema
             order = _Order(
                 pool=pool,
                 program=program,
@@ -129,7 +128,7 @@ async def run_batch(
                 limits=limits or Limits(),
                 workers=max(1, workers),
                 previous=previous,
-                input_types=_types(schema),
+                input_types=_types(input_schema),
                 output_schema=declared_schema(output_schema),
                 settings=settings or Settings(),
             )
@@ -143,14 +142,13 @@ async def run_batch(
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        end: Failure | Written
         if failure is not None:
             path.unlink(missing_ok=True)
-            return account.outcome(failure, target_format, wall=time.perf_counter() - begin)
-        digest, size = await asyncio.to_thread(_digest, path)
-        output: Path | bytes = path.read_bytes() if target is None else path.replace(target)
-        return account.outcome(
-            None, target_format, output=output, digest=digest, size=size, wall=time.perf_counter() - begin
-        )
+            end = failure
+        else:
+            end = await asyncio.to_thread(_finished, path, target)
+        return account.outcome(end, target_format, time.perf_counter() - begin)
 
 
 def _writable(target_format: FileFormat) -> FileFormat:
@@ -169,10 +167,13 @@ def _partial(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")
 
 
-def _digest(path: Path) -> tuple[str, int]:
+def _finished(path: Path, target: Path | None) -> Written:
+    """Put the result where it belongs."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return f"sha256:{digest}", path.stat().st_size
+    size = path.stat().st_size
+    output: Path | bytes = path.read_bytes() if target is None else path.replace(target)
+    return Written(output=output, digest=f"sha256:{digest}", size=size)
 
 
 class _Batch:
@@ -201,9 +202,7 @@ class _Batch:
         self._account.records_in = part.records
         outcome = await self._execute(part.payload, "process", order.answer)
         if order.shape.combine:
-            outcome = await self._execute(
-                Payload(data=json_array([outcome.output or b"null"])), "combine", order.final
-            )
+            outcome = await self._execute(Payload(data=json_array([outcome.output or b"null"])), "combine", order.final)
         self._account.parts = 1
         await asyncio.to_thread(self._write_final, outcome.output or b"")
 
@@ -272,16 +271,16 @@ class _Batch:
         order = self._order
         if order.previous is not None:
             await asyncio.to_thread(order.previous.bind, self._mark())
-        async with Caller(
-            order.pool,
-            order.program,
+        plan = CallPlan(
+            program=order.program,
             limits=order.limits,
             answer=order.answer,
             single=order.shape.combine,
             workers=order.workers,
             store=order.previous,
             grouped=order.shape.mode is Mode.GROUP,
-        ) as caller:
+        )
+        async with Caller(order.pool, plan) as caller:
             async for result in caller.results(parts):
                 await asyncio.to_thread(self._keep, result)
                 self._account.part_done(result)

@@ -66,11 +66,12 @@ class _Reader:
         if self._rest.startswith(_MARK):
             self._pass(len(_MARK))
 
-    def _more(self) -> None:
+    def _more(self) -> bool:
         """Read at least as much again as there is, so that a long record is not looked through too often."""
         block = self._stream.read(max(self._settings.block_bytes, len(self._rest)))
         self._ended = not block
         self._rest += block
+        return not self._ended
 
     def _pass(self, count: int) -> bytes:
         """Take bytes off the front."""
@@ -144,10 +145,7 @@ class _Array(_Reader):
     def records(self) -> Iterator[list[bytes]]:
         self._open()
         first = True
-        while not self._ended:
-            self._more()
-            if self._ended:
-                break
+        while self._more():
             end = self._cut()
             if end == 0:
                 if len(self._rest) > self._settings.record_bytes:

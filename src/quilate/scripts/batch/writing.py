@@ -141,7 +141,7 @@ class ColumnSink:
         if self._writer is None:
             self._writer = self._open()
         if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting), _ROWS_OF_A_GROUP)
+            self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks(), _ROWS_OF_A_GROUP)
         self._waiting, self._waiting_rows = [], 0
 
     def _open(self) -> Any:
