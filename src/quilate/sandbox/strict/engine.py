@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quilate.sandbox import columns
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import Attempt, Failure, FailureClass, Limits, Program
 from quilate.sandbox.prelude import SCRIPT_NAME, prelude
@@ -79,7 +80,8 @@ class StrictEngine:
         Raises:
             SandboxUnavailableError: wasmtime is not there, or its code is not for this process.
         """
-        del heap_bytes, stack_kibibytes  # Each session has limits of its own, enforced by its instance.
+        del heap_bytes, stack_kibibytes  # Each call has limits of its own, enforced by its machine.
+        columns.source()  # A file, to be read before the lock.
         try:
             import wasmtime  # noqa: PLC0415 - 40 MiB, only for who uses this engine
         except ImportError as error:
@@ -107,13 +109,12 @@ class StrictEngine:
         """A session of one program; compiles nothing yet."""
         return StrictSession(self, program, limits)
 
-    def fresh(self, limits: Limits) -> "Machine":
-        """A machine as after the prelude."""
+    def fresh(self) -> "Machine":
+        """A machine as after the prelude, its limits still open."""
         self.prepare()
         running, self._spare = self._spare, None
         if running is None:
             raise AssertionError
-        running.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
         return running
 
     @property

@@ -51,6 +51,8 @@ _EXPORTS = (
     "qjs_get_exception",
     "qjs_get_prop_string",
     "qjs_get_array_buffer",
+    "qjs_get_float64",
+    "qjs_get_undefined",
     "qjs_get_string_len",
     "qjs_free_cstring",
     "qjs_free_value",
@@ -189,6 +191,7 @@ class Machine:
         self._exports = exports
         self._memory = exports["memory"]
         self._numbers: dict[float, Cell] = {}
+        self._limits = (0, 0)
 
     # Beginning
 
@@ -229,6 +232,9 @@ class Machine:
 
     def limit(self, *, heap_bytes: int, stack_bytes: int) -> None:
         """Sets QuickJS's own limits, which a script meets as exceptions, and a little above it that of the instance."""
+        if self._limits == (heap_bytes, stack_bytes):
+            return
+        self._limits = heap_bytes, stack_bytes
         self._store.set_limits(memory_size=heap_bytes + FIXED_BYTES, instances=1, memories=1, tables=1)
         self._call("qjs_set_memory_limit", heap_bytes)
         self._call("qjs_set_max_stack_size", min(stack_bytes, STACK_SPACE_BYTES // 2))
@@ -340,10 +346,26 @@ class Machine:
         """Gives a value back."""
         self._call("qjs_free_value", value)
 
-    def buffer(self, value: Cell) -> int:
-        """Where the bytes of an ``ArrayBuffer`` lie."""
+    def undefined(self) -> Cell:
+        """``undefined``; to be given back."""
+        return self._cell(self._call("qjs_get_undefined"))
+
+    def value(self, value: Cell) -> float:
+        """What a number is."""
+        return float(self._call("qjs_get_float64", value))
+
+    def buffer(self, value: Cell) -> memoryview:
+        """The bytes of an ``ArrayBuffer`` where they lie; valid until the machine runs again.
+
+        Raises:
+            IndexError: They lie outside of the memory.
+        """
         with self._text(bytes(4)) as length:
-            return int(self._call("qjs_get_array_buffer", value, length))
+            address = self._call("qjs_get_array_buffer", value, length)
+            size = self._word(length)
+        if address + size > self.memory_bytes:
+            raise IndexError
+        return memoryview(self._memory.get_buffer_ptr(self._store, size, address)).cast("B")
 
     def read(self, address: int, length: int) -> bytes:
         """Bytes of the memory; fewer where it ends."""
@@ -391,4 +413,4 @@ class Machine:
         self._call("wasm_free", address)
 
 
-_SIGNED = frozenset({"qjs_execute_pending_job"})
+_SIGNED = frozenset({"qjs_execute_pending_job", "qjs_get_float64"})

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from quilate.sandbox import failures, payloads
+from quilate.sandbox.columns import ColumnBridge, ColumnsError, OutputTooLargeError, ResultError
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.model import Failure, FailureClass, Format, Limits, Payload, Program
-from quilate.sandbox.prelude import InputFormat, Operation, lookup, wrapped
+from quilate.sandbox.prelude import InputFormat, Operation, Said, lookup, wrapped
 from quilate.sandbox.strict.failures import OUT_OF_MEMORY, Problem, of_source, of_thrown
 from quilate.sandbox.strict.machine import Cell, OutOfMemoryError
+from quilate.sandbox.strict.realm import Realm
 from quilate.sandbox.v8_engine import trimmed
+from quilate.sandbox.v8_library import Handle, ValueType
 
 if TYPE_CHECKING:
     from quilate.sandbox.strict.engine import StrictEngine
@@ -44,7 +47,7 @@ class StrictSession:
         Args:
             engine: Booted.
             program: Its source is compiled in the first call.
-            limits: Heap and stack are those of the session's machine; the rest is of each call.
+            limits: For what is not of a single call.
         """
         self._engine = engine
         self._program = program
@@ -52,6 +55,8 @@ class StrictSession:
         self._lines = program.source.count("\n") + 1
         self._functions: dict[str, Cell] = {}
         self._machine: Machine | None = None
+        self._columns: ColumnBridge | None = None
+        self._read = False
         self._budget = 0
         self._thrown: str | None = None
 
@@ -79,7 +84,7 @@ class StrictSession:
 
     def close(self) -> None:
         """Forgets the machine and with it all that the script left there."""
-        self._machine = None
+        self._machine = self._columns = None
         self._functions.clear()
 
     def read(self, function: str = "process") -> Failure | None:
@@ -108,7 +113,8 @@ class StrictSession:
         if result is None:
             result = CallResult(output=None, failure=self._failure_of(machine, problem, limits))
         failure = result.failure
-        lost = failure is not None and (failure.kind in _LOSING or problem.failure is not None or not self._functions)
+        broken = problem.failure is not None or problem.thrown is not None or not self._read
+        lost = failure is not None and (broken or failure.kind in _LOSING)
         return replace(result, fuel=used, session_lost=lost)
 
     def _begin(self, limits: Limits) -> "Machine":
@@ -117,7 +123,8 @@ class StrictSession:
         self._engine.set_time(
             time.time_ns() // 1_000_000 if program.now_milliseconds is None else program.now_milliseconds
         )
-        machine = self._machine = self._machine or self._engine.fresh(self._limits)
+        machine = self._machine = self._machine or self._engine.fresh()
+        machine.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
         self._budget = self._engine.fuel_of(limits)
         machine.fuel = self._budget
         machine.end_at_next_epoch(armed=True)
@@ -125,6 +132,8 @@ class StrictSession:
         return machine
 
     def _steps(self, machine: "Machine", payload: Payload, function: str, answer: Format, limits: Limits) -> CallResult:
+        if Format.ARROW in {payload.format, answer} and not self._read:
+            self._bridge(machine)  # Before the script: it keeps the built-ins that a script may change.
         script = self._find(machine, function, limits)
         content = self._input(machine, payload)
         numbers = (_FORMATS[payload.format], _FORMATS[answer], limits.output_bytes, limits.console_bytes)
@@ -132,10 +141,10 @@ class StrictSession:
         machine.free(content)
         machine.run_jobs()
         if machine.is_number(said):
-            return self._rest(machine, payload, limits)
+            return self._rest(machine, Said(int(machine.value(said))), payload, limits)
         return _result(self._take(machine, said, limits), limits)
 
-    def _rest(self, machine: "Machine", payload: Payload, limits: Limits) -> CallResult:
+    def _rest(self, machine: "Machine", said: Said, payload: Payload, limits: Limits) -> CallResult:
         """What there is to ask for after a call that gave no text."""
         about: dict[str, Any] = json.loads(self._text(machine, self._ask(machine, Operation.REPORT), _REPORT_BYTES))
         console, truncated = trimmed(about["lines"], limits.console_bytes)
@@ -143,8 +152,12 @@ class StrictSession:
         if about["failure"] is not None:
             failure = self._described(about["failure"], payload)
             return CallResult(output=None, failure=failure, console=console, console_truncated=truncated)
-        output = self._take(machine, self._ask(machine, Operation.TAKE), limits)
-        return replace(_result(output, limits), console=console, console_truncated=truncated)
+        taken = self._ask(machine, Operation.TAKE)
+        if said & Said.RESULT:
+            result = self._stream(machine, taken, limits)
+        else:
+            result = _result(self._take(machine, taken, limits), limits)
+        return replace(result, console=console, console_truncated=truncated)
 
     # Steps of a call
 
@@ -157,22 +170,30 @@ class StrictSession:
         known = self._functions.get(function)
         if known is not None:
             return known
-        first = not self._functions
+        first = not self._read
         if first and self._program.seed is not None:
             machine.free(self._ask(machine, Operation.DETERMINISTIC, self._program.seed & 0xFFFF_FFFF))
         source = wrapped(self._program.source, function) if first else lookup(function).encode()
-        code = self._engine.compile(source, limits)
-        machine.fuel = max(machine.fuel - code.fuel, 0)
-        if code.problem is not None:
-            raise RefusedError(
-                code.problem if isinstance(code.problem, Failure) else of_source(*code.problem, self._lines)
-            )
-        found = machine.run(code.byte_code)
+        byte_code = self._code(machine, source, limits)
+        self._read = True
+        found = machine.run(byte_code)
         machine.run_jobs()
         if not machine.is_function(found):
             raise RefusedError(failures.no_function(function))
         self._functions[function] = found
         return found
+
+    def _code(self, machine: "Machine", source: bytes, limits: Limits) -> bytes:
+        """Byte code of a source, at the expense of the machine's fuel.
+
+        Raises:
+            RefusedError: There is none.
+        """
+        code = self._engine.compile(source, limits)
+        machine.fuel = max(machine.fuel - code.fuel, 0)
+        if code.problem is None:
+            return code.byte_code
+        raise RefusedError(code.problem if isinstance(code.problem, Failure) else of_source(*code.problem, self._lines))
 
     def _input(self, machine: "Machine", payload: Payload) -> Cell:
         """The payload inside the machine.
@@ -180,6 +201,8 @@ class StrictSession:
         Raises:
             RefusedError: It is no UTF-8, or has an integer that a number cannot hold.
         """
+        if payload.format is Format.ARROW:
+            return self._rows(machine, payload.data)
         data = payloads.without_mark(payload.data)
         if (problem := payloads.text_error(data)) is not None:
             raise RefusedError(failures.input_refused(problem))
@@ -190,6 +213,34 @@ class StrictSession:
                 message = f"The integer at {found} is beyond 2^53 and would be changed; send it as a string"
                 raise RefusedError(failures.input_refused(message))
         return content
+
+    def _rows(self, machine: "Machine", data: bytes) -> Cell:
+        try:
+            return Cell(self._bridge(machine).rows(data).raw)
+        except ColumnsError as error:
+            refused = failures.input_refused(f"The input's columns cannot be read: {error}")
+            raise RefusedError(refused) from error
+
+    def _stream(self, machine: "Machine", result: Cell, limits: Limits) -> CallResult:
+        if machine.is_string(result) or machine.is_number(result):
+            refused = failures.result_refused("The function has to return an array of records", None)
+            return CallResult(output=None, failure=refused)
+        try:
+            stream = self._bridge(machine).stream(Handle(result, ValueType.OBJECT), limits.output_bytes)
+        except OutputTooLargeError:
+            return CallResult(output=None, failure=failures.output_size(limits.output_bytes))
+        except ResultError as error:
+            return CallResult(output=None, failure=failures.result_refused(str(error), error.record))
+        return CallResult(output=stream)
+
+    def _bridge(self, machine: "Machine") -> ColumnBridge:
+        if self._columns is None:
+
+            def compiled(source: bytes) -> bytes:
+                return self._code(machine, source, self._limits)
+
+            self._columns = ColumnBridge(Realm(machine, compiled))
+        return self._columns
 
     def _described(self, about: dict[str, Any], payload: Payload) -> Failure:
         """The failure that the prelude reports. What it says comes from inside the machine, so it is read as text."""
