@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quilate.scripts.versions.compatibility import MOST_CHANGES, Compatibility, SchemaReport, compare_schemas
+from quilate.scripts.versions.compatibility import Compatibility, SchemaReport, compare_schemas
 from quilate.scripts.versions.schema_documents import read_schema
-from quilate.scripts.versions.schema_relations import Effect
+from quilate.scripts.versions.schema_relations import MOST_CHANGES, Effect
 
 
 def _compare(before: Any, after: Any) -> SchemaReport:
