@@ -2,7 +2,7 @@
 -- and the index of subjects. A `data` key may be followed by a newer one; `token` stays, or nothing could be joined.
 CREATE TABLE script_data_keys (
     id uuid PRIMARY KEY,
-    project_id uuid NOT NULL REFERENCES projects (id),
+    project_id uuid NOT NULL,
     purpose text NOT NULL CHECK (purpose IN ('data', 'token')),
     number integer NOT NULL CHECK (number > 0),
     sealed bytea NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE script_data_keys (
 
 -- How long inputs, outputs and console lines are kept; a project without a row has the installation's setting.
 CREATE TABLE script_retention (
-    project_id uuid PRIMARY KEY REFERENCES projects (id),
+    project_id uuid PRIMARY KEY,
     days integer NOT NULL CHECK (days BETWEEN 0 AND 36500),
     revision integer NOT NULL DEFAULT 1 CHECK (revision > 0),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -32,7 +32,7 @@ CREATE INDEX script_subjects_of_execution ON script_subjects (execution_id);
 -- What is left of an erasure: that there was one, whom it was about as a keyed digest, and what it took.
 CREATE TABLE script_erasures (
     id uuid PRIMARY KEY,
-    project_id uuid NOT NULL REFERENCES projects (id),
+    project_id uuid NOT NULL,
     token bytea NOT NULL,
     executions integer NOT NULL CHECK (executions >= 0),
     reason text NOT NULL,

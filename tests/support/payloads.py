@@ -1,0 +1,113 @@
+"""Payload stores over fresh directories, and bodies in pieces."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from quilate.accounts.model import ProjectAccess
+from quilate.evidence.artifacts import DirectoryArtifactStore
+from quilate.kit.database.database import Database
+from quilate.kit.secrets.box import SecretBox, box_of
+from quilate.kit.web.problems import Problem
+from quilate.scripts.model import FileFormat
+from quilate.scripts.payloads.admission import Admission
+from quilate.scripts.payloads.contents import PayloadStore
+from quilate.scripts.payloads.model import PayloadLimits, StoredPayload
+from quilate.scripts.payloads.receive import receive
+from quilate.scripts.payloads.vault import DataVault
+from tests.support.projects_access import access_to, project
+
+LIMITS = PayloadLimits(
+    sent_bytes=4 << 20,
+    plain_bytes=8 << 20,
+    ratio_from_bytes=1 << 20,
+    inline_bytes=64 << 10,
+    document_bytes=2 << 20,
+    line_bytes=64 << 10,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadSite:
+    """Everything that payloads of one project need."""
+
+    database: Database
+    root: Path
+    store: PayloadStore
+    vault: DataVault
+    admission: Admission
+    access: ProjectAccess
+    box: SecretBox
+
+    @property
+    def project(self) -> UUID:
+        return self.access.project.id
+
+    async def received(
+        self, body: bytes | Iterable[bytes], *, seal: bool = False, limits: PayloadLimits = LIMITS, **headers: str
+    ) -> StoredPayload:
+        """Receive a body whose headers are given with ``_`` for ``-``."""
+        pieces = [body] if isinstance(body, bytes) else body
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await receive(named, in_pieces(pieces), self.store, limits, seal_for=self.project if seal else None)
+
+    async def text(self, payload: StoredPayload) -> bytes:
+        """Return the plain content."""
+        return await self.store.read(payload, self.project)
+
+    def files(self) -> list[Path]:
+        """Return the artifacts of the payload store."""
+        return [path for path in (self.root / "payloads").glob("??/??/*") if path.is_file()]
+
+
+def payload_site(database: Database, root: Path) -> PayloadSite:
+    """Return stores below a directory, for a new project."""
+    box = box_of(b"k" * 32)
+    vault = DataVault(database, box)
+    store = PayloadStore(
+        DirectoryArtifactStore(root / "payloads"), DirectoryArtifactStore(root / "artifacts"), vault, limits=LIMITS
+    )
+    return PayloadSite(
+        database=database,
+        root=root,
+        store=store,
+        vault=vault,
+        admission=Admission(store, vault),
+        access=access_to(project("shop")),
+        box=box,
+    )
+
+
+async def in_pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Give pieces one after the other."""
+    for piece in pieces:
+        yield piece
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    """Return pieces of a length."""
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def schema(value: Any) -> bytes:
+    """Return a schema as a version holds it."""
+    return msgspec.json.encode(value)
+
+
+def records(properties: dict[str, Any], **more: Any) -> bytes:
+    """Return the schema of an array of records."""
+    return schema({"type": "array", "items": {"type": "object", "properties": properties, **more}})
+
+
+def another(payload: StoredPayload, format_: FileFormat) -> StoredPayload:
+    """Return the same content under another format's name."""
+    return replace(payload, format=format_)
+
+
+def problem_of(error: Problem) -> tuple[int, str]:
+    """Return status and type."""
+    return error.status, error.type
