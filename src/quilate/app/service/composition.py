@@ -1,7 +1,7 @@
 """How each slice is put together from what all of them stand on. A new slice is one function and one line."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -265,6 +265,20 @@ def _backups(ground: Ground) -> Mounted:
     return Mounted(root_routers=(make_backup_router(BackupService(ground.database, places), ground.access),))
 
 
+def _scripts(ground: Ground) -> Mounted:
+    from quilate.app.service.script_sandbox import ScriptSandbox  # noqa: PLC0415 - as said above
+    from quilate.app.service.script_worker import pool_settings  # noqa: PLC0415 - as said above
+    from quilate.scripts.versions.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.scripts.versions.service import VersionService  # noqa: PLC0415 - as said above
+
+    # One worker and the validator's session: an API process tests scripts and executes none.
+    sandbox = ScriptSandbox(replace(pool_settings(ground.settings), workers=1, sessions=1))
+    service = VersionService(
+        ground.database, sandbox.validate, sandbox.run, combine_validator=sandbox.validate_combining
+    )
+    return Mounted(routers=(make_router(service, ground.access),), close=sandbox.close)
+
+
 def _executions(ground: Ground) -> Mounted:
     from quilate.app.service import scripting  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.endpoints import make_router  # noqa: PLC0415 - as said above
@@ -328,6 +342,7 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _audit,
     _operations,
     _deliveries,
+    _scripts,
     _executions,
     _payloads,
     _badges,
