@@ -1,5 +1,5 @@
-// Columns become plain objects, and plain objects columns, inside the isolate. This file is evaluated before any script:
-// it keeps the built-ins that it needs, so that a script that changes them changes only its own view of the world.
+// Columns become plain objects, and plain objects columns, inside the isolate. Evaluated before any script, this file
+// keeps the built-ins that it needs, so that a script that changes them changes only its own view of the world.
 // `columns.py` writes one function for each shape of rows, because under --jitless a literal such as {"a":c0[i]} is
 // built three times as fast as JSON.parse builds it, and evaluates it from outside, where code may still be generated.
 (() => {
@@ -341,7 +341,8 @@
     return 0;
   };
 
-  const helpers = { split, slice, parse, keys, miss };
+  const arrays = { Int8Array, Int16Array, Int32Array, Uint8Array, Uint16Array, Uint32Array, Float32Array, Float64Array };
+  const helpers = { split, slice, parse, keys, miss, ...arrays };
   const actions = { allocate, build, read, append, write, output, quoted, forget, learn };
   return (action, first, second, third) => actions[action](first, second, third);
 })()

@@ -185,7 +185,7 @@ def prepare(batch: Batch) -> Prepared:
         joined = json.dumps([word.decode("utf-8", "replace") for word in plan.words]).encode()
         split = "parse(T)"
     source = (
-        f"(({{split,slice,parse}})=>(M,m,T)=>{{const W={split};{''.join(plan.statements)}"
+        f"(({{split,slice,parse,{','.join(_ARRAYS.values())}}})=>(M,m,T)=>{{const W={split};{''.join(plan.statements)}"
         f"const rows=[];for(let i=0,n={length};i<n;i++)rows[i]={row};return rows}})"
     )
     return Prepared(
@@ -222,7 +222,7 @@ def extractor(signature: str) -> bytes:
         after.append(f'{{letter:"{letter}",values:a{index},nulls:x{index},bits:b{index}}}')
     names = json.dumps([name for name, _ in fields])
     return (
-        f"(({{keys,miss}})=>(rows,n)=>{{{''.join(before)}"
+        f"(({{keys,miss,Float64Array}})=>(rows,n)=>{{{''.join(before)}"
         f"for(let i=0;i<n;i++){{const r=rows[i];if(r===null||keys(r).length!=={len(fields)})return null;let v;"
         f"{''.join(inside)}}}return {{names:{names},columns:[{','.join(after)}]}}}})"
     ).encode()
