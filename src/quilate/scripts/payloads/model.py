@@ -54,7 +54,7 @@ class StoredPayload:
     digest: str
     size: int
     format: FileFormat
-    inline: bytes | None = None
+    inline: bytes | None = field(default=None, repr=False)
     reference: str | None = None
     provenance: Provenance | None = None
 

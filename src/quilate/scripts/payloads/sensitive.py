@@ -4,6 +4,7 @@ A mask knows the values themselves and nothing that a script makes of them: what
 before it sees it.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -102,7 +103,8 @@ class TextMasker:
         self.withholds = False
         for value in values:
             if value.strip():
-                kept.add(value)
+                # Scripts print values by themselves, or within JSON.
+                kept |= {value, json.dumps(value, ensure_ascii=False)[1:-1]}
             if len(kept) > MOST_VALUES:
                 self.withholds = True
                 kept.clear()
