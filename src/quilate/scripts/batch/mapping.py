@@ -144,9 +144,8 @@ def _plain_list(array: Any) -> Any:
 
 
 def _unsafe(array: Any, path: str, first: int) -> BatchInputError:
-    outside = pc.or_(pc.greater(array, GREATEST_SAFE), pc.less(array, -GREATEST_SAFE))
-    index = pc.index(pc.fill_null(outside, fill_value=False), value=True).as_py()
-    value = array[index].as_py()
+    values = enumerate(array.to_pylist())
+    index, value = next((index, one) for index, one in values if one is not None and abs(one) > GREATEST_SAFE)
     place = f"record {first + index}, column {path}" if "[]" not in path else f"column {path}"
     return BatchInputError(
         f"The integer {value} ({place}) is beyond 2^53 and would be changed: store the column as text"

@@ -62,7 +62,8 @@ class _Reader:
         self._bytes = 0
         self._lines = 0
         self._column = 0
-        self._more()
+        while self._more() and len(self._rest) < len(_MARK):
+            continue
         if self._rest.startswith(_MARK):
             self._pass(len(_MARK))
 
