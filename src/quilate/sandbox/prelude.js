@@ -14,7 +14,9 @@
 
   const allowed = { __proto__: null };
   for (const name of ALLOWED_GLOBALS) allowed[name] = true;
-  for (const name of getOwnPropertyNames(globalThis)) if (!allowed[name]) delete globalThis[name];
+  for (const name of getOwnPropertyNames(globalThis)) {
+    if (!allowed[name] && !Reflect.deleteProperty(globalThis, name)) globalThis[name] = undefined;
+  }
 
   // Console.
 

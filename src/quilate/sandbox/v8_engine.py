@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,9 +35,9 @@ _NOTHING: Final = b""
 
 def v8_flags(engine: Engine, stack_kibibytes: int) -> tuple[str, ...]:
     """The flags of an engine's V8. An unknown one would make V8 ignore all later ones; ``v8_selftest`` looks."""
-    first = "--jitless" if engine is Engine.DEFAULT else "--no-expose-wasm"
+    compilers = ("--jitless",) if engine is Engine.DEFAULT else ()
     return (
-        first,
+        *compilers,
         "--single-threaded",
         "--disallow-code-generation-from-strings",
         f"--stack-size={stack_kibibytes}",
@@ -95,8 +96,11 @@ class V8Engine:
         core()
         further()
         columns.source()
-        self._library = Library(v8_flags(self._engine, stack_kibibytes))
+        self._library = self._load(v8_flags(self._engine, stack_kibibytes))
         return prove(self._library, self._engine, stack_kibibytes)
+
+    def _load(self, flags: Sequence[str]) -> Library:
+        return Library(flags)
 
     def prepare(self) -> None:
         """Make the spare isolate, unless there is one."""
@@ -107,7 +111,7 @@ class V8Engine:
         """An isolate with the prelude."""
         if self._library is None:
             raise SandboxUnavailableError("The engine was not started")
-        isolate = Isolate(self._library, self._heap_bytes)
+        isolate = self._library.isolate(self._heap_bytes)
         host = isolate.evaluate(core())
         arguments = isolate.evaluate(b"[" + b",".join([b"0"] * _ARGUMENTS) + b"]")
         if not isinstance(host, Handle) or not isinstance(arguments, Handle):

@@ -157,6 +157,10 @@ class Library:
         if answers is not None:
             answers.put(raw)
 
+    def isolate(self, heap_bytes: int) -> "Isolate":
+        """A heap and a global object of its own."""
+        return Isolate(self, heap_bytes)
+
     def expect(self, answers: "queue.SimpleQueue[Any]") -> int:
         """A number for a task whose answer goes to ``answers``."""
         number = next(self._numbers)

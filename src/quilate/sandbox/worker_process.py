@@ -20,6 +20,7 @@ from quilate.sandbox.watchdog import Watchdog
 
 BOOT_SECONDS: Final = 30.0
 """A worker is ready after a tenth of a second; a machine that is busy or out of memory may take longer."""
+COMPILED_CODE_BYTES: Final = 512 << 20
 _REAP_SECONDS: Final = 5.0
 _LAST_WORDS: Final = 64 << 10
 _THREAD_ABOVE: Final = 4 << 20
@@ -127,7 +128,7 @@ class WorkerProcess:
         self._files: list[int] = []
         self._transport: Any = None
         self._watchdog: Watchdog | None = None
-        self._data_bytes = plan.heap_bytes
+        self._data_bytes = self._allowed_bytes(plan.heap_bytes)
         self._process_id = 0
         self._input = self._output = -1
         self._output_size = 0
@@ -183,8 +184,8 @@ class WorkerProcess:
             binding=plan.binding,
             stack_kibibytes=self.kind.stack_kibibytes,
             heap_bytes=plan.heap_bytes,
-            data_bytes=_data_bytes(plan.heap_bytes),
-            data_ceiling_bytes=_data_bytes(plan.ceiling_bytes),
+            data_bytes=self._allowed_bytes(plan.heap_bytes),
+            data_ceiling_bytes=self._allowed_bytes(plan.ceiling_bytes),
             jail=bool(plan.jail),
             parent=os.getpid(),
             socket=theirs.fileno(),
@@ -205,6 +206,11 @@ class WorkerProcess:
             pass_fds=passed,
             start_new_session=True,
         )
+
+    def _allowed_bytes(self, heap_bytes: int) -> int:
+        """RLIMIT_DATA for a heap; V8's compilers reserve writable room for their code, which counts."""
+        code = COMPILED_CODE_BYTES if self.kind.engine is Engine.FAST else 0
+        return Limits(heap_bytes=heap_bytes).data_bytes + code
 
     @property
     def process_id(self) -> int:
@@ -249,11 +255,11 @@ class WorkerProcess:
 
     def _begin_first(self) -> None:
         limits = self._calls[0].header.limits
-        wanted = max(_data_bytes(limits.heap_bytes), _data_bytes(self._plan.heap_bytes))
+        wanted = self._allowed_bytes(max(limits.heap_bytes, self._plan.heap_bytes))
         if wanted != self._data_bytes and sys.platform == "linux":
             with contextlib.suppress(OSError, ValueError):
                 resource.prlimit(
-                    self._process_id, resource.RLIMIT_DATA, (wanted, _data_bytes(self._plan.ceiling_bytes))
+                    self._process_id, resource.RLIMIT_DATA, (wanted, self._allowed_bytes(self._plan.ceiling_bytes))
                 )
             self._data_bytes = wanted
         if limits.output_bytes > max(self._output_size, protocol.SHARED_ABOVE):
@@ -414,10 +420,6 @@ def interpreter() -> list[str]:
     paths = [path for path in sys.path if path]
     code = f"import sys;sys.path[:0]={paths!r};from quilate.sandbox.worker import main;main()"
     return [sys.executable, "-I", "-S", "-B", "-c", code]
-
-
-def _data_bytes(heap_bytes: int) -> int:
-    return Limits(heap_bytes=heap_bytes).data_bytes
 
 
 def _file(name: str) -> int:
