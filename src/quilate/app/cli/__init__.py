@@ -22,6 +22,7 @@ COMMANDS = {
     "connector": "Connect outside systems, try them, see and replay deliveries.",
     "blueprint": "List, show, validate and compare blueprints.",
     "check": "List the check types and show one.",
+    "script": "Prove here what keeps hosted scripts shut in.",
     "plugin": "List what other packages bring, begin one.",
     "up": "Start the service here: database, API, workers, scheduler.",
     "api": "Run the API alone, for a service on several machines.",

@@ -28,7 +28,7 @@ _CONTAINED = frozenset(
         *(FailureClass.TIMEOUT, FailureClass.CPU, FailureClass.OUTPUT, NOT_ESCAPED),
     }
 )
-"""What the strict engine may answer where a case does not say: another engine fails in other ways, and never crashes."""
+"""What the strict engine may answer where a case does not say: it fails in other ways, and never crashes."""
 _DATA = '[{"a": 1}]'
 
 

@@ -21,12 +21,12 @@ from quilate.sandbox.validation.validate import Validator
 if TYPE_CHECKING:
     from quilate.sandbox.pool import SandboxPool
 
-CASE_LIMITS = Limits(wall_seconds=2.0, cpu_seconds=0.5)
+CASE_LIMITS = Limits(wall_seconds=2.0, cpu_seconds=0.3)
 """Of each case: what never ends need not be waited for as long as an execution."""
-ALLOWED_GROWTH = 128 << 20
-"""Bytes that all processes together may have more than before: engines keep some memory for later."""
+SLACK_BYTES = 64 << 20
+"""What all processes may have more than before, besides a heap each: a worker keeps the memory of its heap for later."""
 
-_BACK_SECONDS = 15.0
+_BACK_SECONDS, _LOOK_SECONDS = 15.0, 0.02
 _CONTROL = "function process(data) { return data.reduce((sum, each) => sum + each, 0) * 7; }"
 _CONTROL_DATA, _CONTROL_ANSWER = b"[1, 2, 3]", b"42"
 
@@ -121,29 +121,35 @@ async def run_selftest(
     """
     begin = time.monotonic()
     results, problems = [], []
-    suite = _Suite(pool, engine, escape_cases() if cases is None else cases)
-    if problem := await suite.control():
-        problems.append(problem)
-    before = footprint()
-    for validate in validated:
-        async for result in suite.results(validated=validate):
-            results.append(result)
-            if problem := await suite.aftermath(before):
-                problems.append(f"after {result.name}, {'with' if validate else 'without'} the validator, {problem}")
+    async with Validator(pool) as validator:
+        suite = _Suite(pool, validator, engine, escape_cases() if cases is None else cases)
+        if problem := await suite.warm_up():
+            problems.append(problem)
+        before = reference = footprint()
+        for validate in validated:
+            async for result in suite.results(validated=validate):
+                results.append(result)
+                if problem := await suite.aftermath(reference):
+                    reference = footprint()  # What one case left is not held against the next ones.
+                    problems.append(
+                        f"after {result.name}, {'with' if validate else 'without'} the validator, {problem}"
+                    )
+        after = footprint()
     return SelfTestReport(
         engine=engine,
         level=pool.report,
         results=tuple(results),
         seconds=time.monotonic() - begin,
         before=before,
-        after=footprint(),
+        after=after,
         problems=tuple(problems),
     )
 
 
 class _Suite:
-    def __init__(self, pool: "SandboxPool", engine: Engine, cases: Sequence[EscapeCase]) -> None:
+    def __init__(self, pool: "SandboxPool", validator: Validator, engine: Engine, cases: Sequence[EscapeCase]) -> None:
         self._pool = pool
+        self._validator = validator
         self._engine = engine
         self._cases = cases
 
@@ -157,8 +163,7 @@ class _Suite:
                 yield await self._run(case, begin, validated=validated)
 
     async def _refusals(self, case: EscapeCase) -> tuple[str, ...]:
-        async with Validator(self._pool) as validator:
-            found = await validator.validate(case.source)
+        found = await self._validator.validate(case.source)
         return tuple(sorted({each.rule for each in found if each.severity == "error"}))
 
     async def _run(self, case: EscapeCase, begin: float, *, validated: bool) -> CaseResult:
@@ -178,11 +183,24 @@ class _Suite:
             problem=problem,
         )
 
+    async def warm_up(self) -> str:
+        """Wait until all workers that the pool keeps are there; return what is wrong with its answers, or nothing."""
+        await self._validator.validate(_CONTROL)
+        problem = await self.control()
+        settings = self._pool.settings
+        wanted = settings.workers + settings.spares + 1  # One more works for the validator.
+        for _ in range(round(_BACK_SECONDS / _LOOK_SECONDS)):
+            if self._pool.statistics.workers >= wanted:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        return problem
+
     async def control(self) -> str:
         """Return what is wrong with the pool's answers to a plain script, or nothing."""
         program = Program(source=_CONTROL, engine=self._engine)
         payload = Payload(data=_CONTROL_DATA)
-        answers = await asyncio.gather(*(self._pool.execute(program, payload) for _ in range(2)))
+        calls = (self._pool.execute(program, payload) for _ in range(self._pool.settings.workers))
+        answers = await asyncio.gather(*calls)
         for outcome in answers:
             if outcome.output != _CONTROL_ANSWER:
                 return f"a plain script got {_class(outcome)} instead of its answer"
@@ -200,11 +218,12 @@ async def _host_is_back(before: Footprint | None) -> str:
         if now is None:
             break
         growth = now.memory_bytes - before.memory_bytes
-        if now.processes <= before.processes and growth <= ALLOWED_GROWTH:
+        allowed = SLACK_BYTES + before.processes * CASE_LIMITS.heap_bytes
+        if now.processes <= before.processes and growth <= allowed:
             break
         if time.monotonic() > end:
             return f"there are {now.processes} processes instead of {before.processes}, with {growth >> 20} MiB more"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(_LOOK_SECONDS)
     return ""
 
 
@@ -224,17 +243,19 @@ def _refused(case: EscapeCase, rules: tuple[str, ...], begin: float) -> CaseResu
 
 def _judged(case: EscapeCase, outcomes: Sequence[Outcome], engine: Engine) -> tuple[Ending, str]:
     if any(MARK in (outcome.output or b"") for outcome in outcomes):
-        return Ending.ESCAPED, f"it answered {(outcomes[-1].output or b'')[:200].decode(errors='replace')}"
+        return Ending.ESCAPED, f"it answered {_answer(outcomes[-1])}"
     allowed = case.allowed(engine)
     for outcome in outcomes:
         if _class(outcome) not in allowed:
-            detail = (
-                outcome.failure.message if outcome.failure else (outcome.output or b"")[:200].decode(errors="replace")
-            )
-            return Ending.UNEXPECTED, f"{_class(outcome)} instead of {' or '.join(sorted(allowed))}: {detail}"
+            said = outcome.failure.message if outcome.failure else _answer(outcome)
+            return Ending.UNEXPECTED, f"{_class(outcome)} instead of {' or '.join(sorted(allowed))}: {said}"
     if case.same and len({outcome.output for outcome in outcomes}) > 1:
         return Ending.UNEXPECTED, "its runs answered differently"
     return Ending.CONTAINED, ""
+
+
+def _answer(outcome: Outcome) -> str:
+    return (outcome.output or b"")[:200].decode(errors="replace")
 
 
 def _class(outcome: Outcome) -> str:

@@ -195,7 +195,7 @@ _ALL = (
         id="JS131",
         severity="error",
         title="regular expressions of exponential time",
-        message="the regular expression can take exponential time: a repetition within a repetition, or of like choices",
+        message="the regular expression can take exponential time: it repeats what can be read in several ways",
         fix="Make each text readable in one way only: (a+)+ is a+, (\\w+\\s?)+ is \\w+(?:\\s\\w+)*.",
     ),
     Rule(
