@@ -1,4 +1,4 @@
-"""Keys of projects: tokens that stay and join, contents that only their project opens, erasure by deleting a row (A18)."""
+"""Keys of projects: tokens that stay and join, contents that only their project opens, erased with their row (A18)."""
 
 from dataclasses import replace
 

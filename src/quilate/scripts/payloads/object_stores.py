@@ -72,7 +72,10 @@ def read_rule(text: str) -> ObjectRule:
         ValueError: It is none.
     """
     parts = urlsplit(text)
-    options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+    try:
+        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+    except ValueError:
+        options = {"": ""}
     bucket = parts.netloc
     right = parts.scheme in SCHEMES and _BUCKET.match(bucket.replace("{project}", "p")) and not parts.fragment
     if not right or not options.keys() <= _OPTIONS or options.get("mode", "read") not in {"read", "write"}:
@@ -249,7 +252,8 @@ def _split(url: str) -> tuple[str, str, str]:
     except ValueError:
         bucket = key = ""
         parts = urlsplit("")
-    strange = parts.query or parts.fragment or "@" in bucket or "\\" in key or not key.isprintable()
+    # Of the whole address: reading it has dropped line breaks already.
+    strange = parts.query or parts.fragment or "@" in bucket or "\\" in key or not url.isprintable()
     steps = key.split("/")
     if parts.scheme not in SCHEMES or not _BUCKET.match(bucket) or strange or {"", ".", ".."} & set(steps):
         raise source_refused(
