@@ -100,6 +100,9 @@ def test_auditors_and_archived_projects_hold_no_permission_that_changes_evidence
         Permission.WAIVER_APPROVE,
         Permission.SCHEDULE_EDIT,
         Permission.DATASET_WRITE,
+        Permission.SCRIPT_EDIT,
+        Permission.SCRIPT_EXECUTE,
+        Permission.SCRIPT_APPROVE,
         Permission.DEAD_LETTER_REPLAY,
     }
     assert not changing & PERMISSIONS_OF_AUDITOR

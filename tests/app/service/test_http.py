@@ -102,9 +102,11 @@ def problem_types() -> set[str]:
     found = set(_TYPES_OF_STATUS.values()) | {"refused", "internal"}
     for file in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem":
-                given = {keyword.arg: keyword.value for keyword in node.keywords}.get("type")
-                if isinstance(given, ast.Constant):
+            if isinstance(node, ast.Call):
+                named = {keyword.arg: keyword.value for keyword in node.keywords}
+                given = named.get("type")
+                # Also what a kind of problem of its own gives to ``super().__init__``.
+                if "status" in named and "detail" in named and isinstance(given, ast.Constant):
                     found.add(str(given.value))
     return found
 
