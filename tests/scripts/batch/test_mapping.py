@@ -1,6 +1,6 @@
 """Each Arrow type has one value in JavaScript (A21): the table of docs/large-data.md."""
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +10,8 @@ import pytest
 from quilate.scripts.batch.mapping import WireMapper
 from quilate.scripts.batch.model import BatchInputError
 
-UTC = datetime.UTC
-MOMENT = datetime.datetime(2024, 2, 29, 3, 4, 5, 678000)
+UTC = dt.UTC
+MOMENT = dt.datetime(2024, 2, 29, 3, 4, 5, 678000)
 
 
 def mapped(array: Any) -> list[Any]:
@@ -29,21 +29,21 @@ def mapped(array: Any) -> list[Any]:
         ([1.5, None], pa.float16(), [1.5, None]),
         ([Decimal("1.50"), None, Decimal("-0.01")], pa.decimal128(10, 2), ["1.50", None, "-0.01"]),
         ([Decimal("12345678901234567890.1")], pa.decimal256(40, 1), ["12345678901234567890.1"]),
-        ([datetime.date(2024, 2, 29), None], pa.date32(), ["2024-02-29", None]),
-        ([datetime.date(1969, 12, 31)], pa.date64(), ["1969-12-31"]),
+        ([dt.date(2024, 2, 29), None], pa.date32(), ["2024-02-29", None]),
+        ([dt.date(1969, 12, 31)], pa.date64(), ["1969-12-31"]),
         ([MOMENT, None], pa.timestamp("ms"), ["2024-02-29T03:04:05.678", None]),
         ([MOMENT.replace(microsecond=0)], pa.timestamp("s"), ["2024-02-29T03:04:05"]),
         ([MOMENT.replace(tzinfo=UTC)], pa.timestamp("ms", "UTC"), ["2024-02-29T03:04:05.678Z"]),
         ([MOMENT.replace(tzinfo=UTC)], pa.timestamp("us", "America/Sao_Paulo"), ["2024-02-29T03:04:05.678000Z"]),
-        ([datetime.time(1, 2, 3), None], pa.time32("s"), ["01:02:03", None]),
-        ([datetime.timedelta(seconds=1.5), None], pa.duration("us"), [1500.0, None]),
+        ([dt.time(1, 2, 3), None], pa.time32("s"), ["01:02:03", None]),
+        ([dt.timedelta(seconds=1.5), None], pa.duration("us"), [1500.0, None]),
         ([b"\x00\xff", b"", None], pa.binary(), ["AP8=", "", None]),
         ([b"ab"], pa.binary(2), ["YWI="]),
         (["a", None], pa.string_view(), ["a", None]),
         ([[1, 2], None], pa.list_(pa.int64(), 2), [[1, 2], None]),
         ([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64()), [[{"key": "k", "value": 1}], None, []]),
         (
-            [[{"d": datetime.date(2024, 1, 1)}, None], None, []],
+            [[{"d": dt.date(2024, 1, 1)}, None], None, []],
             pa.list_(pa.struct([("d", pa.date32())])),
             [[{"d": "2024-01-01"}, None], None, []],
         ),
@@ -59,10 +59,10 @@ def test_each_type_has_one_value(values: list[Any], kind: Any, expected: list[An
     assert mapped(pa.concat_arrays([array, array]).slice(len(array))) == expected
 
 
-@pytest.mark.parametrize("values", [["u", None, "u"], [5, None, 5], [datetime.date(2024, 1, 1)] * 3])
+@pytest.mark.parametrize("values", [["u", None, "u"], [5, None, 5], [dt.date(2024, 1, 1)] * 3])
 def test_dictionaries_are_what_they_stand_for(values: list[Any]) -> None:
     found = mapped(pa.array(values).dictionary_encode())
-    assert found == [str(value) if isinstance(value, datetime.date) else value for value in values]
+    assert found == [str(value) if isinstance(value, dt.date) else value for value in values]
 
 
 def test_texts_of_few_values_become_a_table_and_stay_what_they_are() -> None:

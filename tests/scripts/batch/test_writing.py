@@ -1,6 +1,6 @@
 """Results are written with one schema, widened without loss or refused (A21)."""
 
-import datetime
+import datetime as dt
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -90,14 +90,19 @@ def test_a_declared_schema_decides(tmp_path: Path) -> None:
         ).encode()
     )
     record = {
-        "count": 3.0, "mean": 1.0, "day": "2024-02-29", "at": "2024-02-29T03:04:05.678Z", "money": "12.30", "tags": ["a"],
-    }  # fmt: skip
+        "count": 3.0,
+        "mean": 1.0,
+        "day": "2024-02-29",
+        "at": "2024-02-29T03:04:05.678Z",
+        "money": "12.30",
+        "tags": ["a"],
+    }
     (found,) = written(tmp_path / "out", FileFormat.PARQUET, [[record]], schema).to_pylist()
     assert found == {
         "count": 3,
         "mean": 1.0,
-        "day": datetime.date(2024, 2, 29),
-        "at": datetime.datetime(2024, 2, 29, 3, 4, 5, 678000, tzinfo=datetime.UTC),
+        "day": dt.date(2024, 2, 29),
+        "at": dt.datetime(2024, 2, 29, 3, 4, 5, 678000, tzinfo=dt.UTC),
         "money": Decimal("12.30"),
         "tags": ["a"],
         "never": None,
@@ -139,8 +144,9 @@ def test_no_record_at_all_is_a_file_still(tmp_path: Path, file_format: FileForma
 
 
 @pytest.mark.parametrize(
-    ("file_format", "expected"), [(FileFormat.JSON, b'[\n{"a":1},\n2,\n"x"\n]\n'), (FileFormat.NDJSON, b'{"a":1}\n2\n"x"\n')]
-)  # fmt: skip
+    ("file_format", "expected"),
+    [(FileFormat.JSON, b'[\n{"a":1},\n2,\n"x"\n]\n'), (FileFormat.NDJSON, b'{"a":1}\n2\n"x"\n')],
+)
 def test_texts_have_a_value_on_each_line(tmp_path: Path, file_format: FileFormat, expected: bytes) -> None:
     sink = open_sink(tmp_path / "out", file_format)
     for part in ([b'{"a":1}'], [], [b"2", b'"x"']):

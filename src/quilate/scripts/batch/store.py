@@ -6,6 +6,7 @@ What a process that was killed left half-written at the end is cut off.
 
 import hashlib
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, Self
 
@@ -32,7 +33,7 @@ class _Entry(msgspec.Struct, array_like=True):
 
 
 class PartStore:
-    """Results of the parts of one batch, in a directory of its own.
+    """Results of the parts of one batch, in a directory of its own; several threads may use it.
 
     Args:
         directory: Made where it is missing.
@@ -43,6 +44,7 @@ class PartStore:
         self._path = directory / _FILE
         self._stream: BinaryIO = self._path.open("a+b")
         self._places: dict[bytes, _Place] = {}
+        self._lock = Lock()
         self._load()
 
     def __enter__(self) -> Self:
@@ -72,17 +74,19 @@ class PartStore:
         place = self._places.get(name)
         if place is None:
             return None
-        self._stream.seek(place.offset)
-        return self._stream.read(place.length), place.records
+        with self._lock:
+            self._stream.seek(place.offset)
+            return self._stream.read(place.length), place.records
 
     def put(self, name: bytes, result: bytes, records: int) -> None:
         """Keep the result of a part."""
         digest = hashlib.sha256(name + result).hexdigest()
         header = msgspec.json.encode(_Entry(len(name), len(result), records, digest)) + b"\n"
-        end = self._stream.seek(0, 2)
-        self._stream.write(header + name + result)
-        self._stream.flush()
-        self._places[name] = _Place(end + len(header) + len(name), len(result), records)
+        with self._lock:
+            end = self._stream.seek(0, 2)
+            self._stream.write(header + name + result)
+            self._stream.flush()
+            self._places[name] = _Place(end + len(header) + len(name), len(result), records)
 
     def _load(self) -> None:
         stream = self._stream
