@@ -332,6 +332,8 @@ def _payloads(ground: Ground) -> Mounted:
 
 
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
+    # Routes are tried in their order: executions are asked for most of all.
+    _executions,
     _accounts,
     _runs,
     _blueprints,
@@ -343,7 +345,6 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _operations,
     _deliveries,
     _scripts,
-    _executions,
     _payloads,
     _badges,
     _graphql,

@@ -54,7 +54,7 @@ Wait = Annotated[
 ]
 
 
-def _options(
+async def _options(
     priority: Annotated[
         int, Query(ge=LEAST_PRIORITY, le=MOST_PRIORITY, description="Higher ones first within the project.")
     ] = 0,

@@ -30,7 +30,7 @@ _ONE = "/projects/{project}/executions/{execution}"
 ExecutionId = Annotated[UUID, Path(description="The execution's id.")]
 
 
-def _wanted(
+async def _wanted(
     status: Annotated[Status | None, Query(description="Only executions of this status.")] = None,
     script: Annotated[UUID | None, Query(description="Only of this script.")] = None,
     version: Annotated[UUID | None, Query(description="Only of this version.")] = None,
