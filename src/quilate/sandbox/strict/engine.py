@@ -20,7 +20,7 @@ from quilate.sandbox.strict.session import StrictSession
 if TYPE_CHECKING:
     from quilate.sandbox.strict.machine import Cell, Image, Machine
 
-FUEL_PER_CPU_SECOND = 5_000_000_000
+FUEL_PER_CPU_SECOND = 4_000_000_000
 """What ``Limits.cpu_seconds`` buys (measured by ``benchmarks/bench_strict_engine.py``; docs/adr/0017)."""
 _KEPT_PROGRAMS = 64
 _MOST_TEXT = 64 << 10
@@ -96,6 +96,7 @@ class StrictEngine:
         compiling.begin(machine.COMPILING_INTRINSICS)
         self._compiling_image = compiling.image()
         self._image = self._make_image(compiling)
+        compiling.close()
         self.deadline = Deadline(self._loader.engine.increment_epoch)
         return self._attempts()
 
@@ -153,7 +154,9 @@ class StrictEngine:
         running.begin(machine.INTRINSICS)
         host = running.run(compiling.compile(prelude(), b"quilate-prelude"))
         limits = Limits()
-        return running.image(host, (*range(9), limits.output_bytes, limits.console_bytes))
+        image = running.image(host, (*range(9), limits.output_bytes, limits.console_bytes))
+        running.close()
+        return image
 
     def _compile(self, source: bytes, limits: Limits) -> Code:
         compiling = self._loader.machine()
@@ -169,6 +172,7 @@ class StrictEngine:
                 message, stack = (compiling.member(thrown, name) for name in ("message", "stack"))
                 told = _text(compiling, message), _text(compiling, stack)
         fuel = budget - compiling.fuel
+        compiling.close()
         return Code(byte_code=byte_code, fuel=fuel, problem=problem.failure or (None if byte_code else told))
 
     def _attempts(self) -> tuple[Attempt, ...]:
@@ -176,7 +180,9 @@ class StrictEngine:
         limits = Limits(cpu_seconds=0.01)
         found = []
         for name, source, expected in _PROBES:
-            failure = self.open(Program(source=source), limits).read()
+            session = self.open(Program(source=source), limits)
+            failure = session.read()
+            session.close()
             refused = failure is not None and failure.kind is expected
             detail = "nothing" if failure is None else f"{failure.kind}: {failure.message}"
             found.append(Attempt(name=name, refused=refused, detail=detail))

@@ -239,6 +239,11 @@ class Machine:
         self._call("qjs_set_memory_limit", heap_bytes)
         self._call("qjs_set_max_stack_size", min(stack_bytes, STACK_SPACE_BYTES // 2))
 
+    def close(self) -> None:
+        """Gives the memory back at once, whoever still knows this machine; it cannot be used again."""
+        self._store.close()
+        self._exports = {}
+
     # Fuel and time
 
     @property

@@ -67,14 +67,16 @@ class StrictSession:
         failure = result.failure
         if failure is None or failure.kind is not FailureClass.RUNTIME or self._thrown is None:
             return result
-        record = StrictSession(self._engine, self._program, self._limits).first_record(payload, function, self._thrown)
+        second = StrictSession(self._engine, self._program, limits)
+        record = second.first_record(payload, function, self._thrown)
+        second.close()
         return replace(result, failure=replace(failure, record=record))
 
     def first_record(self, payload: Payload, function: str, message: str) -> int | None:
         """Index of the first record with which the script throws ``message``, where one can be named in time."""
         found: bytes | None = None
         with self._engine.deadline.within(_LOCATING.wall_seconds), contextlib.suppress(RefusedError):
-            machine = self._begin(_LOCATING)
+            machine = self._begin(replace(_LOCATING, heap_bytes=self._limits.heap_bytes))
             with Problem(_LOCATING):
                 script = self._find(machine, function, _LOCATING)
                 content = self._input(machine, payload)
@@ -84,6 +86,8 @@ class StrictSession:
 
     def close(self) -> None:
         """Forgets the machine and with it all that the script left there."""
+        if self._machine is not None:
+            self._machine.close()
         self._machine = self._columns = None
         self._functions.clear()
 
