@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
@@ -21,6 +21,10 @@ from quilate.kit.outgoing.addresses import AddressPolicy
 from quilate.kit.outgoing.http import OutgoingHttp
 from quilate.kit.secrets.box import SecretBox, open_box
 from quilate.runs.durable.wakeups import Wakeups
+
+if TYPE_CHECKING:
+    from quilate.scripts.payloads.contents import PayloadStore
+    from quilate.scripts.payloads.pointers import PointerReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,53 +270,68 @@ def _backups(ground: Ground) -> Mounted:
 
 
 def _scripts(ground: Ground) -> Mounted:
+    from quilate.app.service import scripting  # noqa: PLC0415 - as said above
     from quilate.app.service.script_sandbox import ScriptSandbox  # noqa: PLC0415 - as said above
     from quilate.app.service.script_worker import pool_settings  # noqa: PLC0415 - as said above
-    from quilate.scripts.versions.endpoints import make_router  # noqa: PLC0415 - as said above
-    from quilate.scripts.versions.service import VersionService  # noqa: PLC0415 - as said above
-
-    # One worker and the validator's session: an API process tests scripts and executes none.
-    sandbox = ScriptSandbox(replace(pool_settings(ground.settings), workers=1, sessions=1))
-    service = VersionService(
-        ground.database, sandbox.validate, sandbox.run, combine_validator=sandbox.validate_combining
-    )
-    return Mounted(routers=(make_router(service, ground.access),), close=sandbox.close)
-
-
-def _executions(ground: Ground) -> Mounted:
-    from quilate.app.service import scripting  # noqa: PLC0415 - as said above
-    from quilate.scripts.executions.endpoints import make_router  # noqa: PLC0415 - as said above
+    from quilate.scripts.compatibility.endpoints import make_source_router  # noqa: PLC0415 - as said above
+    from quilate.scripts.executions import endpoints as execution_endpoints  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.gauges import execution_readings  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.reception import Reception, ReceptionParts  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.service import ExecutionService  # noqa: PLC0415 - as said above
     from quilate.scripts.payloads.admission import Admission  # noqa: PLC0415 - as said above
-    from quilate.scripts.payloads.pointers import PointerParts, PointerReader  # noqa: PLC0415 - as said above
-    from quilate.scripts.versions.executable import Executables  # noqa: PLC0415 - as said above
+    from quilate.scripts.versions import endpoints as version_endpoints  # noqa: PLC0415 - as said above
+    from quilate.scripts.versions.service import VersionService  # noqa: PLC0415 - as said above
 
-    settings, database = ground.settings, ground.database
+    settings, database, access = ground.settings, ground.database, ground.access
+    # One worker and the validator's session: an API process tests scripts and executes none.
+    sandbox = ScriptSandbox(replace(pool_settings(settings), workers=1, sessions=1))
+    versions = VersionService(database, sandbox.validate, sandbox.run, combine_validator=sandbox.validate_combining)
     vault = scripting.data_vault(settings, database)
     store = scripting.payload_store(settings, vault)
-    service = ExecutionService(
+    executions = ExecutionService(
         database,
-        Executables(database),
+        versions,
         quota=scripting.script_quota(settings),
         observe=ground.metrics.observe_group("executions"),
     )
-    pointers = PointerReader(
+    parts = ReceptionParts(
+        store=store,
+        pointers=_pointers(ground, store),
+        admission=Admission(store, vault),
+        limits=scripting.payload_limits(settings),
+    )
+    reception = Reception(parts)
+    ground.metrics.register_collector("executions", execution_readings(database))
+
+    async def close() -> None:
+        await executions.close()
+        await sandbox.close()
+
+    return Mounted(
+        routers=(
+            execution_endpoints.make_router(executions, reception, store, access),
+            version_endpoints.make_router(versions, access),
+        ),
+        root_routers=(make_source_router(versions, executions, reception, store, access, local=settings.local),),
+        close=close,
+    )
+
+
+def _pointers(ground: Ground, store: "PayloadStore") -> "PointerReader":
+    from quilate.app.service import scripting  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads.pointers import PointerParts, PointerReader  # noqa: PLC0415 - as said above
+
+    settings = ground.settings
+    return PointerReader(
         PointerParts(
             store=store,
             catalogue=_catalogue(ground),
             http=OutgoingHttp(policy=address_policy(settings)),
             objects=scripting.object_stores(settings),
             data_roots=settings.data_roots,
-            trail=AccessTrail(database),
+            trail=AccessTrail(ground.database),
         )
     )
-    limits = scripting.payload_limits(settings)
-    parts = ReceptionParts(store=store, pointers=pointers, admission=Admission(store, vault), limits=limits)
-    reception = Reception(parts)
-    ground.metrics.register_collector("executions", execution_readings(database))
-    return Mounted(routers=(make_router(service, reception, store, ground.access),), close=service.close)
 
 
 def _payloads(ground: Ground) -> Mounted:
@@ -333,7 +352,7 @@ def _payloads(ground: Ground) -> Mounted:
 
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     # Routes are tried in their order: executions are asked for most of all.
-    _executions,
+    _scripts,
     _accounts,
     _runs,
     _blueprints,
@@ -344,7 +363,6 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _audit,
     _operations,
     _deliveries,
-    _scripts,
     _payloads,
     _badges,
     _graphql,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from quilate.sandbox.model import Failure, Limits, Outcome
 from quilate.scripts.batch.calling import PartResult
-from quilate.scripts.batch.model import BatchOutcome, FileFormat, PartFailure, Progress, ProgressCallback
+from quilate.scripts.batch.model import BatchOutcome, PartFailure, Progress, ProgressCallback
+from quilate.scripts.model import FileFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.csv as pa_csv  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from quilate.scripts.batch.model import BatchInput, BatchInputError, FileFormat, Settings
+from quilate.scripts.batch.model import BatchInput, BatchInputError, Settings
 from quilate.scripts.batch.text_reading import open_source
+from quilate.scripts.model import FileFormat
 
 _FILE_MAGIC: Final = b"ARROW1"
 _ROWS_AT_ONCE: Final = 65_536

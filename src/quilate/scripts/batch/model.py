@@ -2,21 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from quilate.sandbox.model import Failure
-
-
-class FileFormat(StrEnum):
-    """How records lie in a file."""
-
-    JSON = "json"
-    NDJSON = "ndjson"
-    PARQUET = "parquet"
-    ARROW = "arrow"
-    CSV = "csv"
-
+from quilate.scripts.model import FileFormat
 
 COLUMNAR = frozenset({FileFormat.PARQUET, FileFormat.ARROW, FileFormat.CSV})
 """Formats that are read as record batches."""

@@ -9,8 +9,9 @@ import msgspec
 from quilate.sandbox.model import Format, Payload
 from quilate.scripts.batch.column_reading import read_batches
 from quilate.scripts.batch.mapping import WireMapper
-from quilate.scripts.batch.model import COLUMNAR, BatchInput, BatchInputError, FileFormat, Settings
+from quilate.scripts.batch.model import COLUMNAR, BatchInput, BatchInputError, Settings
 from quilate.scripts.batch.text_reading import open_source, read_records
+from quilate.scripts.model import FileFormat
 
 _RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 

@@ -22,7 +22,6 @@ from quilate.scripts.batch.model import (
     BatchInputError,
     BatchOutcome,
     BatchResultError,
-    FileFormat,
     ProgressCallback,
     Settings,
 )
@@ -30,7 +29,7 @@ from quilate.scripts.batch.output_types import declared_schema
 from quilate.scripts.batch.parts import Part, chunks, json_array, whole
 from quilate.scripts.batch.store import PartStore, mark_of
 from quilate.scripts.batch.writing import Sink, open_sink
-from quilate.scripts.model import Mode, Shape
+from quilate.scripts.model import FileFormat, Mode, Shape
 
 _COLUMNAR_RESULTS = frozenset({FileFormat.PARQUET, FileFormat.ARROW})
 

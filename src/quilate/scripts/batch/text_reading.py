@@ -11,7 +11,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from quilate.scripts.batch.model import BatchInput, BatchInputError, FileFormat, Settings
+from quilate.scripts.batch.model import BatchInput, BatchInputError, Settings
+from quilate.scripts.model import FileFormat
 
 _RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)

@@ -8,8 +8,9 @@ from typing import Any, Final, Protocol
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from quilate.scripts.batch.model import BatchResultError, FileFormat
+from quilate.scripts.batch.model import BatchResultError
 from quilate.scripts.batch.output_types import fitted, inferred, unified
+from quilate.scripts.model import FileFormat
 
 _MOST_REWRITES: Final = 32
 _ROWS_OF_A_GROUP: Final = 131_072

@@ -17,7 +17,6 @@ from quilate.kit.web.problems import Problem
 from quilate.sandbox.model import RETRYABLE, Failure, FailureClass, Level
 from quilate.sandbox.pool import SandboxPool
 from quilate.scripts.batch.model import BatchInput, BatchOutcome
-from quilate.scripts.batch.model import FileFormat as BatchFormat
 from quilate.scripts.batch.store import PartStore
 from quilate.scripts.executions.model import Claim, Result
 from quilate.scripts.executions.outcomes import Keeping, failed
@@ -84,9 +83,9 @@ class BatchRunner:
                 self._pool,
                 version.program,
                 version.shape,
-                BatchInput(path=source, format=BatchFormat(claim.input.format.value)),
+                BatchInput(path=source, format=claim.input.format),
                 place / "output",
-                target_format=BatchFormat(output_format(claim, version).value),
+                target_format=output_format(claim, version),
                 limits=version.limits,
                 workers=self._sandboxes,
                 previous=previous,

@@ -1,0 +1,186 @@
+"""``quilate script run``: run a script here under the limits of the service, or at a service."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from quilate.app.cli.script_logs import show_end
+from quilate.app.cli.script_server import at_server, client_of
+from quilate.app.cli.terminal import current_terminal, harmless
+from quilate.domain.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from quilate.app.cli.script_local import LocalRequest
+    from quilate.scripts.batch.model import BatchOutcome
+
+MEDIA_TYPES = {
+    ".json": "application/json",
+    ".ndjson": "application/x-ndjson",
+    ".jsonl": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".arrow": "application/vnd.apache.arrow.stream",
+    ".arrows": "application/vnd.apache.arrow.stream",
+    ".csv": "text/csv",
+}
+FORMATS = {
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".csv": "csv",
+}
+"""How a file is written, by the end of its name."""
+
+_PIECE = 1 << 20
+_WAIT_SECONDS = 20.0
+
+
+@click.command("run")
+@at_server(required=False)
+@click.argument("script")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The data; the end of its name says how it is written: JSON, NDJSON, Parquet, Arrow or CSV.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the result goes; printed else.")
+@click.option("--version", default=None, metavar="VERSION", help="At a service: which version; the active one else.")
+@click.option("--mode", type=click.Choice(["whole", "chunk", "group"]), default="whole", show_default=True)
+@click.option(
+    "--size", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Records of a chunk."
+)
+@click.option("--key", default="", metavar="FIELD,FIELD", help="Fields that make a group.")
+@click.option("--combine", is_flag=True, help="Call combine(partials) at the end.")
+@click.option("--engine", type=click.Choice(["default", "fast", "strict"]), default="default", show_default=True)
+@click.option("--deterministic", is_flag=True, help="Seeded Math.random, a clock that stands still.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Sandbox processes.")
+@click.option("--wall-seconds", type=click.FloatRange(0.01, 3600), default=5.0, show_default=True, help="Of each call.")
+@click.option("--cpu-seconds", type=click.FloatRange(0.01, 3600), default=2.0, show_default=True, help="Of each call.")
+@click.option("--heap-mib", type=click.IntRange(8, 4096), default=64, show_default=True, help="Of each call.")
+@click.option("--no-validation", is_flag=True, help="Let the sandbox alone refuse what a script must not do.")
+@click.option(
+    "--min-level",
+    type=click.Choice(["process", "locked", "jailed"]),
+    default="locked",
+    show_default=True,
+    help="How a sandbox process has to be shut in.",
+)
+def command(  # noqa: PLR0913 - one argument per option
+    *,
+    server: str | None,
+    project: str,
+    token_file: str,
+    script: str,
+    data: Path,
+    output: Path | None,
+    version: str | None,
+    **options: Any,
+) -> int:
+    """Run SCRIPT on data: a file here, or with --server a script of that service by its name or id.
+
+    Here it runs in the same sandbox, under the same limits and with the same result as at the service. What it writes
+    to console goes to standard error. Ends with 1 where there is no result.
+    """
+    _format_of(data)
+    if server:
+        remote = Remote(server=server, project=project, token_file=token_file)
+        return _run_there(remote, script, version, data, output)
+    from quilate.app.cli.script_local import LocalRequest, run_here  # noqa: PLC0415 - keeps --help fast
+
+    file = Path(script)
+    if not file.is_file():
+        raise ConfigurationError(
+            f"there is no file {script!r}", next_step="name a file, or give --server to run a script of a service"
+        )
+    request = LocalRequest(
+        file=file,
+        data=data,
+        data_format=_format_of(data),
+        output=output,
+        output_format=_format_of(output) if output is not None else "json",
+        **options,
+    )
+    outcome = asyncio.run(run_here(request))
+    return _tell(request, outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """Which project of which service."""
+
+    server: str
+    project: str
+    token_file: str
+
+
+def _tell(request: "LocalRequest", outcome: "BatchOutcome") -> int:
+    for line in outcome.console:
+        click.echo(harmless(line), err=True)
+    if outcome.console_truncated:
+        click.echo("(the rest of the console was cut)", err=True)
+    if request.output is None and isinstance(outcome.output, bytes):
+        current_terminal().document(outcome.output.decode("utf-8", "replace"))
+    for part in outcome.failed_parts:
+        name = f"group {part.key}" if part.key is not None else f"chunk {part.part}"
+        text = f"{name} from record {part.first_record}: {part.failure.kind.value}: {part.failure.message}"
+        click.echo(harmless(text), err=True)
+    failure = outcome.failure
+    if failure is not None:
+        place = f" (line {failure.line}, column {failure.column})" if failure.line is not None else ""
+        record = f", record {failure.record}" if failure.record is not None else ""
+        click.echo(harmless(f"{failure.kind.value}: {failure.message}{place}{record}"), err=True)
+    cost = f"{outcome.wall_milliseconds:.0f} ms, {outcome.cpu_milliseconds:.0f} ms CPU"
+    memory = f", {outcome.peak_memory_bytes / (1 << 20):.0f} MiB" if outcome.peak_memory_bytes else ""
+    click.echo(f"{outcome.records_in} records in, {outcome.records_out} out, {cost}{memory}", err=True)
+    return ExitCode.REJECTED if failure is not None or outcome.failed_parts else ExitCode.APPROVED
+
+
+def _run_there(remote: Remote, script: str, version: str | None, data: Path, output: Path | None) -> int:
+    def pieces() -> Iterator[bytes]:
+        with data.open("rb") as reading:
+            while piece := reading.read(_PIECE):
+                yield piece
+
+    terminal = current_terminal()
+    with client_of(remote.server, remote.token_file) as client:
+        found = client.scripts.find(remote.project, script)
+        execution = client.executions.submit(
+            remote.project,
+            found.id,
+            pieces,
+            media_type=MEDIA_TYPES[data.suffix.lower()],
+            version=version,
+            output_format=_format_of(output) if output is not None else None,
+            wait_seconds=_WAIT_SECONDS,
+        )
+        if not execution.ended:
+            execution = client.executions.wait(remote.project, execution.id)
+        if execution.output_data is not None:
+            content = client.executions.output(remote.project, execution.id)
+            if output is not None:
+                with output.open("wb") as writing:
+                    writing.writelines(content)
+            else:
+                for piece in content:
+                    sys.stdout.buffer.write(piece)
+                terminal.line()
+    show_end(terminal, execution)
+    return ExitCode.APPROVED if execution.status == "completed" else ExitCode.REJECTED
+
+
+def _format_of(file: Path) -> str:
+    try:
+        return FORMATS[file.suffix.lower()]
+    except KeyError as error:
+        raise ConfigurationError(
+            f"{file}: the end of its name does not say how it is written",
+            next_step=f"let it end with one of {', '.join(FORMATS)}",
+        ) from error
