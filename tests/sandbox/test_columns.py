@@ -13,10 +13,8 @@ from quilate.sandbox.columns import (
     ColumnsError,
     OutputTooLargeError,
     ResultError,
-    columns_to_objects,
-    objects_to_columns,
 )
-from quilate.sandbox.model import Engine, Failure, FailureClass
+from quilate.sandbox.model import Engine
 from quilate.sandbox.v8_engine import v8_flags
 from quilate.sandbox.v8_library import Handle, Isolate, Library
 
@@ -262,19 +260,3 @@ def test_a_script_that_changes_built_ins_changes_nothing_here(isolate: Isolate) 
     for _ in range(2):
         table = pa.ipc.open_stream(bridge.stream(bridge.rows(stream_of(batch)))).read_all()
         assert table.to_pylist() == batch.to_pylist()
-
-
-def test_what_the_engine_calls_says_failures_in_classes(isolate: Isolate) -> None:
-    refused = columns_to_objects(isolate, b"no stream at all")
-    assert isinstance(refused, Failure)
-    assert refused.kind is FailureClass.INPUT
-    rows = columns_to_objects(isolate, stream_of(pa.record_batch({"a": [1]})))
-    assert isinstance(rows, Handle)
-    stream = objects_to_columns(isolate, rows)
-    assert isinstance(stream, bytes)
-    assert pa.ipc.open_stream(stream).read_all().to_pylist() == [{"a": 1.0}]
-    kinds = [objects_to_columns(isolate, value) for value in (5, isolate.evaluate(b"[5]"))]
-    assert [kind.kind for kind in kinds if isinstance(kind, Failure)] == [FailureClass.RESULT] * 2
-    long = objects_to_columns(isolate, rows, 1)
-    assert isinstance(long, Failure)
-    assert long.kind is FailureClass.OUTPUT

@@ -14,12 +14,10 @@ from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakKeyDictionary, proxy
 
 from quilate.sandbox.columns_building import SEPARATOR, Prepared, extractor, prepare
 from quilate.sandbox.columns_reading import ColumnsError, Kind, read_stream
 from quilate.sandbox.columns_writing import Written, write_stream
-from quilate.sandbox.model import Failure, FailureClass
 from quilate.sandbox.v8_library import Deadline, Handle, Isolate, Value
 
 __all__ = [
@@ -27,8 +25,6 @@ __all__ = [
     "ColumnsError",
     "OutputTooLargeError",
     "ResultError",
-    "columns_to_objects",
-    "objects_to_columns",
 ]
 
 _MOST_FUNCTIONS: Final = 64
@@ -175,43 +171,6 @@ class ColumnBridge:
             isolate.set_item(self._arguments, index + 1, arguments[index] if index < len(arguments) else None)
         answer = isolate.call(self._dispatch, self._arguments, deadline)
         return answer if not hasattr(answer, "length") else None
-
-
-_bridges: "WeakKeyDictionary[Isolate, ColumnBridge]" = WeakKeyDictionary()
-
-
-def _bridge(isolate: Isolate) -> ColumnBridge:
-    """The bridge of an isolate; it lives as long as the isolate does, so it must not keep it alive."""
-    bridge = _bridges.get(isolate)
-    if bridge is None:
-        bridge = _bridges[isolate] = ColumnBridge(proxy(isolate))
-    return bridge
-
-
-def columns_to_objects(isolate: Isolate, data: bytes, deadline: Deadline | None = None) -> Handle | Failure:
-    """Build the array for ``process`` from an Arrow IPC stream; see ``ColumnBridge.rows``."""
-    try:
-        return _bridge(isolate).rows(data, deadline)
-    except ColumnsError as error:
-        return Failure(kind=FailureClass.INPUT, message=_sentence(str(error)))
-
-
-def objects_to_columns(
-    isolate: Isolate, result: Value, most: int | None = None, deadline: Deadline | None = None
-) -> bytes | Failure:
-    """Take what ``process`` returned apart into an Arrow IPC stream; see ``ColumnBridge.stream``."""
-    if not isinstance(result, Handle):
-        return Failure(kind=FailureClass.RESULT, message="The result is no array of objects, which columns need")
-    try:
-        return _bridge(isolate).stream(result, most, deadline)
-    except ResultError as error:
-        return Failure(kind=FailureClass.RESULT, message=_sentence(str(error)))
-    except OutputTooLargeError:
-        return Failure(kind=FailureClass.OUTPUT, message=f"The result is longer than the {most} bytes it may have")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:2000]
 
 
 def _handle(value: Value) -> Handle:

@@ -203,7 +203,11 @@
       return execute(script, input, format, answer, most);
     },
     report,
-    () => output,
+    () => {
+      const taken = output;
+      output = undefined;
+      return taken;
+    },
     (further) => further(operations, kept),
   ];
   setPrototypeOf(operations, null);

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from quilate.sandbox import failures, payloads
-from quilate.sandbox import columns
+from quilate.sandbox import columns, failures, payloads
 from quilate.sandbox.columns import ColumnBridge, ColumnsError, OutputTooLargeError, ResultError
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.errors import SandboxUnavailableError
@@ -30,6 +29,7 @@ LOCATE_SECONDS = 0.5
 """At most so long is looked for the record that made a script throw."""
 _FORMATS: Final = {Format.JSON: InputFormat.JSON, Format.NDJSON: InputFormat.LINES, Format.ARROW: InputFormat.VALUE}
 _ARGUMENTS = 7
+_INPUT_ARGUMENT: Final = 2
 _NOTHING: Final = b""
 
 
@@ -176,10 +176,13 @@ class V8Session:
             return CallResult(output=None, failure=refused)
         form = _FORMATS[answer]
         console = limits.console_bytes
-        said = self._host(
-            Operation.EXECUTE, script, value, _FORMATS[payload.format], form, limits.output_bytes, console,
-            deadline=clock.left, most=limits.output_bytes,
-        )  # fmt: skip
+        try:
+            said = self._host(
+                Operation.EXECUTE, script, value, _FORMATS[payload.format], form, limits.output_bytes, console,
+                deadline=clock.left, most=limits.output_bytes,
+            )  # fmt: skip
+        finally:
+            self._forget(value)
         if isinstance(said, bytes):
             return CallResult(output=said)
         if isinstance(said, TextTooLong):
@@ -237,6 +240,13 @@ class V8Session:
                 )
         return data, None
 
+    def _forget(self, value: bytes | Handle) -> None:
+        """Let go of rows that were built from columns; a session would keep those of each call otherwise."""
+        if isinstance(value, Handle):
+            isolate = self._prepared.isolate
+            isolate.set_item(self._prepared.arguments, _INPUT_ARGUMENT, None)
+            isolate.release(value)
+
     def _bridge(self) -> ColumnBridge:
         if self._columns is None:
             self._columns = ColumnBridge(self._prepared.isolate)
@@ -258,6 +268,8 @@ class V8Session:
             return failures.output_size(limits.output_bytes)
         except ResultError as error:
             return failures.result_refused(str(error), error.record)
+        finally:
+            self._prepared.isolate.release(result)
 
     def _failure(self, about: dict[str, Any], payload: Payload, function: str, limits: Limits) -> Failure:
         kind, message, line = str(about["kind"]), str(about["message"]), about["line"]
@@ -277,7 +289,7 @@ class V8Session:
         """Run the script again, in an isolate of its own, to find the record that makes it throw."""
         session = V8Session(self._engine, self._engine.fresh(), self._program)
         try:
-            session._prepared.isolate.limit_heap(limits.heap_bytes)  # noqa: SLF001 - of this class
+            session._prepared.isolate.limit_heap(limits.heap_bytes)
             return session.first_record(payload, function, message)
         except (ScriptStoppedError, EngineStuckError):
             return None
