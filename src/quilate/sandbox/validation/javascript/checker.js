@@ -150,8 +150,9 @@ const CHECKS = {
   FunctionDeclaration: checkAsync,
   FunctionExpression: checkAsync,
   ArrowFunctionExpression: checkAsync,
-  ForOfStatement(checker, node) {
+  ForOfStatement(checker, node, scope) {
     if (node.await) checker.report("JS105", node, { name: "for await" });
+    checkLoopTarget(checker, node, scope);
   },
   ImportExpression: (checker, node) => checker.report("JS103", node, { name: "import" }),
   DebuggerStatement: (checker, node) => checker.report("JS140", node, {}),

@@ -1,0 +1,1 @@
+function process(data) { return data.filter(item => item.ativo === true); }
