@@ -1,15 +1,13 @@
 """A pool of sandbox workers: the one way by which the rest of the house runs scripts."""
 
 import asyncio
-import re
 from collections import deque
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
-from quilate.sandbox import jail, protocol
+from quilate.sandbox import jail
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.levels import strong_enough
 from quilate.sandbox.model import (
@@ -24,56 +22,27 @@ from quilate.sandbox.model import (
     Payload,
     Program,
 )
-from quilate.sandbox.worker_process import Call, WorkerKind, WorkerPlan, WorkerProcess
+from quilate.sandbox.pool_settings import PoolSettings, PoolStatistics
+from quilate.sandbox.requests import (
+    Request,
+    Wanted,
+    WorkerKind,
+    check_function,
+    header,
+    kind_of,
+    next_batch,
+    refusal,
+    scaled,
+)
+from quilate.sandbox.session import SandboxSession
+from quilate.sandbox.worker_process import Call, WorkerPlan, WorkerProcess
 
-HEAP_FOR_EACH_BYTE: Final = 12
-"""The heap grows by so much for each byte of JSON text: what small records take as objects, with the text itself."""
+__all__ = ["PoolSettings", "PoolStatistics", "SandboxPool", "SandboxSession"]
+
 BATCH: Final = 16
 """Calls that are on the way to one worker at a time in ``execute_many``."""
-_FUNCTION = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,63}")
+_NEVER_BEGUN: Final = Failure(kind=FailureClass.CRASHED, message="The sandbox worker ended before the execution began")
 _BOOT_ATTEMPTS: Final = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSettings:
-    """How a pool is built.
-
-    Attributes:
-        workers: Executions at a time.
-        engines: Those that executions may ask for.
-        min_level: Below it the pool does not start.
-        heap_bytes: Largest heap that limits may ask for.
-        spares: Workers that wait, ready, for one that has to be ended.
-        heap_ceiling_bytes: Up to which a heap grows with the payload that it has to hold.
-        sessions: Kept isolates at a time, each with a worker of its own beside ``workers``.
-    """
-
-    workers: int = 2
-    engines: frozenset[Engine] = frozenset({Engine.DEFAULT})
-    min_level: Level = Level.LOCKED
-    heap_bytes: int = 64 << 20
-    spares: int = 1
-    heap_ceiling_bytes: int = 768 << 20
-    sessions: int = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolStatistics:
-    """For metrics.
-
-    Attributes:
-        workers: Processes alive.
-        waiting: Calls that wait for a worker.
-        executions: Calls answered since the start.
-        restarts: Workers started in place of ended ones.
-        kills: Workers that the parent had to end.
-    """
-
-    workers: int
-    waiting: int
-    executions: int
-    restarts: int
-    kills: int
 
 
 class SandboxPool:
@@ -130,18 +99,23 @@ class SandboxPool:
         if Engine.STRICT in self.settings.engines:
             self._plan = replace(self._plan, code_file=await asyncio.to_thread(_strict_code))
         try:
-            for engine in sorted(self.settings.engines, key=list(Engine).index):
-                worker = await self._first(WorkerKind(engine=engine))
-                self._idle.append(worker)
-                if not strong_enough(worker.report.level, self.settings.min_level):
-                    raise _too_weak(worker.report, self.settings.min_level)
-                if not self._started or not strong_enough(worker.report.level, self.report.level):
-                    self.report = worker.report
-                self._started = True
+            await self._prove()
         except BaseException:
             await self.close()
             raise
-        self._refill()
+        for _ in range(self.settings.workers + self.settings.spares - 1):
+            self._background(self._start_spare())
+
+    async def _prove(self) -> None:
+        """One worker of each engine; the weakest of them is what the pool can say of itself."""
+        for engine in sorted(self.settings.engines, key=list(Engine).index):
+            worker = await self._first(WorkerKind(engine=engine))
+            self._idle.append(worker)
+            if not strong_enough(worker.report.level, self.settings.min_level):
+                raise _too_weak(worker.report, self.settings.min_level)
+            if not self._started or not strong_enough(worker.report.level, self.report.level):
+                self.report = worker.report
+            self._started = True
 
     async def _first(self, kind: WorkerKind) -> WorkerProcess:
         """The first worker finds out what works: jailed or not, our own binding or the public one."""
@@ -173,6 +147,8 @@ class SandboxPool:
     ) -> Outcome:
         """Run one call in an isolate that nobody used before, or in a warm one where the program allows it.
 
+        A cancellation ends the execution, with its worker.
+
         Args:
             program: The script.
             payload: Its data.
@@ -185,171 +161,110 @@ class SandboxPool:
 
         Raises:
             ValueError: ``function`` is no plain name.
-            SandboxUnavailableError: No worker can be started any more.
         """
-        wanted = limits or Limits()
-        if (refused := self.refusal(program, wanted, function)) is not None:
-            return self._refused(program, refused)
-        kind = WorkerKind(engine=program.engine, stack_kibibytes=wanted.stack_kibibytes)
+        check_function(function)
+        request = (program, payload, limits or Limits())
+        if (refusal := self._refusal(program, request[2])) is not None:
+            return self.refused(program, refusal)
         await self._enter(self._slots)
         worker = None
         try:
-            worker = await self._take(kind)
-            call = self.call(worker, program, payload, wanted, function=function, answer=answer)
-            (outcome,) = await worker.call([call])
+            worker = await self._take(kind_of(program, request[2]))
+            return await self.call(worker, request, Wanted(function=function, answer=answer))
+        except SandboxUnavailableError as error:
+            return self.refused(program, _unavailable(error))
         finally:
             self._slots.release()
-            if worker is not None:
-                self._give_back(worker)
-        self._executions += 1
-        return outcome or self._refused(program, _ended())
+            self._give_back(worker)
 
-    async def execute_many(self, requests: Sequence[tuple[Program, Payload, Limits]]) -> list[Outcome]:
-        """As ``execute`` for each, in the same order; several are on their way to a worker at a time.
-
-        Raises:
-            SandboxUnavailableError: No worker can be started any more.
-        """
+    async def execute_many(self, requests: Sequence[Request]) -> list[Outcome]:
+        """As ``execute`` for each, in the same order; several are on their way to a worker at a time."""
         outcomes: list[Outcome | None] = [None] * len(requests)
-        open_requests: deque[int] = deque()
+        waiting: deque[int] = deque()
         for index, (program, _, limits) in enumerate(requests):
-            if (refused := self.refusal(program, limits, "process")) is not None:
-                outcomes[index] = self._refused(program, refused)
+            if (refusal := self._refusal(program, limits)) is not None:
+                outcomes[index] = self.refused(program, refusal)
             else:
-                open_requests.append(index)
-        size = max(1, min(BATCH, -(-len(open_requests) // (2 * self.settings.workers))))
+                waiting.append(index)
+        size = max(1, min(BATCH, -(-len(waiting) // (2 * self.settings.workers))))
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.settings.workers, len(open_requests))):
-                group.create_task(self._work_off(requests, open_requests, outcomes, size))
-        return [outcome or self._refused(requests[i][0], _ended()) for i, outcome in enumerate(outcomes)]
+            for _ in range(min(self.settings.workers, len(waiting))):
+                group.create_task(self._work_off(requests, waiting, outcomes, size))
+        return [outcome or self.refused(requests[i][0], _NEVER_BEGUN) for i, outcome in enumerate(outcomes)]
 
     async def _work_off(
-        self,
-        requests: Sequence[tuple[Program, Payload, Limits]],
-        open_requests: deque[int],
-        outcomes: list[Outcome | None],
-        size: int,
+        self, requests: Sequence[Request], waiting: deque[int], outcomes: list[Outcome | None], size: int
     ) -> None:
-        while open_requests:
+        while waiting:
             await self._enter(self._slots)
             worker = None
+            batch, kind = next_batch(requests, waiting, size)
             try:
-                batch, kind = _batch(requests, open_requests, size)
                 if not batch:
                     return
                 worker = await self._take(kind)
                 calls = [
-                    self.call(worker, *requests[index], last=index == batch[-1], alone=len(batch) == 1)
-                    for index in batch
+                    self._call(worker, requests[i], Wanted(last=i == batch[-1], alone=len(batch) == 1)) for i in batch
                 ]
                 for index, outcome in zip(batch, await worker.call(calls), strict=True):
                     if outcome is None:
-                        open_requests.append(index)
+                        waiting.append(index)
                     else:
                         outcomes[index] = outcome
                         self._executions += 1
+            except SandboxUnavailableError as error:
+                for index in batch:
+                    outcomes[index] = self.refused(requests[index][0], _unavailable(error))
             finally:
                 self._slots.release()
-                if worker is not None:
-                    self._give_back(worker)
+                self._give_back(worker)
 
-    def session(
-        self, program: Program, *, limits: Limits | None = None
-    ) -> "AbstractAsyncContextManager[SandboxSession]":
+    def session(self, program: Program, *, limits: Limits | None = None) -> SandboxSession:
         """One isolate for several calls, in a worker of its own until the session closes."""
         return SandboxSession(self, program, limits or Limits())
 
     # What sessions use too.
 
-    def refusal(self, program: Program, limits: Limits, function: str) -> Failure | None:
-        """Why a call is not even begun.
-
-        Raises:
-            ValueError: ``function`` is no plain name.
-        """
-        if not _FUNCTION.fullmatch(function):
-            raise ValueError(f"{function!r} is no name of a function")
-        if self._closed or not self._started:
-            return Failure(kind=FailureClass.UNAVAILABLE, message="The sandbox is not running")
-        if program.engine not in self.settings.engines:
-            return Failure(
-                kind=FailureClass.REJECTED, message=f"The engine {program.engine} is not enabled here", rule="engine"
-            )
-        if len(program.source) > limits.source_bytes or len(program.source.encode()) > limits.source_bytes:
-            message = f"The script is longer than {limits.source_bytes} bytes"
-            return Failure(kind=FailureClass.REJECTED, message=message, rule="source_bytes")
-        if limits.heap_bytes > self.settings.heap_bytes:
-            message = (
-                f"A heap of {limits.heap_bytes} bytes is more than this sandbox gives ({self.settings.heap_bytes})"
-            )
-            return Failure(kind=FailureClass.REJECTED, message=message, rule="heap_bytes")
-        return None
-
-    def call(
-        self,
-        worker: WorkerProcess,
-        program: Program,
-        payload: Payload,
-        limits: Limits,
-        *,
-        function: str = "process",
-        answer: Format = Format.JSON,
-        session: int = 0,
-        last: bool = True,
-        alone: bool = True,
-    ) -> Call:
-        """A call as it goes on the wire."""
-        source = program.source.encode()
-        scaled = limits.heap_bytes + HEAP_FOR_EACH_BYTE * len(payload.data)
-        heap = (
-            max(limits.heap_bytes, min(scaled, self._ceiling))
-            if program.engine is not Engine.STRICT
-            else limits.heap_bytes
-        )
-        header = protocol.CallHeader(
-            number=worker.number(),
-            source_bytes=len(source),
-            payload_bytes=len(payload.data),
-            shared=alone and len(source) + len(payload.data) > protocol.SHARED_ABOVE,
-            format=payload.format,
-            answer=answer,
-            function=function,
-            engine=program.engine,
-            limits=replace(limits, heap_bytes=heap) if heap != limits.heap_bytes else limits,
-            seed=program.seed,
-            now_milliseconds=program.now_milliseconds,
-            reuse=program.reuse,
-            session=session,
-            shared_answer=last,
-        )
-        return Call(header=header, source=source, data=payload.data)
-
-    async def lend(self, kind: WorkerKind) -> WorkerProcess:
-        """A worker for a session; ``give_back`` it."""
+    async def enter_session(self) -> None:
+        """Wait until there may be one more session."""
         await self._enter(self._sessions)
-        try:
-            return await self._take(kind)
-        except BaseException:
-            self._sessions.release()
-            raise
 
-    def give_back(self, worker: WorkerProcess) -> None:
-        """A session is over."""
+    def leave_session(self, worker: WorkerProcess | None) -> None:
+        """A session is over; its worker, if it has one, is for others."""
         self._sessions.release()
         self._give_back(worker)
 
-    def exchange(self, worker: WorkerProcess) -> "asyncio.Future[WorkerProcess]":
-        """Another worker of the same kind for a session whose own has ended."""
-        self._give_back(worker)
-        return asyncio.ensure_future(self._take(worker.kind))
+    async def lend(self, program: Program, limits: Limits, lost: WorkerProcess | None) -> WorkerProcess | Failure:
+        """A worker for a session, in place of the one it lost; or why there is none."""
+        self._give_back(lost)
+        if (refusal := self._refusal(program, limits)) is not None:
+            return refusal
+        try:
+            return await self._take(kind_of(program, limits))
+        except SandboxUnavailableError as error:
+            return _unavailable(error)
 
-    def answered(self, outcome: Outcome | None, program: Program) -> Outcome:
-        """Count an answer to a session."""
+    async def call(self, worker: WorkerProcess, request: Request, wanted: Wanted) -> Outcome:
+        """One call of a worker that is ours."""
+        (outcome,) = await worker.call([self._call(worker, request, wanted)])
         self._executions += 1
-        return outcome or self._refused(program, _ended())
+        return outcome or self.refused(request[0], _NEVER_BEGUN)
 
-    def _refused(self, program: Program, failure: Failure) -> Outcome:
+    def refused(self, program: Program, failure: Failure) -> Outcome:
+        """The outcome of what never ran."""
         return Outcome(output=None, failure=failure, engine=program.engine, level=self.report.level)
+
+    def _refusal(self, program: Program, limits: Limits) -> Failure | None:
+        if self._closed or not self._started:
+            return Failure(kind=FailureClass.UNAVAILABLE, message="The sandbox is not running")
+        return refusal(program, limits, engines=self.settings.engines, heap_bytes=self.settings.heap_bytes)
+
+    def _call(self, worker: WorkerProcess, request: Request, wanted: Wanted) -> Call:
+        program, payload, limits = request
+        source = program.source.encode()
+        limits = scaled(limits, program.engine, len(payload.data), self._ceiling)
+        head = header(worker.number(), source, (program, payload, limits), wanted)
+        return Call(header=head, source=source, data=payload.data)
 
     async def _enter(self, semaphore: asyncio.Semaphore) -> None:
         self._waiting += 1
@@ -398,7 +313,9 @@ class SandboxPool:
             return worker
         raise AssertionError
 
-    def _give_back(self, worker: WorkerProcess) -> None:
+    def _give_back(self, worker: WorkerProcess | None) -> None:
+        if worker is None:
+            return
         if worker.healthy and not self._closed and len(self._idle) < self.settings.workers + self.settings.spares:
             # First in, last out would let the newest rest for ever; a rested worker has its spare isolate ready.
             self._idle.append(worker)
@@ -429,83 +346,14 @@ class SandboxPool:
         await worker.close()
         self._alive.discard(worker)
 
-    def _background(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.ensure_future(work)
+    def _background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-class SandboxSession:
-    """One isolate that is kept from call to call; an async context manager, made by ``SandboxPool.session``.
-
-    The script's global variables live on from one call to the next, until a call fails in a way that costs the isolate:
-    then the next call begins in a new one.
-    """
-
-    def __init__(self, pool: SandboxPool, program: Program, limits: Limits) -> None:
-        self._pool = pool
-        self._program = program
-        self._limits = limits
-        self._worker: WorkerProcess | None = None
-        self._number = 0
-
-    async def __aenter__(self) -> Self:
-        kind = WorkerKind(engine=self._program.engine, stack_kibibytes=self._limits.stack_kibibytes)
-        if self._pool.refusal(self._program, self._limits, "process") is None:
-            self._worker = await self._pool.lend(kind)
-            self._number = self._worker.number()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            self._pool.give_back(worker)
-
-    async def call(self, payload: Payload, *, function: str = "process", answer: Format = Format.JSON) -> Outcome:
-        """Call a function of the script.
-
-        Raises:
-            ValueError: ``function`` is no plain name.
-            SandboxUnavailableError: No worker can be started any more.
-        """
-        refused = self._pool.refusal(self._program, self._limits, function)
-        if refused is not None or self._worker is None:
-            failure = refused or Failure(kind=FailureClass.UNAVAILABLE, message="The session is not open")
-            return Outcome(output=None, failure=failure, engine=self._program.engine, level=self._pool.report.level)
-        if not self._worker.healthy:
-            self._worker = await self._pool.exchange(self._worker)
-            self._number = self._worker.number()
-        call = self._pool.call(
-            self._worker, self._program, payload, self._limits,
-            function=function, answer=answer, session=self._number,
-        )  # fmt: skip
-        (outcome,) = await self._worker.call([call])
-        return self._pool.answered(outcome, self._program)
-
-
-def _ended() -> Failure:
-    return Failure(kind=FailureClass.CRASHED, message="The sandbox worker ended before the execution began")
-
-
-def _batch(
-    requests: Sequence[tuple[Program, Payload, Limits]], waiting: deque[int], size: int
-) -> tuple[list[int], WorkerKind]:
-    """The next calls that may be on their way to one worker together; long payloads go alone."""
-    batch: list[int] = []
-    kind = WorkerKind()
-    while waiting and len(batch) < size:
-        program, payload, limits = requests[waiting[0]]
-        this = WorkerKind(engine=program.engine, stack_kibibytes=limits.stack_kibibytes)
-        long = len(program.source) + len(payload.data) > protocol.SHARED_ABOVE // 2
-        if batch and (this != kind or long):
-            break
-        kind = this
-        batch.append(waiting.popleft())
-        if long:
-            break
-    return batch, kind
+def _unavailable(error: SandboxUnavailableError) -> Failure:
+    return Failure(kind=FailureClass.UNAVAILABLE, message=error.message)
 
 
 def _strict_code() -> int:

@@ -211,7 +211,8 @@ class Isolate:
         number = self._library.expect(self._answers)
         task = self._functions.mr_eval(self._context, text, number)
         try:
-            return self._finish(task, number, deadline, None)
+            value: Value = self._finish(task, number, deadline, None)
+            return value
         finally:
             self._functions.mr_free_value(self._context, text)
 
@@ -226,9 +227,10 @@ class Isolate:
         """
         number = self._library.expect(self._answers)
         task = self._functions.mr_call_function(self._context, function.raw, self._undefined, arguments.raw, number)
-        return self._finish(task, number, deadline, most)
+        value: Value | TextTooLong = self._finish(task, number, deadline, most)
+        return value
 
-    def set_item(self, array: Handle, index: int, value: bytes | int | float | Handle | None) -> None:
+    def set_item(self, array: Handle, index: int, value: bytes | float | Handle | None) -> None:
         """Write one item of a JavaScript array. ``bytes`` are UTF-8 text; ``None`` is ``undefined``."""
         functions, context = self._functions, self._context
         if (key := self._keys.get(index)) is None:
@@ -302,7 +304,7 @@ class Isolate:
                 if most is not None and content.length > most:
                     return TextTooLong(content.length)
                 return ctypes.string_at(content.value.pointer, content.length)
-            return _PLAIN.get(kind, _nothing)(content)
+            return _PLAIN[kind](content) if kind in _PLAIN else None
         finally:
             self._functions.mr_free_value(self._context, raw)
 
@@ -326,10 +328,6 @@ _KEPT: Final = frozenset(
         ValueType.PROMISE,
     }
 )
-
-
-def _nothing(_content: Any) -> None:
-    return None
 
 
 _PLAIN: Final[dict[int, Callable[[Any], Any]]] = {

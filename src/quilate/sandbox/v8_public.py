@@ -37,7 +37,9 @@ class PublicLibrary:
         try:
             import py_mini_racer  # noqa: PLC0415 - it brings asyncio's loop and is not needed where our binding works
         except ImportError as error:
-            raise SandboxUnavailableError("mini-racer is not installed", next_step="Install quilate[sandbox]") from error
+            raise SandboxUnavailableError(
+                "mini-racer is not installed", next_step="Install quilate[sandbox]"
+            ) from error
         self.module: Any = py_mini_racer
         self.module.init_mini_racer(flags=flags)
         # One loop for all isolates, made before the lock: making one takes files.
@@ -75,7 +77,9 @@ class PublicIsolate:
         text = source.decode()
         return self._value(self._run(lambda: self._racer.eval_cancelable(text), deadline))
 
-    def call(self, function: Handle, arguments: Handle, deadline: Deadline | None = None, *, most: int | None = None) -> Any:
+    def call(
+        self, function: Handle, arguments: Handle, deadline: Deadline | None = None, *, most: int | None = None
+    ) -> Any:
         """Call ``function`` with what was set in ``arguments`` (see ``Isolate.call``)."""
         values = self._arguments.get(id(arguments), [])
         answer = self._value(self._run(lambda: function.raw.cancelable()(*values), deadline))

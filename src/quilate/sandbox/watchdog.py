@@ -14,8 +14,8 @@ from quilate.sandbox import failures
 from quilate.sandbox.model import Failure, Limits
 
 ALLOWANCE_SECONDS: Final = 2.0
-"""What a well-meaning worker takes beyond a limit: 0.5 s of grace, 0.5 s to find the record of a throw and as much grace
-there, and its own work on input and answer."""
+"""What a well-meaning worker takes beyond a limit: 0.5 s of grace, 0.5 s to find the record of a throw and as much
+grace there, and its own work on input and answer."""
 _LEAST_WAIT: Final = 0.05
 
 

@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from quilate.sandbox import failures, jail, protocol
+from quilate.sandbox.connection import Connection
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import Attempt, Engine, Failure, FailureClass, Level, LevelReport, Limits, Outcome
+from quilate.sandbox.requests import WorkerKind
 from quilate.sandbox.watchdog import Watchdog
 
 BOOT_SECONDS: Final = 30.0
@@ -24,19 +26,6 @@ COMPILED_CODE_BYTES: Final = 512 << 20
 _REAP_SECONDS: Final = 5.0
 _LAST_WORDS: Final = 64 << 10
 _THREAD_ABOVE: Final = 4 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerKind:
-    """What cannot be changed once a worker runs.
-
-    Attributes:
-        engine: It has loaded.
-        stack_kibibytes: A flag of its V8.
-    """
-
-    engine: Engine = Engine.DEFAULT
-    stack_kibibytes: int = Limits().stack_kibibytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,36 +62,6 @@ class Call:
     source: bytes
     data: bytes
     future: "asyncio.Future[Outcome | None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-
-class _Connection(asyncio.Protocol):
-    """Cuts what arrives into frames; holds at most one frame that is not complete."""
-
-    def __init__(self, arrived: Callable[[memoryview, memoryview], None], lost: Callable[[], None]) -> None:
-        self._arrived = arrived
-        self._lost = lost
-        self._buffer = bytearray()
-        self.body_most: Callable[[], int] = lambda: protocol.SHARED_ABOVE
-        self.broken: Callable[[str], None] = lambda _reason: None
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        prefix = protocol.PREFIX.size
-        while len(self._buffer) >= prefix:
-            try:
-                header, body = protocol.lengths(self._buffer, self.body_most())
-                if len(self._buffer) < prefix + header + body:
-                    return
-                with memoryview(bytes(self._buffer[prefix : prefix + header + body])) as content:
-                    del self._buffer[: prefix + header + body]
-                    self._arrived(content[:header], content[header:])
-            except protocol.ProtocolError as error:
-                self._buffer.clear()
-                self.broken(str(error))
-                return
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - of the protocol
-        self._lost()
 
 
 class WorkerProcess:
@@ -153,7 +112,7 @@ class WorkerProcess:
             raise SandboxUnavailableError(f"A sandbox worker cannot be started: {error}") from error
         finally:
             theirs.close()
-        connection = _Connection(self._arrived, self._lost)
+        connection = Connection(self._arrived, self._lost)
         connection.body_most = self._body_most
         connection.broken = self._broken
         self._transport, _ = await loop.create_unix_connection(lambda: connection, sock=ours)
@@ -345,7 +304,7 @@ class WorkerProcess:
                 os.kill(self._process_id, signal.SIGKILL)
 
     def _lost(self) -> None:
-        asyncio.get_running_loop().create_task(self._after_end())  # noqa: RUF006 - `_gone` is what waits for it
+        self._ending = asyncio.get_running_loop().create_task(self._after_end())
 
     async def _after_end(self) -> None:
         self.killed = True
@@ -386,7 +345,7 @@ class WorkerProcess:
         if self._process.stderr is None or self._process.stderr.closed:
             return b""
         descriptor = self._process.stderr.fileno()
-        os.set_blocking(descriptor, False)  # noqa: FBT003 - the standard library's signature
+        os.set_blocking(descriptor, False)
         try:
             return os.read(descriptor, _LAST_WORDS)
         except OSError:
@@ -415,13 +374,6 @@ class WorkerProcess:
         return self._numbers
 
 
-def interpreter() -> list[str]:
-    """A bare Python that runs ``worker``: no environment, no site hooks, our own path."""
-    paths = [path for path in sys.path if path]
-    code = f"import sys;sys.path[:0]={paths!r};from quilate.sandbox.worker import main;main()"
-    return [sys.executable, "-I", "-S", "-B", "-c", code]
-
-
 def _file(name: str) -> int:
     """A file in memory, without a name."""
     return os.memfd_create(f"quilate-sandbox-{name}", os.MFD_CLOEXEC)
@@ -432,3 +384,10 @@ def _write(descriptor: int, content: bytes) -> None:
     offset = 0
     while offset < len(view):
         offset += os.pwrite(descriptor, view[offset:], offset)
+
+
+def interpreter() -> list[str]:
+    """A bare Python that runs ``worker``: no environment, no site hooks, our own path."""
+    paths = [path for path in sys.path if path]
+    code = f"import sys;sys.path[:0]={paths!r};from quilate.sandbox.worker import main;main()"
+    return [sys.executable, "-I", "-S", "-B", "-c", code]
