@@ -102,7 +102,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _post(self) -> None:
         name, query, body = self._asked()
-        if "uploads" in query:
+        if self.state.refuses:
+            self._answer(self.state.refuses)
+        elif "uploads" in query:
             upload = f"upload-{len(self.state.requests)}"
             self.state.uploads[upload] = {}
             answer = "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>"

@@ -1,16 +1,18 @@
 """Payload stores over fresh directories, and bodies in pieces."""
 
+import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
 from quilate.accounts.model import ProjectAccess
 from quilate.evidence.artifacts import DirectoryArtifactStore
-from quilate.kit.database.database import Database
+from quilate.kit.database.database import Connection, Database
+from quilate.kit.ids import uuid7
 from quilate.kit.secrets.box import SecretBox, box_of
 from quilate.kit.web.problems import Problem
 from quilate.scripts.model import FileFormat
@@ -18,6 +20,7 @@ from quilate.scripts.payloads.admission import Admission
 from quilate.scripts.payloads.contents import PayloadStore
 from quilate.scripts.payloads.model import PayloadLimits, StoredPayload
 from quilate.scripts.payloads.receive import receive
+from quilate.scripts.payloads.removing import index_subjects
 from quilate.scripts.payloads.vault import DataVault
 from tests.support.projects_access import access_to, project
 
@@ -111,3 +114,56 @@ def another(payload: StoredPayload, format_: FileFormat) -> StoredPayload:
 def problem_of(error: Problem) -> tuple[int, str]:
     """Return status and type."""
     return error.status, error.type
+
+
+async def execution_of(  # noqa: PLR0913 - what an execution has
+    site: PayloadSite,
+    given: StoredPayload,
+    output: StoredPayload | None = None,
+    *,
+    subjects: Iterable[bytes] = (),
+    days_ago: float = 0.0,
+    waiting: bool = False,
+    project_id: UUID | None = None,
+) -> UUID:
+    """Insert an execution as its own slice does, and take down whom it is about."""
+    execution = uuid7(time.time_ns() // 1_000_000 - int(days_ago * 86_400_000))
+    owner = project_id or site.project
+    held = {"input": given, "output": output}
+
+    async def work(connection: Connection) -> None:
+        await connection.execute(
+            "INSERT INTO script_executions (id, project_id, script_id, version_id, status, created_by, input_format,"
+            " input_size, input_digest, input_reference, output_digest, output_reference, failure_message,"
+            " submitted_at, ended_at, request_digest)"
+            " VALUES (%s, %s, %s, %s, %s, 'user:x', 'json', %s, %s, %s, %s, %s, 'about Ana', now() - %s * interval"
+            " '1 day', CASE WHEN %s THEN NULL ELSE now() END, '')",
+            (
+                execution,
+                owner,
+                uuid4(),
+                uuid4(),
+                "pending" if waiting else "completed",
+                given.size,
+                given.digest,
+                given.reference,
+                output.digest if output else None,
+                output.reference if output else None,
+                days_ago,
+                waiting,
+            ),
+        )
+        for part, payload in held.items():
+            if payload is not None and payload.inline is not None:
+                await connection.execute(
+                    "INSERT INTO script_payloads (execution_id, part, data) VALUES (%s, %s, %s)",
+                    (execution, part, payload.inline),
+                )
+        if waiting:
+            await connection.execute(
+                "INSERT INTO script_queue (execution_id, project_id, priority) VALUES (%s, %s, 0)", (execution, owner)
+            )
+        await index_subjects(connection, [(owner, execution, token) for token in subjects])
+
+    await site.database.run(work)
+    return execution

@@ -1,4 +1,4 @@
-"""Objects of S3, Google Cloud Storage and Azure: one contract for all three, within what the installation allows (A11)."""
+"""Objects of S3, Google Cloud Storage and Azure: one contract, within what the installation allows (A11)."""
 
 import json
 import os
