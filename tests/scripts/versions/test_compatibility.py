@@ -156,6 +156,22 @@ def test_large_and_deep_schemas_are_compared_in_bounded_time_and_never_called_co
     assert time.process_time() - begin < 20
 
 
+def test_long_lists_are_compared_in_bounded_time() -> None:
+    many = [{"const": n} for n in range(3000)]
+    shared = {"$ref": "#/$defs/a"}
+    large = {"a": {"enum": [f"value {n}" for n in range(5000)]}}
+    begin = time.process_time()
+    same = [{"anyOf": many}, {"anyOf": many[::-1]}]
+    assert _compare(*same).compatibility is Compatibility.FULL
+    references = [{"anyOf": [{**shared, "title": str(n)} for n in range(1500)], "$defs": large} for _ in range(2)]
+    references[1]["title"] = "other"
+    assert _compare(*references).compatibility is Compatibility.FULL
+    members = _object(**{f"p{n}": {} for n in range(1000)})
+    listed = {"type": "object", "additionalProperties": {"enum": list(range(9000))}}
+    assert _compare(members, listed).compatibility is Compatibility.BREAKING
+    assert time.process_time() - begin < 10
+
+
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "ab", "b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
@@ -199,7 +215,7 @@ def _schemas() -> st.SearchStrategy[Any]:
     return st.recursive(st.booleans() | keywords(st.booleans()), keywords, max_leaves=5)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(_schemas(), _schemas(), st.lists(_VALUES, min_size=5, max_size=12))
 def test_the_report_never_promises_too_much(before: Any, after: Any, values: list[Any]) -> None:
     report = _compare(before, after)

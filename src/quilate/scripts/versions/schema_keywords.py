@@ -110,6 +110,8 @@ def _plain_types(types: frozenset[str]) -> list[str]:
 
 
 def _compare_enumerations(walk: Walk, old: _Schema, new: _Schema, path: str) -> None:
+    if not walk.spend(len(old.get("enum", ())) + len(new.get("enum", ())), path):
+        return
     before, after = _values(old), _values(new)
     if before == after:
         return
@@ -228,6 +230,8 @@ def _all_of(schema: _Schema) -> list[Any]:
 
 
 def _compare_all(walk: Walk, old: list[Any], new: list[Any], path: str) -> None:
+    if not walk.spend(len(old) + len(new), path):
+        return
     pairs, gone, come = _paired(walk, old, new)
     for before, after in pairs:
         walk.compare(before, after, path)
@@ -242,6 +246,8 @@ def _compare_any(walk: Walk, old: list[Any] | None, new: list[Any] | None, path:
         effect = Effect.NARROWED if old is None else Effect.WIDENED
         walk.add(path, "anyOf", effect, "alternatives were added" if old is None else "any alternative is taken")
         return
+    if not walk.spend(len(old) + len(new), path):
+        return
     pairs, gone, come = _paired(walk, old, new)
     for before, after in pairs:
         walk.compare(before, after, path)
@@ -252,18 +258,20 @@ def _compare_any(walk: Walk, old: list[Any] | None, new: list[Any] | None, path:
 
 
 def _paired(walk: Walk, old: list[Any], new: list[Any]) -> tuple[list[tuple[Any, Any]], list[Any], list[Any]]:
-    """Pair what two lists hold: what is the same first, the rest in its order."""
-    waiting = list(new)
-    rest, pairs = [], []
+    """Pair what two lists hold and is not the same, in its order; return what is left on each side as well."""
+    waiting: dict[bytes, list[int]] = {}
+    for index, after in enumerate(new):
+        waiting.setdefault(canonical_json([after]), []).append(index)
+    rest, met = [], set()
     for before in old:
-        match = next((after for after in waiting if walk.identical(before, after)), None)
-        if match is None:
-            rest.append(before)
+        indices = waiting.get(canonical_json([before]))
+        if indices and walk.identical(before, new[indices[-1]]):
+            met.add(indices.pop())
         else:
-            waiting = [each for each in waiting if each is not match]
-    count = min(len(rest), len(waiting))
-    pairs = list(zip(rest[:count], waiting[:count], strict=True))
-    return pairs, rest[count:], waiting[count:]
+            rest.append(before)
+    come = [after for index, after in enumerate(new) if index not in met]
+    count = min(len(rest), len(come))
+    return list(zip(rest[:count], come[:count], strict=True)), rest[count:], come[count:]
 
 
 def _compare_opaque(walk: Walk, old: _Schema, new: _Schema, keywords: tuple[str, ...], path: str) -> None:

@@ -37,7 +37,9 @@ def _others(schema: _Schema) -> Any:
 
 
 def _compare_required(walk: Walk, old: _Schema, new: _Schema, path: str) -> None:
-    before, after = old.get("required", ()), new.get("required", ())
+    before, after = dict.fromkeys(old.get("required", ())), dict.fromkeys(new.get("required", ()))
+    if not walk.spend(len(before) + len(after), path):
+        return
     for name in after:
         if name not in before:
             walk.add(f"{path}/{escaped(name)}", "required", Effect.NARROWED, "is required now")

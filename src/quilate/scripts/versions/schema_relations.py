@@ -10,8 +10,10 @@ from quilate.scripts.versions.schema_words import target_of
 
 MOST_CHANGES = 200
 DEEPEST_COMPARISON = 80
-MOST_COMPARISONS = 20_000
-"""Pairs of subschemas; beyond, the rest counts as changed."""
+MOST_WORK = 200_000
+"""Units of work: ten for a pair of subschemas, one for a value, a name or an alternative. Beyond, the rest counts as
+changed."""
+_PAIR = 10
 
 _NO_CONSTRAINTS = frozenset(
     {"title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly"}
@@ -68,7 +70,8 @@ class Walk:
     _seen: set[tuple[int, int, bool]] = field(default_factory=set)
     _depth: int = 0
     _turned: bool = False
-    _left: int = MOST_COMPARISONS
+    _left: int = MOST_WORK
+    _alike: dict[str, bool] = field(default_factory=dict)
 
     def add(self, path: str, keyword: str, effect: Effect, reason: str) -> None:
         """Note a change; within ``not`` its effect is the opposite."""
@@ -77,12 +80,18 @@ class Walk:
         if len(self.changes) <= MOST_CHANGES:
             self.changes.append(Change(path=path, keyword=keyword, effect=effect, reason=reason))
 
+    def spend(self, work: int, path: str) -> bool:
+        """Tell whether there is time for so much work; where it runs out the schemas count as changed."""
+        if self._left <= 0:
+            return False
+        self._left -= work
+        if self._left <= 0:
+            self.add(path, "", Effect.CHANGED, "the schemas are too large to be compared whole")
+        return self._left > 0
+
     def compare(self, before: Any, after: Any, path: str) -> None:
         """Compare two subschemas at a place in the data."""
-        self._left -= 1
-        if self._left <= 0:
-            if self._left == 0:
-                self.add(path, "", Effect.CHANGED, "the schemas are too large to be compared whole")
+        if not self.spend(_PAIR, path):
             return
         if isinstance(before, bool) and before is after:
             return
@@ -112,16 +121,20 @@ class Walk:
         """Tell whether two parts of the documents are the same, and all that they refer to is."""
         if canonical_json([before]) != canonical_json([after]):
             return False
-        targets, seen = list(_references(before)), set[str]()
-        while targets:
-            target = targets.pop()
-            if target in seen:
+        waiting, seen = list(_references(before)), set[str]()
+        while waiting:
+            target = waiting.pop()
+            known = self._alike.get(target)
+            if known or target in seen:
                 continue
-            seen.add(target)
             old, new = self.before.get(target), self.after.get(target)
-            if canonical_json([old]) != canonical_json([new]):
+            if known is False or canonical_json([old]) != canonical_json([new]):
+                self._alike[target] = False
                 return False
-            targets.extend(_references(old))
+            seen.add(target)
+            waiting.extend(_references(old))
+        # Everything that any of them refers to was looked at, or is known.
+        self._alike.update(dict.fromkeys(seen, True))
         return True
 
     def _compare_values(self, old: Any, new: Any, path: str) -> None:
