@@ -255,6 +255,12 @@ def _deliveries(ground: Ground) -> Mounted:
     return Mounted(routers=(make_router(service, ground.access, ground.database),))
 
 
+def _jobs(ground: Ground) -> Mounted:
+    from quilate.ops.jobs.endpoints import make_jobs_router  # noqa: PLC0415 - as said above
+
+    return Mounted(root_routers=(make_jobs_router(ground.database, ground.access),))
+
+
 def _backups(ground: Ground) -> Mounted:
     from quilate.ops.backups.endpoints import make_backup_router  # noqa: PLC0415 - as said above
     from quilate.ops.backups.service import BackupPlaces, BackupService  # noqa: PLC0415 - as said above
@@ -367,5 +373,6 @@ SLICES: tuple[Callable[[Ground], Mounted], ...] = (
     _badges,
     _graphql,
     _backups,
+    _jobs,
 )
 """Every slice, in the order of the description."""
