@@ -41,7 +41,7 @@ BURNERS = {
     "texts": "function process() { for (let i = 0; ; i++) ('x' + i).split('').reverse().join('') }",
     "json": "function process(data) { for (;;) JSON.parse(JSON.stringify(data)) }",
     "sorting": "function process(data) { for (;;) data.toSorted((a, b) => a.value - b.value) }",
-    "maps": "function process() { for (;;) { const map = new Map(); for (let i = 0; i < 1e5; i++) map.set('' + i, i) } }",
+    "maps": "function process() { for (;;) { const m = new Map(); for (let i = 0; i < 1e5; i++) m.set('' + i, i) } }",
     "expressions": "function process() { for (;;) /^(a+)+b$/.test('a'.repeat(24)) }",
     "recursion": "function process() { const f = (n) => n < 2 ? n : f(n - 1) + f(n - 2); for (;;) f(20) }",
     "big_numbers": "function process() { for (;;) 3n ** 5000n }",

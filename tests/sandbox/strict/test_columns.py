@@ -6,8 +6,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
+import yaml
 
 
 def _differential() -> ModuleType:
@@ -39,14 +40,7 @@ TABLE = pa.table(
         "list": pa.array([[i, i + 1] for i in range(2000)], pa.list_(pa.int32())),
     }
 )
-SCRIPTS = {
-    "identity": "function process(data) { return data }",
-    "map": "function process(data) { return data.map((r) => ({ id: r.id, twice: r.amount * 2, name: r.name + '!', flag: !r.flag })) }",
-    "throw in a record": "function process(data) { return data.map((r) => r.id === 1234 ? r.nothing.x : r) }",
-    "no rows": "function process() { return 1 }",
-    "mixed": "function process() { return [{ a: 1 }, { a: 'x' }] }",
-    "getter throws": "function process() { return [{ get a() { throw new Error('getter') } }] }",
-}
+SCRIPTS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("column_scripts.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 GROUPING = """function process(data) {
@@ -47,66 +48,7 @@ def records(count: int) -> list[dict[str, Any]]:
     ]
 
 
-SCRIPTS = {
-    "identity": "function process(data) { return data }",
-    "map": "const process = (data) => data.map(({ id, amount }) => ({ id, double: amount * 2, text: String(amount) }))",
-    "sort by text": "function process(data) { return data.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)) }",
-    "stable sort": "function process(data) { return data.toSorted((a, b) => a.tags.length - b.tags.length).map((r) => r.id) }",
-    "group": "function process(data) { return Object.fromEntries(Map.groupBy(data, (r) => r.name)) }",
-    "numbers as text": """function process(data) { return data.map((r) => [r.amount.toFixed(2), r.amount.toPrecision(5),
-        r.amount.toExponential(3), (r.id * 7).toString(36), Number(r.amount.toString())]) }""",
-    "mathematics": """function process(data) { return data.map((r) => [Math.sqrt(r.id), Math.round(r.amount), Math.trunc(-r.id / 2),
-        Math.hypot(r.id, 1), Math.fround(r.amount), Math.clz32(r.id), Math.imul(r.id, 77), Math.max(...[r.id, 3])]) }""",
-    "dates": """function process(data) { return data.map((r) => { const date = new Date(r.when);
-        return [date.toISOString(), date.getTime(), date.getDay(), new Date(date.getFullYear(), 1, 29).toJSON(),
-          Date.UTC(2024, r.id % 12), String(new Date("no date").getTime())] }) }""",
-    "texts": """function process(data) { return data.map((r) => [r.name.length, [...r.name].length, r.name.toUpperCase(),
-        r.name.toLowerCase(), r.name.normalize("NFD").length, r.name.padStart(8, "-"), r.name.split("").reverse().join(""),
-        r.name.at(-1) ?? null, r.name.replaceAll("a", "$&$&"), encodeURIComponent(r.name), r.name.isWellFormed()]) }""",
-    "expressions": r"""function process(data) { return data.map((r) => [/^(?<year>\d{4})-(\d\d)/.exec(r.when).groups.year,
-        r.when.replace(/(\d+):(\d+)/, "$2:$1"), /\p{L}+/u.test(r.name), [...r.when.matchAll(/\d+/g)].length,
-        r.name.search(/(?<=A)ç/), /[\s\S]/y.test(r.name), "a-b_c".split(/[-_]/)]) }""",
-    "classes": """class Sum { #total = 0; static of(list) { const sum = new Sum(); for (const x of list) sum.add(x); return sum }
-        add(x) { this.#total += x } get total() { return this.#total } toJSON() { return { total: this.#total } } }
-        function process(data) { return [Sum.of(data.map((r) => r.id)), Sum.of([1]).total] }""",
-    "generators": """function* ids(data) { for (const record of data) yield record.id }
-        function process(data) { return [...ids(data)].concat(Array.from(new Set(data.map((r) => r.flag)))) }""",
-    "iterator helpers": "function process(data) { return data.values().filter((r) => r.id % 2).map((r) => r.id).take(5).toArray() }",
-    "structures": """function process(data) { const map = new Map(data.map((r) => [r.name, r.id])); const weak = new WeakMap([[data, 1]]);
-        return [[...map.entries()], map.size, weak.get(data), new Set([1, 2]).union(new Set([3])).size] }""",
-    "typed arrays": """function process(data) { const list = Float64Array.from(data, (r) => r.amount); list.sort();
-        return [[...list], new DataView(list.buffer).getInt32(0, true), [...new Uint8ClampedArray([300, -5, 1.5])]] }""",
-    "big integers": "function process(data) { return data.map((r) => String(BigInt(r.id) ** 40n % 1000007n)) }",
-    "reflection": """function process(data) { const proxy = new Proxy(data[0], { get: (t, k) => k === "id" ? -1 : Reflect.get(t, k) });
-        return [proxy.id, Object.keys(proxy), Reflect.ownKeys(data[1]), typeof Symbol.iterator, Object.entries(data[2].deep)] }""",
-    "numbers JSON lacks": "function process() { return [NaN, Infinity, -0, undefined, () => 1, Symbol('s'), 1e400, 5e-324] }",
-    "toJSON and getters": "function process() { return { get a() { return 1 }, b: { toJSON: (key) => key }, c: new Date(0), d: new Map([[1, 2]]) } }",
-    "undefined members": "function process(data) { return data.map((r) => ({ id: r.id, missing: r.nothing, nested: [r.nothing] })) }",
-    "json inside": "function process(data) { return JSON.parse(JSON.stringify(data, (key, value) => key === 'tags' ? undefined : value)) }",
-    "indented json": "function process(data) { return JSON.stringify(data.slice(0, 2), null, 2) }",
-    "sloppy things are refused": "function process() { undeclared = 1; return 1 }",
-    "frozen": "function process() { const frozen = Object.freeze({ a: 1 }); frozen.a = 2; return frozen }",
-    "own error": "class Bad extends Error { name = 'Bad' } function process(data) { throw new Bad('number ' + data.length) }",
-    "throw in a record": "function process(data) {\n  return data.map((record) =>\n    record.id === 7 ? record.nothing.here : record.id)\n}",
-    "throw in a loop": "function process(data) {\n  for (const r of data) if (r.id > 11) throw new Error('id ' + r.id)\n}",
-    "throw later": "function process(data) { const kept = data.filter((r) => r.id > 4); return kept.map((r) => r.nothing.x) }",
-    "throw at the top": "\nthrow new TypeError('at once')",
-    "syntax": "function process(data) {\n  return data.map(;\n}",
-    "missing": "function other() {}",
-    "no function": "let process = 1",
-    "promise": "async function process() { return 1 }",
-    "undefined result": "function process() {}",
-    "cycle": "function process(data) { data[0].self = data[0]; return data }",
-    "big integer result": "function process() { return { big: 10n } }",
-    "recursion": "function process() { const again = (n) => again(n + 1) + 1; return again(0) }",
-    "console": """function process(data) { console.log("text", 1, null, undefined, true, { a: [1, "x"] }, [1, 2], new Error("e"), () => 1, 1n);
-        console.warn("ä\\u0000"); console.error(); console.log(Symbol("s")); return data.length }""",
-    "much console": "function process() { for (let i = 0; i < 5000; i++) console.log('0123456789'.repeat(5)); return 1 }",
-    "microtasks": "const log = []; Promise.resolve().then(() => log.push('then')); function process() { log.push('process'); return log }",
-    "globals": "function process() { return Object.getOwnPropertyNames(globalThis).filter((n) => !['Intl', 'InternalError'].includes(n)).sort() }",
-    "random": "function process() { return [Math.random(), Math.random(), Math.random()] }",
-    "time": "function process() { return [Date.now(), new Date().toISOString(), new Date(2024, 0, 1).getTimezoneOffset()] }",
-}
+SCRIPTS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("scripts.yaml").read_text(encoding="utf-8"))
 KNOWN_MESSAGES = {"own error", "throw in a loop", "throw at the top", "missing", "no function", "promise", "cycle"}
 
 

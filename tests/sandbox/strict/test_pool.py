@@ -1,4 +1,4 @@
-"""The strict engine in locked workers of a pool: escapes are contained, the fuel is the same, memory comes back (A06, A08)."""
+"""The strict engine in a pool's locked workers: escapes contained, fuel the same, memory given back (A06, A08)."""
 
 import pytest
 
@@ -64,7 +64,10 @@ async def test_same_fuel_in_each_worker() -> None:
 
 @pytest.mark.asyncio
 async def test_session_goes_on_in_a_new_machine_after_its_memory_ended() -> None:
-    source = "let n = 0; function process(x) { if (x < 0) { const k = []; for (;;) k.push(new Uint8Array(1 << 20)) } return n += x }"
+    source = """let n = 0; function process(x) {
+      if (x < 0) { const kept = []; for (;;) kept.push(new Uint8Array(1 << 20)) }
+      return n += x
+    }"""
     async with SandboxPool(SETTINGS) as pool, pool.session(strict(source)) as session:
         first = await session.call(Payload(data=b"1"))
         second = await session.call(Payload(data=b"-1"))
@@ -77,7 +80,11 @@ async def test_session_goes_on_in_a_new_machine_after_its_memory_ended() -> None
 
 @pytest.mark.asyncio
 async def test_memory_comes_back() -> None:
-    source = "function process(data) { const kept = []; for (let i = 0; i < 40; i++) kept.push(new Uint8Array(1 << 20).fill(1)); return 1 }"
+    source = """function process() {
+      const kept = [];
+      for (let i = 0; i < 40; i++) kept.push(new Uint8Array(1 << 20).fill(1));
+      return 1
+    }"""
     async with SandboxPool(SETTINGS) as pool:
         for _ in range(30):
             outcome = await pool.execute(strict(source), Payload(data=b"0"))
