@@ -9,6 +9,7 @@ from quilate.domain.errors import ExitCode
 from quilate.kit.words import counted
 
 if TYPE_CHECKING:
+    from quilate.sandbox.escapes.cases import EscapeCase
     from quilate.sandbox.escapes.selftest import SelfTestReport
     from quilate.sandbox.model import Attempt
 
@@ -27,18 +28,19 @@ _LEVELS = ("process", "locked", "jailed")
     show_default=True,
     help="The weakest isolation that is good enough, as the setting of the service.",
 )
+@click.option("--category", "categories", multiple=True, metavar="NAME", help="Only these cases, for example memory.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(engine: str, min_level: str, *, as_json: bool) -> int:
+def command(engine: str, min_level: str, categories: tuple[str, ...], *, as_json: bool) -> int:
     """Run programs that try to get out of the sandbox, to use up the host or never to end, on this machine.
 
     Each runs once with the validator in front and once without it: refused, or contained, never escaped. After each
-    the workers have to answer, and the host has back its processes and its memory. Takes about a minute.
+    the workers have to answer, and the host has back its processes and its memory. Takes a minute or two.
 
     Exit 0 where all was contained and the isolation is good enough, 1 otherwise.
     """
     import asyncio  # noqa: PLC0415 - keeps --help fast
 
-    report = asyncio.run(_report(engine))
+    report = asyncio.run(_report(engine, _chosen(categories)))
     strong_enough = _LEVELS.index(report.level.level.value) >= _LEVELS.index(min_level)
     if as_json:
         click.echo(_json(report, strong_enough=strong_enough))
@@ -47,7 +49,18 @@ def command(engine: str, min_level: str, *, as_json: bool) -> int:
     return ExitCode.APPROVED if report.passed and strong_enough else ExitCode.REJECTED
 
 
-async def _report(engine_name: str) -> "SelfTestReport":
+def _chosen(categories: tuple[str, ...]) -> "list[EscapeCase]":
+    from quilate.domain.nearest import nearest_hint  # noqa: PLC0415 - keeps --help fast
+    from quilate.sandbox.escapes.cases import escape_cases  # noqa: PLC0415 - as above
+
+    known = list(dict.fromkeys(case.category for case in escape_cases()))
+    for name in categories:
+        if name not in known:
+            raise click.UsageError(f"no category {name!r}{nearest_hint(name, known)}; there are {', '.join(known)}")
+    return [case for case in escape_cases() if not categories or case.category in categories]
+
+
+async def _report(engine_name: str, cases: "list[EscapeCase]") -> "SelfTestReport":
     from quilate.sandbox.escapes.selftest import run_selftest  # noqa: PLC0415 - keeps --help fast
     from quilate.sandbox.model import Engine, Level  # noqa: PLC0415 - as above
     from quilate.sandbox.pool import PoolSettings, SandboxPool  # noqa: PLC0415 - as above
@@ -56,7 +69,7 @@ async def _report(engine_name: str) -> "SelfTestReport":
     # The level is shown and judged here; a pool with a demand of its own would say nothing about the weaker ones.
     settings = PoolSettings(workers=1, engines=frozenset({Engine.DEFAULT, engine}), min_level=Level.PROCESS)
     async with SandboxPool(settings) as pool:
-        return await run_selftest(pool, engine=engine)
+        return await run_selftest(pool, engine=engine, cases=cases)
 
 
 def _show(report: "SelfTestReport", terminal: Terminal, min_level: str, *, strong_enough: bool) -> None:
