@@ -94,7 +94,7 @@ def test_function_may_be_declared_in_any_way(engine: StrictEngine, source: str) 
     ],
 )
 def test_class_of_failure(engine: StrictEngine, source: str, expected: FailureClass | None) -> None:
-    result = run(engine, source, limits=dataclasses.replace(SMALL, output_bytes=100))
+    result = run(engine, source, limits=dataclasses.replace(SMALL, output_bytes=100, cpu_seconds=0.3))
 
     assert kind(result) is expected
     assert (result.output is None) is (expected is not None)
