@@ -11,7 +11,6 @@
   const join = uncurry(Array.prototype.join);
   const mapGet = uncurry(Map.prototype.get);
   const mapSet = uncurry(Map.prototype.set);
-  const mapSize = uncurry(Object.getOwnPropertyDescriptor(Map.prototype, "size").get);
   const fill = uncurry(Uint8Array.prototype.fill);
   const put = uncurry(Uint8Array.prototype.set);
   const { keys, create, defineProperty } = Object;
@@ -24,14 +23,12 @@
   const Memory = ArrayBuffer;
 
   const DEEPEST = 64;
-  const PROBE = 512;
-  const FEW = 64;
-  const MANY = 4096;
   const WORTH_A_FUNCTION = 32;
   const OUTPUT = "output";
 
   // ---- into the isolate
 
+  // The memory is used again by the next batch: rows hold values, never views.
   let memory = null;
   const builders = [];
   const allocate = (size) => (memory = new Memory(size));
@@ -39,10 +36,9 @@
     builders[builders.length] = factory(helpers);
     return builders.length - 1;
   };
-  const read = (number, meta, words) => {
-    const rows = builders[number](memory, parse(meta), words);
-    memory = null;
-    return rows;
+  const read = (number, meta, text) => {
+    forget();
+    return builders[number](memory, parse(meta), text);
   };
   const append = (rows, more) => {
     let n = rows.length;
@@ -66,26 +62,6 @@
     if (bits === null) bits = fill(new Bytes((n + 7) >> 3), 255);
     bits[i >> 3] &= ~(1 << (i & 7));
     return bits;
-  };
-
-  // A table of texts is worth it where a probe at the start finds few different ones.
-  const encode = (texts, n) => {
-    if (n < PROBE) return null;
-    const known = new Table();
-    const indexes = new Indexes(n);
-    const words = [];
-    for (let i = 0; i < n; i++) {
-      const word = texts[i];
-      let index = mapGet(known, word);
-      if (index === undefined) {
-        index = mapSize(known);
-        if (index >= MANY || (i < PROBE && index >= FEW)) return null;
-        mapSet(known, word, index);
-        words[index] = word;
-      }
-      indexes[i] = index;
-    }
-    return { indexes, words };
   };
 
   // Typed arrays go into one piece of memory, texts into one text; a description says where each lies.
@@ -117,15 +93,24 @@
   };
   const describeTexts = (n, raw) => {
     const node = described("text", n, raw);
-    const table = encode(raw.values, n);
-    if (table === null) node.texts = keepTexts(raw.values);
-    else {
-      node.values = keep(table.indexes);
-      node.texts = keepTexts(table.words);
-      node.words = table.words.length;
-    }
+    node.texts = keepTexts(raw.values);
     return node;
   };
+  const describeTable = (n, raw) => {
+    const node = described("text", n, raw);
+    if (raw.words.length === 0) raw.words[0] = "";
+    node.values = keep(raw.values);
+    node.texts = keepTexts(raw.words);
+    node.words = raw.words.length;
+    return node;
+  };
+  const describeBits = (n, raw) => {
+    const node = described("boolean", n, raw);
+    node.values = keep(raw.values);
+    return node;
+  };
+
+  const describers = { __proto__: null, n: describeNumbers, s: describeTexts, t: describeTable, b: describeBits };
 
   const kindOf = (value) => {
     switch (typeof value) {
@@ -187,11 +172,9 @@
         for (let i = 0; i < n; i++) if (raw.values[i] === null) raw.values[i] = "";
         return describeTexts(n, raw);
       case "boolean": {
-        const node = described("boolean", n, raw);
         const values = new Bytes((n + 7) >> 3);
         for (let i = 0; i < n; i++) if (raw.values[i]) values[i >> 3] |= 1 << (i & 7);
-        node.values = keep(values);
-        return node;
+        return describeBits(n, { values, nulls: raw.nulls, bits: raw.bits });
       }
       case "array":
         return describeArrays(n, raw, name, depth);
@@ -217,14 +200,15 @@
     return node;
   };
 
-  // Functions written by columns.py for one set of names and kinds; `wanted` tells it which would have been used.
+  // Functions written by columns.py for one set of names and kinds; `wanted` tells it which would have been used. Each is
+  // there twice: the first keeps texts in tables, and gives `undefined` where they are too different for that.
   const extractors = new Table();
   let wanted = [];
   const learn = (signature, factory) => {
     mapSet(extractors, signature, factory(helpers));
     return 0;
   };
-  const LETTERS = { number: "n", string: "s", boolean: "o", array: "o", object: "o", null: "o", bigint: "o" };
+  const LETTERS = { number: "n", string: "s", boolean: "b", array: "o", object: "o", null: "o", bigint: "o" };
   const signatureOf = (row, names) => {
     const signature = [];
     for (let k = 0; k < names.length; k++) signature[k] = [names[k], LETTERS[kindOf(row[names[k]])]];
@@ -235,12 +219,15 @@
     const row = rows[0];
     if (n < WORTH_A_FUNCTION || row === null || typeof row.toJSON === "function") return null;
     const signature = signatureOf(row, keys(row));
-    const extractor = mapGet(extractors, signature);
-    if (extractor === undefined) {
+    const known = mapGet(extractors, signature);
+    if (known === undefined) {
       wanted[wanted.length] = signature;
       return null;
     }
-    return extractor(rows, n);
+    const found = known.now(rows, n);
+    if (found !== undefined) return found;
+    known.now = known.plain;
+    return known.plain(rows, n);
   };
 
   const describeObjects = (rows, n, raw, depth) => {
@@ -250,10 +237,10 @@
     node.names = found.names;
     node.children = [];
     for (let k = 0; k < found.names.length; k++) {
-      const { letter, values, nulls, bits } = found.columns[k];
-      if (letter === "n") node.children[k] = describeNumbers(n, { values, nulls, bits });
-      else if (letter === "s") node.children[k] = describeTexts(n, { values, nulls, bits });
-      else node.children[k] = classify(values, n, found.names[k], depth + 1);
+      const column = found.columns[k];
+      const describe = describers[column.letter];
+      if (describe === undefined) node.children[k] = classify(column.values, n, found.names[k], depth + 1);
+      else node.children[k] = describe(n, column);
     }
     return node;
   };
@@ -303,20 +290,20 @@
     return describeObjects(rows, n, { nulls: 0, bits: null }, 0);
   };
 
-  // Returns the description and, after separators, all texts; `output` then gives the memory. The last argument is
-  // the longest result that is wanted.
+  // Returns the description and, after separators, all texts; `output` gives the memory, which is used again as long as
+  // it is large enough. The last argument is the longest result that is wanted.
   let collected = null;
+  let capacity = 0;
   const write = (rows, most) => {
     parts = [];
     size = 0;
     words = [];
     wanted = [];
-    collected = null;
     try {
       const node = describeRows(rows);
       if (size > most) refuse(OUTPUT, 0);
-      collect();
-      const description = stringify({ node, wanted, words: words.length });
+      const fresh = collect();
+      const description = stringify({ node, wanted, words: words.length, fresh });
       return words.length > 0 ? description + "\0" + join(words, "\0") : description;
     } catch (error) {
       if (error instanceof Refused) return stringify({ refused: error.message, record: error.record });
@@ -326,23 +313,24 @@
     }
   };
   const collect = () => {
-    collected = new Memory(size > 0 ? size : 8);
-    for (let i = 0; i < parts.length; i++) {
-      const { at, part } = parts[i];
-      put(new Bytes(collected), new Bytes(part.buffer), at);
+    const fresh = collected === null || capacity < size;
+    if (fresh) {
+      capacity = size + (size >> 2) + 64;
+      collected = new Memory(capacity);
     }
+    const all = new Bytes(collected);
+    for (let i = 0; i < parts.length; i++) put(all, new Bytes(parts[i].part.buffer), parts[i].at);
+    return fresh;
   };
   const output = () => collected;
   // For texts that hold the separator themselves.
   const quoted = () => stringify(words);
   const forget = () => {
-    collected = null;
     words = [];
-    return 0;
   };
 
   const arrays = { Int8Array, Int16Array, Int32Array, Uint8Array, Uint16Array, Uint32Array, Float32Array, Float64Array };
-  const helpers = { split, slice, parse, keys, miss, ...arrays };
-  const actions = { allocate, build, read, append, write, output, quoted, forget, learn };
+  const helpers = { split, slice, parse, keys, create, miss, ...arrays };
+  const actions = { allocate, build, read, append, write, output, quoted, learn };
   return (action, first, second, third) => actions[action](first, second, third);
 })()

@@ -6,7 +6,7 @@ only foreign words in it are column names, each written as a JSON string.
 
 import json
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -197,32 +197,63 @@ def prepare(batch: Batch) -> Prepared:
     )
 
 
-def extractor(signature: str) -> bytes:
-    """Write the function that takes rows apart whose names and kinds are those of ``signature``.
+_MOST_WORDS: Final = 4096
+_FEW_WORDS: Final = 256
 
-    It gives up, with ``null``, at the first row that is not like that.
+
+def extractor(signature: str) -> bytes:
+    """Write the functions that take rows apart whose names and kinds are those of ``signature``.
+
+    They give up, with ``null``, at the first row that is not like that. ``now`` keeps texts in tables and gives
+    ``undefined`` where more than half of them are different; ``plain`` does not.
 
     Args:
-        signature: JSON array of pairs of a name and ``n`` (number), ``s`` (text) or ``o`` (anything else).
+        signature: JSON array of pairs of a name and ``n`` (number), ``s`` (text), ``b`` (boolean) or ``o`` (anything).
     """
-    fields: list[tuple[str, str]] = [(str(name), str(letter)) for name, letter in json.loads(signature)]
+    fields = [(str(name), str(letter)) for name, letter in json.loads(signature)]
+    plain = _extraction(fields)
+    tables = _extraction([(name, "t" if letter == "s" else letter) for name, letter in fields])
+    given = "{keys,create,miss,Float64Array,Int32Array,Uint8Array}"
+    return f"(({given})=>({{now:{tables},plain:{plain}}}))".encode()
+
+
+_EMPTY: Final = {
+    "n": "new Float64Array(n)",
+    "b": "new Uint8Array((n+7)>>3)",
+    "t": "new Int32Array(n)",
+    "s": "[]",
+    "o": "[]",
+}
+_STORE: Final = {
+    "n": 'if(typeof v==="number")a#[i]=v;',
+    "b": "if(v===true)a#[i>>3]|=1<<(i&7);else if(v===false);",
+    "t": (
+        'if(typeof v==="string"){let k=t#[v];if(k===undefined){k=w#.length;'
+        f"if(k>={_MOST_WORDS}||k>={_FEW_WORDS}&&k+k>i)return undefined;t#[v]=k;w#[k]=v}}a#[i]=k}}"
+    ),
+    "s": 'if(typeof v==="string")a#[i]=v;',
+}
+
+
+def _extraction(fields: Sequence[tuple[str, str]]) -> str:
     before, inside, after = [], [], []
     for index, (name, letter) in enumerate(fields):
-        key = json.dumps(name)
-        empty = "new Float64Array(n)" if letter == "n" else "[]"
-        before.append(f"const a{index}={empty};let b{index}=null,x{index}=0;")
+        number = str(index)
+        before.append(f"const a{index}={_EMPTY[letter]};let b{index}=null,x{index}=0;")
+        if letter == "t":
+            before.append(f"const t{index}=create(null),w{index}=[];")
+        inside.append(f"v=r[{json.dumps(name)}];")
         if letter == "o":
-            inside.append(f"v=r[{key}];if(v===undefined)return null;a{index}[i]=v;")
+            inside.append(f"if(v===undefined)return null;a{index}[i]=v;")
         else:
-            kind, blank = ("number", "") if letter == "n" else ("string", f'a{index}[i]="";')
-            inside.append(
-                f'v=r[{key}];if(typeof v==="{kind}")a{index}[i]=v;'
-                f"else if(v===null){{{blank}b{index}=miss(b{index},n,i);x{index}++}}else return null;"
-            )
-        after.append(f'{{letter:"{letter}",values:a{index},nulls:x{index},bits:b{index}}}')
+            blank = f'a{index}[i]="";' if letter == "s" else ""
+            inside.append(_STORE[letter].replace("#", number))
+            inside.append(f"else if(v===null){{{blank}b{index}=miss(b{index},n,i);x{index}++}}else return null;")
+        words = f",words:w{index}" if letter == "t" else ""
+        after.append(f'{{letter:"{letter}",values:a{index},nulls:x{index},bits:b{index}{words}}}')
     names = json.dumps([name for name, _ in fields])
     return (
-        f"(({{keys,miss,Float64Array}})=>(rows,n)=>{{{''.join(before)}"
+        f"(rows,n)=>{{{''.join(before)}"
         f"for(let i=0;i<n;i++){{const r=rows[i];if(r===null||keys(r).length!=={len(fields)})return null;let v;"
-        f"{''.join(inside)}}}return {{names:{names},columns:[{','.join(after)}]}}}})"
-    ).encode()
+        f"{''.join(inside)}}}return {{names:{names},columns:[{','.join(after)}]}}}}"
+    )

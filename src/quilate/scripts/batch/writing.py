@@ -147,7 +147,9 @@ class ColumnSink:
 
     def _open(self) -> Any:
         if self._format is FileFormat.PARQUET:
-            return pq.ParquetWriter(str(self._path), self._schema, compression="snappy")
+            # Tables of different values are worth their time for texts; numbers rarely repeat.
+            texts = [field.name for field in self._schema if pa.types.is_string(field.type)]
+            return pq.ParquetWriter(str(self._path), self._schema, compression="snappy", use_dictionary=texts or False)
         return pa.ipc.new_file(str(self._path), self._schema)
 
     def close(self) -> None:
