@@ -132,7 +132,8 @@ class _Scripts:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(QUERIES["scripts_page"], arguments)).fetchall()
         total = rows[0]["total"] if rows else 0
-        return json_answer([script_row_view(row) for row in rows], headers=paging_headers(request, page, size, total))
+        views = [script_row_view(row).model_dump(mode="json") for row in rows]
+        return json_answer(views, headers=paging_headers(request, page, size, total))
 
     async def get_script(self, request: Request, script_id: ScriptId) -> Response:
         """With the content of its active version."""
