@@ -30,6 +30,9 @@ MOST_REMEMBERED_NAMES = 20_000
 MOST_AT_ONCE = 256
 
 
+_Answer = asyncio.Future[Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     project_id: UUID
@@ -45,7 +48,7 @@ class Executables:
         self._bodies: OrderedDict[UUID, ScriptVersion] = OrderedDict()
         self._bytes = 0
         self._names: OrderedDict[tuple[UUID, UUID, str], UUID] = OrderedDict()
-        self._waiting: list[tuple[_Asked, asyncio.Future[Mapping[str, Any]]]] = []
+        self._waiting: list[tuple[_Asked, _Answer]] = []
         self._reader: asyncio.Task[None] | None = None
 
     async def executable(self, project_id: UUID, script_id: UUID, version: UUID | str | None) -> ScriptVersion:
@@ -124,7 +127,7 @@ class Executables:
         return record.version.id
 
     async def _standing(self, asked: _Asked) -> Mapping[str, Any]:
-        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        future: _Answer = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
         if self._reader is None:
             self._reader = asyncio.create_task(self._read())
@@ -142,7 +145,7 @@ class Executables:
             if self._waiting:
                 self._reader = asyncio.create_task(self._read())
 
-    async def _answer(self, batch: Sequence[tuple[_Asked, asyncio.Future[Mapping[str, Any]]]]) -> None:
+    async def _answer(self, batch: Sequence[tuple[_Asked, _Answer]]) -> None:
         given = {
             "projects": uuid_array(asked.project_id for asked, _ in batch),
             "scripts": uuid_array(asked.script_id for asked, _ in batch),
@@ -151,13 +154,14 @@ class Executables:
         try:
             async with self._database.connection() as connection:
                 rows = await (await connection.execute(store.QUERIES["standing"], given)).fetchall()
-        except BaseException as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error) if isinstance(error, Exception) else future.cancel()
-            if not isinstance(error, Exception):
-                raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who asked hear it
+            for future in _open(batch):
+                future.set_exception(error)
             return
+        except asyncio.CancelledError:
+            for future in _open(batch):
+                future.cancel()
+            raise
         for (_, future), row in zip(batch, rows, strict=True):
             if not future.done():
                 future.set_result(row)
@@ -194,6 +198,11 @@ class Executables:
         while self._bytes > MOST_REMEMBERED_BYTES and len(self._bodies) > 1:
             _, forgotten = self._bodies.popitem(last=False)
             self._bytes -= _size(forgotten)
+
+
+def _open(batch: Sequence[tuple[_Asked, _Answer]]) -> list[_Answer]:
+    """Return what somebody still waits for."""
+    return [future for _, future in batch if not future.done()]
 
 
 def _size(version: ScriptVersion) -> int:

@@ -137,15 +137,23 @@ def _require_own_words(nodes: Mapping[str, Any], name: str) -> None:
     if sum(_patterns(schema) for schema in schemas.values()) > MOST_PATTERNS:
         raise _refused(name, "#", f"has more than {MOST_PATTERNS} patterns")
     for pointer, schema in schemas.items():
-        for word in _REFUSED_WORDS:
-            if word in schema:
-                raise _refused(name, pointer, f"uses {word}, which is not taken")
-        if pointer != "#" and ("$id" in schema or "$schema" in schema):
-            raise _refused(name, pointer, "has an $id or $schema of its own")
-        if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:
-            raise _refused(name, pointer, "names another dialect")
-        if "$ref" in schema and target_of(schema["$ref"]) not in nodes:
-            raise _refused(name, pointer, "refers to something that is no schema of this document")
+        fault = _fault(pointer, schema, nodes)
+        if fault is not None:
+            raise _refused(name, pointer, fault)
+
+
+def _fault(pointer: str, schema: Mapping[str, Any], nodes: Mapping[str, Any]) -> str | None:
+    """Return what a subschema holds that is not taken."""
+    refused = next((word for word in _REFUSED_WORDS if word in schema), None)
+    if refused is not None:
+        return f"uses {refused}, which is not taken"
+    if pointer != "#" and ("$id" in schema or "$schema" in schema):
+        return "has an $id or $schema of its own"
+    if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:
+        return "names another dialect"
+    if "$ref" in schema and target_of(schema["$ref"]) not in nodes:
+        return "refers to something that is no schema of this document"
+    return None
 
 
 def _patterns(schema: Mapping[str, Any]) -> int:
