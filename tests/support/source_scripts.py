@@ -1,46 +1,4 @@
-"""The source document's scripts as it prints them, and six records in the shape of its own (generated here)."""
-
-FIRST_SCRIPT = """function process(data) {
-  // TESTE REAL: Filtra dados empresariais
-  const empresariais = data.filter((item) => item.produto === "Empresarial");
-
-  // TESTE REAL: Agrupa por trimestre + bandeira usando reduce
-  const agrupado = empresariais.reduce((acc, item) => {
-    const chave = `${item.trimestre}-${item.nomeBandeira}`;
-    if (!acc[chave]) {
-      acc[chave] = {
-        trimestre: item.trimestre,
-        nomeBandeira: item.nomeBandeira,
-        qtdCartoesAtivos: 0,
-        qtdCartoesEmitidos: 0,
-        qtdTransacoesNacionais: 0,
-        valorTransacoesNacionais: 0,
-      };
-    }
-
-    acc[chave].qtdCartoesAtivos += item.qtdCartoesAtivos;
-    acc[chave].qtdCartoesEmitidos += item.qtdCartoesEmitidos;
-    return acc;
-  }, {});
-
-  // TESTE REAL: Remove transações internacionais e converte para array
-  return Object.values(agrupado).filter(
-    (item) => item.qtdTransacoesNacionais > 0
-  );
-}
-"""
-"""It adds the two counts of cards only, so that its last filter leaves nothing: its true result is ``[]``."""
-
-SECOND_SCRIPT = (
-    'function process(data) { const corporativeData = data.filter(item => item.produto === "Empresarial"); '
-    "const byQuarterAndIssuer = corporativeData.reduce((acc, item) => { "
-    "const key = `${item.trimestre}-${item.nomeBandeira}`; if (!acc[key]) { acc[key] = { trimestre: item.trimestre, "
-    "nomeBandeira: item.nomeBandeira, qtdCartoesEmitidos: 0, qtdCartoesAtivos: 0, qtdTransacoesNacionais: 0, "
-    "valorTransacoesNacionais: 0 }; } acc[key].qtdCartoesEmitidos += item.qtdCartoesEmitidos; "
-    "acc[key].qtdCartoesAtivos += item.qtdCartoesAtivos; acc[key].qtdTransacoesNacionais += "
-    "item.qtdTransacoesNacionais; acc[key].valorTransacoesNacionais += item.valorTransacoesNacionais; return acc; }, "
-    "{}); return Object.values(byQuarterAndIssuer); }"
-)
+"""Six records in the shape of the source document's own (generated here), and the groups that it prints."""
 
 _FIELDS = (
     "produto",

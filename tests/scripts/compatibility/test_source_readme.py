@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.bacen import FIRST_SCRIPT, SCRIPT
 from tests.support.local_service import local_service
-from tests.support.source_scripts import FIRST_SCRIPT, SECOND_SCRIPT, SIX_RECORDS, THREE_GROUPS
+from tests.support.source_scripts import SIX_RECORDS, THREE_GROUPS
 
 pytestmark = pytest.mark.slow
 
@@ -76,10 +77,10 @@ def test_every_call_of_the_readme_succeeds_in_its_order() -> None:
             client,
             name="Processamento Cartões Corporativos",
             description="Filtra cartões empresariais e agrupa por trimestre e bandeira",
-            content=SECOND_SCRIPT,
+            content=SCRIPT,
         )
         found = client.get(f"/api/scripts/{corporate}").json()
-        assert (found["name"], found["content"]) == ("Processamento Cartões Corporativos", SECOND_SCRIPT)
+        assert (found["name"], found["content"]) == ("Processamento Cartões Corporativos", SCRIPT)
         run = client.post("/api/executions", json={"scriptId": corporate, "data": SIX_RECORDS[:1]})
         assert completed(client, run.json()["id"])["outputData"] == []
         run = client.post("/api/executions", json={"scriptId": corporate, "data": SIX_RECORDS})
