@@ -83,11 +83,15 @@ class Site:
         return ProjectAccess(principal=principal, project=reference)
 
     async def script(self, source: str = ECHO, *, project: str = "fraud", **wish: Any) -> ScriptVersion:
-        """Make a script with one active version."""
-        given = PushWish(source=source, activate=True, **wish)
-        _, pushed = await self.versions.create(self.granted(project), name=uuid4().hex, first=given)
+        """Make a script with one active version, reviewed where it asks for more than the defaults."""
+        access, reviewer = self.granted(project), self.granted(project, "reviewer")
+        _, pushed = await self.versions.create(access, name=uuid4().hex, first=PushWish(source=source, **wish))
         assert pushed is not None
-        return pushed.record.version
+        version = pushed.record.version
+        if version.privileged:
+            await self.versions.submit(access, version.script_id, version.semver)
+            await self.versions.approve(reviewer, version.script_id, version.semver, "needed")
+        return (await self.versions.activate(access, version.script_id, version.semver)).version
 
     async def submit(  # noqa: PLR0913 - what a test may say
         self,
@@ -131,6 +135,7 @@ async def site(database: Database, directory: Path, *, quota: Quota | None = Non
         callers.projects[slug] = await add_project(database, slug)
     callers.roles = {
         "dev": {"fraud": Role.DEVELOPER, "credit": Role.DEVELOPER},
+        "reviewer": {"fraud": Role.REVIEWER, "credit": Role.REVIEWER},
         "viewer": {"fraud": Role.VIEWER},
         "admin": {"fraud": Role.ADMIN},
         "other": {"credit": Role.ADMIN},
@@ -217,7 +222,7 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str = "it") -> N
     """Wait for a condition, with a deadline."""
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while not await condition():
+            while not await condition():  # noqa: ASYNC110 - another process or the database changes, which sets no event
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"{what} did not come about") from None

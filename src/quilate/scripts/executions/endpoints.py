@@ -152,8 +152,7 @@ class _Submitting:
         execution = submitted.ended
         if execution is None:
             execution = await self._service.get(granted.project.id, submitted.id)
-            if submitted.created or not execution.status.ended:
-                return json_answer(execution_view(slug, execution), status=202, headers=headers)
+            return json_answer(execution_view(slug, execution), status=202, headers=headers)
         answer = await shown_output(self._store, granted, execution)
         if answer is not None and not submitted.created:
             await self._access.record(request, granted, AccessKind.DATA, f"execution:{execution.id}/output")

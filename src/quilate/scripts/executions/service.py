@@ -284,8 +284,12 @@ class ExecutionService:
         state = await set_quota(
             self.database, project, own, revision=revision, defaults=self.quota, actor=str(access.actor)
         )
-        self._intake.standings.forget(project)
+        self.forget_standing(project)
         return state
+
+    def forget_standing(self, project_id: UUID) -> None:
+        """Read what a project has in use anew with its next submission."""
+        self._intake.standings.forget(project_id)
 
 
 def request_digest(script_id: UUID, version: UUID | str | None, payload: StoredPayload, options: Options) -> str:
