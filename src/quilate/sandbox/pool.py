@@ -291,6 +291,8 @@ class SandboxPool:
             SandboxUnavailableError: It does not start, or is shut in less well than the first.
         """
         for attempt in range(_BOOT_ATTEMPTS):
+            if self._closed:
+                raise SandboxUnavailableError("The sandbox is not running")
             worker = WorkerProcess(kind, self._plan)
             self._alive.add(worker)
             try:
@@ -307,6 +309,9 @@ class SandboxPool:
             except BaseException:
                 self._alive.discard(worker)
                 raise
+            if self._closed:
+                await self._end(worker)
+                raise SandboxUnavailableError("The sandbox is not running")
             if self._started and not strong_enough(worker.report.level, self.settings.min_level):
                 await self._end(worker)
                 raise _too_weak(worker.report, self.settings.min_level)

@@ -10,7 +10,7 @@ from quilate.sandbox import columns, failures, payloads
 from quilate.sandbox.columns import ColumnBridge, ColumnsError, OutputTooLargeError, ResultError
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.errors import SandboxUnavailableError
-from quilate.sandbox.model import Attempt, Engine, Failure, Format, Limits, Payload, Program
+from quilate.sandbox.model import Attempt, Engine, Failure, FailureClass, Format, Limits, Payload, Program
 from quilate.sandbox.prelude import InputFormat, Operation, Said, core, further, lookup, wrapped
 from quilate.sandbox.v8_library import (
     Deadline,
@@ -198,7 +198,10 @@ class V8Session:
             truncated = truncated or report["truncated"] is True
             if report["failure"] is not None:
                 failure = self._failure(report["failure"], payload, function, limits)
-                return CallResult(output=None, failure=failure, console=console, console_truncated=truncated)
+                full = failure.kind is FailureClass.MEMORY
+                return CallResult(
+                    output=None, failure=failure, console=console, console_truncated=truncated, session_lost=full
+                )
         if said & Said.RESULT:
             output: Any = self._stream(limits, clock.left)
         else:

@@ -302,6 +302,8 @@ class WorkerProcess:
         if self._process_id and self._process_id != self._process.pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._process_id, signal.SIGKILL)
+        if self._transport is not None:
+            self._transport.abort()  # Not waiting for the other end: whoever holds it may keep it open.
 
     def _lost(self) -> None:
         self._ending = asyncio.get_running_loop().create_task(self._after_end())
@@ -355,7 +357,6 @@ class WorkerProcess:
         """End the process and free what it held; may be called twice."""
         self.kill(failures.cancelled())
         if self._transport is not None:
-            self._transport.abort()
             await self._gone.wait()
         if self._watchdog is not None:
             self._watchdog.close()

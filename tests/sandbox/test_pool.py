@@ -1,0 +1,433 @@
+"""Executions, batches and sessions over real worker processes (A05, A06, A11, A13)."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from quilate.sandbox.errors import SandboxUnavailableError
+from quilate.sandbox.model import Engine, FailureClass, Format, Level, Limits, Outcome, Payload, Program
+from quilate.sandbox.pool import PoolSettings, SandboxPool
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DOUBLE = Program(source="function process(data) { return data.map((r) => r.a * 2) }")
+RECORDS = Payload(data=b'[{"a":1},{"a":2.5},{"a":-3}]')
+FOREVER = Program(source="function process(data) { for (;;); }")
+PATIENT = Limits(wall_seconds=30, cpu_seconds=30)
+
+
+def children() -> set[int]:
+    """Process ids of this process's children."""
+    own = os.getpid()
+    return {int(pid) for pid in Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii").split()}
+
+
+async def until(condition: "object", seconds: float = 10.0) -> None:
+    """Wait for a condition, at most so long."""
+    assert callable(condition)
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_an_execution_gives_its_result_and_what_it_used(pool: SandboxPool) -> None:
+    outcome = await pool.execute(DOUBLE, RECORDS)
+    assert (outcome.output, outcome.failure) == (b"[2,5,-6]", None)
+    assert outcome.engine is Engine.DEFAULT
+    assert outcome.level is pool.report.level
+    assert 0 < outcome.cpu_milliseconds < 1000
+    assert 0 < outcome.wall_milliseconds < 5000
+    assert 10 << 20 < outcome.peak_memory_bytes < 500 << 20
+
+
+async def test_lines_go_in_and_out(pool: SandboxPool) -> None:
+    payload = Payload(data=b'\xef\xbb\xbf{"a":1}\n\n  \n{"a":2}', format=Format.NDJSON)
+    source = "function process(data) { return data.map((r) => ({ b: r.a })) }"
+    outcome = await pool.execute(Program(source=source), payload, answer=Format.NDJSON)
+    assert outcome.output == b'{"b":1}\n{"b":2}\n'
+    one = await pool.execute(Program(source="function process(data) { return 7 }"), payload, answer=Format.NDJSON)
+    assert one.output == b"7\n"
+
+
+async def test_columns_go_in_and_out(pool: SandboxPool) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - takes a second that other tests need not wait for
+
+    table = pa.table({"a": [1.0, 2.5, None], "name": ["x", "y", "z"]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    payload = Payload(data=sink.getvalue().to_pybytes(), format=Format.ARROW)
+    source = "function process(data) { return data.map((r) => ({ name: r.name + r.name, a: r.a === null ? -1 : r.a })) }"
+    outcome = await pool.execute(Program(source=source), payload, answer=Format.ARROW)
+    assert outcome.output is not None, outcome.failure
+    records = pa.ipc.open_stream(outcome.output).read_all().to_pylist()
+    assert records == [{"name": "xx", "a": 1.0}, {"name": "yy", "a": 2.5}, {"name": "zz", "a": -1.0}]
+    wrong = await pool.execute(Program(source="function process(d) { return 5 }"), payload, answer=Format.ARROW)
+    assert wrong.failure is not None
+    assert wrong.failure.kind is FailureClass.RESULT
+
+
+async def test_a_throw_over_columns_names_its_record(pool: SandboxPool) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    table = pa.table({"name": ["x", None, "z"]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    payload = Payload(data=sink.getvalue().to_pybytes(), format=Format.ARROW)
+    source = "function process(data) { return data.map((r) => r.name.length) }"
+    outcome = await pool.execute(Program(source=source), payload)
+    assert outcome.failure is not None
+    assert outcome.failure.record == 1
+
+
+@pytest.mark.parametrize("size", [100, 900_000, 3_000_000, 9_000_000])
+async def test_payloads_and_results_of_every_length_arrive_whole(pool: SandboxPool, size: int) -> None:
+    text = json.dumps(["é" + "x" * size], ensure_ascii=False).encode()
+    outcome = await pool.execute(Program(source="function process(d) { return d }"), Payload(data=text))
+    assert outcome.failure is None
+    assert outcome.output == text
+
+
+async def test_a_heap_grows_with_the_payload_it_has_to_hold(pool: SandboxPool) -> None:
+    records = b"[" + b",".join([b'{"name":"value of the field","number":12345}'] * 300_000) + b"]"
+    outcome = await pool.execute(
+        Program(source="function process(d) { return d.filter((r) => r.number > 1).length }"),
+        Payload(data=records),
+        limits=Limits(heap_bytes=8 << 20, wall_seconds=30, cpu_seconds=30),
+    )
+    assert outcome.output == b"300000", outcome.failure
+
+
+async def test_each_execution_has_a_global_object_of_its_own(pool: SandboxPool) -> None:
+    source = (
+        "globalThis.seen = (globalThis.seen || 0) + 1; Object.prototype.mark = (Object.prototype.mark || 0) + 1;"
+        " function process(data) { return [seen, ({}).mark] }"
+    )
+    outcomes = [await pool.execute(Program(source=source), RECORDS) for _ in range(6)]
+    assert [outcome.output for outcome in outcomes] == [b"[1,1]"] * 6
+
+
+async def test_a_warm_program_keeps_its_state_and_shares_it_with_no_other(pool: SandboxPool) -> None:
+    source = "let n = 0; function process(data) { return ++n }"
+    warm = [await pool.execute(Program(source=source, reuse=True), RECORDS) for _ in range(12)]
+    assert max(int(outcome.output or b"0") for outcome in warm) > 1
+    other = await pool.execute(Program(source=source + " ", reuse=True), RECORDS)
+    assert other.output == b"1"
+
+
+async def test_a_warm_program_that_ran_out_of_time_begins_anew(pool: SandboxPool) -> None:
+    source = "let n = 0; function process(data) { n++; if (data === 1) for (;;); return n }"
+    program = Program(source=source, reuse=True)
+    for _ in range(4):
+        await pool.execute(program, Payload(data=b"0"))
+    failed = [await pool.execute(program, Payload(data=b"1"), limits=Limits(wall_seconds=0.2)) for _ in range(4)]
+    assert {outcome.failure and outcome.failure.kind for outcome in failed} == {FailureClass.TIMEOUT}
+    after = [await pool.execute(program, Payload(data=b"0")) for _ in range(3)]
+    assert min(int(outcome.output or b"0") for outcome in after) == 1
+
+
+async def test_what_a_script_overwrites_reaches_no_result(pool: SandboxPool) -> None:
+    source = (
+        "JSON.stringify = () => '\"stolen\"'; JSON.parse = () => []; Array.isArray = () => true;"
+        " Object.prototype.toJSON = undefined; String.prototype.slice = () => 'x'; Array.prototype[Symbol.iterator] = null;"
+        " globalThis.String = () => 'y'; Promise.prototype.then = null; console.log('said');"
+        " function process(data) { return data.length }"
+    )
+    outcome = await pool.execute(Program(source=source), RECORDS)
+    assert (outcome.output, outcome.console) == (b"3", ("said",))
+
+
+async def test_only_listed_globals_are_there(pool: SandboxPool) -> None:
+    source = (
+        "function process(names) { return names.filter((name) => typeof globalThis[name] !== 'undefined') }"
+    )
+    names = [
+        "Atomics", "SharedArrayBuffer", "WebAssembly", "WeakRef", "FinalizationRegistry", "setTimeout", "fetch",
+        "require", "process", "Deno", "Bun", "Temporal", "AsyncDisposableStack", "performance", "importScripts", "Map",
+    ]  # fmt: skip
+    outcome = await pool.execute(Program(source=source), Payload(data=json.dumps(names).encode()))
+    assert outcome.output == b'["process","Map"]'  # The script's own function is a global too.
+
+
+async def test_console_lines_are_kept_and_cut_at_their_limit(pool: SandboxPool) -> None:
+    source = (
+        "console.info('while read'); function process(data) {"
+        " console.log('a', 1, { b: [null] }, undefined, () => 1); console.error(new TypeError('t')); return 1 }"
+    )
+    outcome = await pool.execute(Program(source=source), RECORDS)
+    assert outcome.console == ("while read", 'a 1 {"b":[null]} undefined () => 1', "TypeError: t")
+    assert not outcome.console_truncated
+    flood = Program(source="function process(d) { for (let i = 0; i < 1e5; i++) console.log('é'.repeat(50)); throw 1 }")
+    outcome = await pool.execute(flood, RECORDS, limits=Limits(console_bytes=1000))
+    assert outcome.failure is not None
+    assert outcome.console_truncated
+    assert 900 <= sum(len(line.encode()) for line in outcome.console) <= 1000
+
+
+async def test_the_deterministic_mode_gives_the_same_every_time(pool: SandboxPool) -> None:
+    source = (
+        "function process(data) { const format = new Intl.DateTimeFormat('en', { dateStyle: 'short', timeStyle: 'medium' });"
+        " return [Math.random(), Math.random(), Date.now(), new Date().toISOString(), Date(), new (new Date(0).constructor)()"
+        ".getTime(), format.format(), format.formatToParts().length, new Date(5).getTime(), new Date() instanceof Date,"
+        " Date.UTC(2020, 1), new Date().getTimezoneOffset(), new Intl.NumberFormat().format(1234.5)] }"
+    )
+    program = Program(source=source, seed=42, now_milliseconds=1_000_000_000_000)
+    outputs = {(await pool.execute(program, RECORDS)).output for _ in range(4)}
+    assert len(outputs) == 1
+    values = json.loads(outputs.pop() or b"")
+    assert values[0] != values[1]
+    assert values[2:6] == [10**12, "2001-09-09T01:46:40.000Z", values[4], 10**12]
+    assert values[4].startswith("Sun Sep 09 2001 01:46:40 GMT+0000")
+    assert values[6].startswith("9/9/01, 1:46:40")
+    assert values[7:] == [13, 5, True, 1580515200000, 0, "1,234.5"]
+    other = await pool.execute(Program(source=source, seed=43, now_milliseconds=10**12), RECORDS)
+    assert json.loads(other.output or b"")[0] != values[0]
+
+
+async def test_numbers_keep_their_value_or_are_refused(pool: SandboxPool) -> None:
+    same = Program(source="function process(d) { return d }")
+    exact = b"[9007199254740991,-9007199254740991,0.1,1e300,-0,12345678.25,1e20]"
+    outcome = await pool.execute(same, Payload(data=exact))
+    assert outcome.output == b"[9007199254740991,-9007199254740991,0.1,1e+300,0,12345678.25,100000000000000000000]"
+    odd = await pool.execute(Program(source="function process(d) { return [NaN, Infinity, new Date(0)] }"), RECORDS)
+    assert odd.output == b'[null,null,"1970-01-01T00:00:00.000Z"]'
+    texts = b'{"id":"12345678901234567890","text":"see 12345678901234567890, please"}'
+    assert (await pool.execute(same, Payload(data=texts))).output == texts
+
+
+async def test_another_stack_limit_has_a_worker_of_its_own(pool: SandboxPool) -> None:
+    source = "let n = 0; function process(d) { const f = () => { n++; f() }; try { f() } catch {} return n }"
+    small = await pool.execute(Program(source=source), RECORDS, limits=Limits(stack_kibibytes=128))
+    usual = await pool.execute(Program(source=source), RECORDS)
+    assert 0 < int(small.output or b"0") * 3 < int(usual.output or b"0")
+
+
+async def test_many_come_back_in_order_with_each_failure_in_its_place(pool: SandboxPool) -> None:
+    broken = Program(source="function process(d) { throw new Error('x') }")
+    endless = Limits(wall_seconds=0.2)
+    requests = [(DOUBLE, Payload(data=f'[{{"a":{n}}}]'.encode()), Limits()) for n in range(60)]
+    requests[7] = (broken, RECORDS, Limits())
+    requests[20] = (FOREVER, RECORDS, endless)
+    requests[33] = (DOUBLE, RECORDS, Limits(heap_bytes=1 << 40))
+    requests[40] = (DOUBLE, Payload(data=b"[" + b",".join([b'{"a":1}'] * 400_000) + b"]"), PATIENT)
+    bomb = Program(source="function process(d) { const k = []; for (;;) k.push(new ArrayBuffer(1 << 24)) }")
+    requests[50] = (bomb, RECORDS, Limits())
+    outcomes = await pool.execute_many(requests)
+    wanted = {7: FailureClass.RUNTIME, 20: FailureClass.TIMEOUT, 33: FailureClass.REJECTED, 50: FailureClass.MEMORY}
+    for index, outcome in enumerate(outcomes):
+        if index in wanted:
+            assert outcome.failure is not None
+            assert outcome.failure.kind is wanted[index]
+        elif index == 40:
+            assert outcome.output is not None
+            assert len(outcome.output) == 800_001
+        else:
+            assert outcome.output == f"[{2 * index}]".encode()
+    assert await pool.execute_many([]) == []
+
+
+async def test_long_results_of_many_do_not_mix(pool: SandboxPool) -> None:
+    source = "function process(d) { return String(d).repeat(1 << 21) }"
+    requests = [(Program(source=source), Payload(data=str(n).encode()), PATIENT) for n in range(8)]
+    outcomes = await pool.execute_many(requests)
+    for n, outcome in enumerate(outcomes):
+        assert outcome.output == b'"' + str(n).encode() * (1 << 21) + b'"'
+
+
+async def test_a_session_keeps_its_isolate_until_a_failure_costs_it(pool: SandboxPool) -> None:
+    source = (
+        "let n = 0; function process(d) { n++; if (d === 'loop') for (;;); if (d === 'throw') throw new Error('x');"
+        " if (d === 'heap') { const k = []; for (;;) k.push(new ArrayBuffer(1 << 24)) } return n }"
+        " const combine = (parts) => parts.length + n"
+    )
+    async with pool.session(Program(source=source), limits=Limits(wall_seconds=1.0)) as session:
+
+        async def call(word: str) -> Outcome:
+            return await session.call(Payload(data=json.dumps(word).encode()))
+
+        assert [(await call("")).output for _ in range(3)] == [b"1", b"2", b"3"]
+        assert (await session.call(Payload(data=b"[1,2]"), function="combine")).output == b"5"
+        thrown = await call("throw")
+        assert thrown.failure is not None
+        assert thrown.failure.kind is FailureClass.RUNTIME
+        assert (await call("")).output == b"5"
+        for word, kind in (("loop", FailureClass.TIMEOUT), ("heap", FailureClass.MEMORY)):
+            failed = await call(word)
+            assert failed.failure is not None
+            assert failed.failure.kind is kind
+            assert (await call("")).output == b"1"
+    closed = await session.call(Payload(data=b"1"))
+    assert closed.failure is not None
+    assert closed.failure.kind is FailureClass.UNAVAILABLE
+
+
+async def test_open_sessions_take_no_worker_from_executions(pool: SandboxPool) -> None:
+    async with pool.session(DOUBLE) as one, pool.session(DOUBLE) as two, pool.session(DOUBLE) as three:
+        for session in (one, two, three):
+            assert (await session.call(RECORDS)).output == b"[2,5,-6]"
+        assert (await pool.execute(DOUBLE, RECORDS)).output == b"[2,5,-6]"
+
+
+async def test_more_executions_than_workers_wait_for_their_turn(pool: SandboxPool) -> None:
+    outcomes = await asyncio.gather(*(pool.execute(DOUBLE, RECORDS) for _ in range(80)))
+    assert {outcome.output for outcome in outcomes} == {b"[2,5,-6]"}
+    assert pool.statistics.waiting == 0
+
+
+async def test_a_cancelled_execution_ends_at_once_and_the_next_one_works(pool: SandboxPool) -> None:
+    task = asyncio.create_task(pool.execute(FOREVER, RECORDS, limits=PATIENT))
+    await asyncio.sleep(0.1)
+    begun = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - begun < 2
+    assert (await pool.execute(DOUBLE, RECORDS)).output == b"[2,5,-6]"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await pool.execute(FOREVER, RECORDS, limits=PATIENT)
+    assert (await pool.execute(DOUBLE, RECORDS)).output == b"[2,5,-6]"
+
+
+async def test_kill_9_of_a_worker_costs_its_own_execution_only() -> None:
+    before = children()
+    async with SandboxPool(PoolSettings(min_level=Level.PROCESS)) as own:
+        tasks = [asyncio.create_task(own.execute(FOREVER, RECORDS, limits=PATIENT)) for _ in range(2)]
+        await until(lambda: len(children() - before) >= 2)
+        quick = own.session(DOUBLE)
+        async with quick as session:
+            assert (await session.call(RECORDS)).output == b"[2,5,-6]"
+            busy = sorted(children() - before, key=_used)[-2:]
+            await until(lambda: all(_used(pid) > 0.2 for pid in sorted(children() - before, key=_used)[-2:]))
+            busy = sorted(children() - before, key=_used)[-2:]
+            os.kill(busy[0], signal.SIGKILL)
+            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+            assert (len(done), len(pending)) == (1, 1)
+            outcome = done.pop().result()
+            assert outcome.failure is not None
+            assert outcome.failure.kind is FailureClass.CRASHED
+            assert (await own.execute(DOUBLE, RECORDS)).output == b"[2,5,-6]"
+            assert (await session.call(RECORDS)).output == b"[2,5,-6]"
+            assert not pending.pop().done()
+
+
+def _used(process: int) -> float:
+    try:
+        return time.clock_gettime((~process << 3) | 2)
+    except OSError:
+        return -1.0
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (signal.SIGSYS, FailureClass.VIOLATION),
+        (signal.SIGSEGV, FailureClass.CRASHED),
+        (signal.SIGTRAP, FailureClass.CRASHED),
+    ],
+)
+async def test_the_signal_that_ended_a_worker_says_why(number: signal.Signals, kind: FailureClass) -> None:
+    before = children()
+    async with SandboxPool(PoolSettings(workers=1, spares=0, min_level=Level.PROCESS)) as own:
+        task = asyncio.create_task(own.execute(FOREVER, RECORDS, limits=PATIENT))
+        (worker,) = children() - before
+        await until(lambda: _used(worker) > 0.3)
+        os.kill(worker, number)
+        outcome = await task
+        assert outcome.failure is not None
+        assert outcome.failure.kind is kind
+        assert (await own.execute(DOUBLE, RECORDS)).output == b"[2,5,-6]"
+        assert own.statistics.restarts == 1
+
+
+async def test_a_worker_that_keeps_no_limit_is_ended_by_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quilate.sandbox.watchdog.ALLOWANCE_SECONDS", 0.2)
+    before = children()
+    async with SandboxPool(PoolSettings(workers=1, spares=0, min_level=Level.PROCESS)) as own:
+        (worker,) = children() - before
+        os.kill(worker, signal.SIGSTOP)  # As stuck as a process can be.
+        outcome = await own.execute(DOUBLE, RECORDS, limits=Limits(wall_seconds=0.3))
+        assert outcome.failure is not None
+        assert outcome.failure.kind is FailureClass.TIMEOUT
+        assert own.statistics.kills == 1
+        assert (await own.execute(DOUBLE, RECORDS)).output == b"[2,5,-6]"
+
+
+async def test_a_closed_pool_leaves_no_process_and_no_open_file() -> None:
+    before, files = children(), len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts what is open
+    own = SandboxPool(PoolSettings(workers=3, min_level=Level.PROCESS))
+    await own.start()
+    async with own.session(DOUBLE) as session:
+        await session.call(RECORDS)
+        task = asyncio.create_task(own.execute(FOREVER, RECORDS, limits=PATIENT))
+        await asyncio.sleep(0.05)
+        await own.close()
+    outcome = await task
+    assert outcome.failure is not None
+    assert outcome.failure.kind in {FailureClass.CANCELLED, FailureClass.UNAVAILABLE}
+    assert children() == before
+    assert len(os.listdir("/proc/self/fd")) == files  # noqa: PTH208 - counts what is open
+    late = await own.execute(DOUBLE, RECORDS)
+    assert late.failure is not None
+    assert late.failure.kind is FailureClass.UNAVAILABLE
+
+
+async def test_a_pool_that_was_never_closed_does_not_outlive_its_process() -> None:
+    code = (
+        "import asyncio,os\n"
+        "from quilate.sandbox.model import *\n"
+        "from quilate.sandbox.pool import *\n"
+        "async def main():\n"
+        "    pool = SandboxPool(PoolSettings(min_level=Level.PROCESS)); await pool.start()\n"
+        "    print(open(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read(), flush=True); os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    workers = [int(word) for word in output.split()]
+    assert workers
+    await until(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() and _alive(worker) for worker in workers))
+
+
+def _alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def test_all_engines_agree_on_plain_scripts() -> None:
+    source = (
+        "function process(data) { console.log(data.length); return [Math.random(), Date.now(),"
+        " data.map((r) => r.a * 2).sort((x, y) => x - y), JSON.stringify({ b: 1 })] }"
+    )
+    async with SandboxPool(PoolSettings(engines=frozenset(Engine), min_level=Level.PROCESS)) as own:
+        outcomes = [
+            await own.execute(Program(source=source, engine=engine, seed=7, now_milliseconds=9), RECORDS)
+            for engine in Engine
+        ]
+        assert len({(outcome.output, outcome.console) for outcome in outcomes}) == 1
+        assert [outcome.engine for outcome in outcomes] == list(Engine)
+        assert outcomes[0].output is not None
+
+
+async def test_an_engine_that_is_not_enabled_is_refused(pool: SandboxPool) -> None:
+    outcome = await pool.execute(Program(source="1", engine=Engine.FAST), RECORDS)
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.failure.rule) == (FailureClass.REJECTED, "engine")
+
+
+async def test_a_pool_below_its_level_does_not_start_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = children()
+    monkeypatch.setattr("quilate.sandbox.jail.arguments", lambda: ())
+    with pytest.raises(SandboxUnavailableError, match="jailed is demanded .*bubblewrap") as caught:
+        await SandboxPool(PoolSettings(min_level=Level.JAILED)).start()
+    assert "min_level" in caught.value.next_step
+    assert children() == before
