@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CASE_LIMITS = Limits(wall_seconds=2.0, cpu_seconds=0.3)
 """Of each case: what never ends need not be waited for as long as an execution."""
 SLACK_BYTES = 64 << 20
-"""What all processes may have more than before, besides a heap each: a worker keeps the memory of its heap for later."""
+"""What all processes may have more than before, besides a heap each: workers keep their heaps for later."""
 
 _BACK_SECONDS, _LOOK_SECONDS = 15.0, 0.02
 _CONTROL = "function process(data) { return data.reduce((sum, each) => sum + each, 0) * 7; }"
