@@ -167,6 +167,9 @@ async def _work(site: AccountsSite, owner: Person) -> dict[str, str]:
             "role": "viewer",
         },
     )
+    source = f"function process(data) {{ console.log({MARKER!r}); return data; }}"
+    script = await _create(site, owner, f"{base}/scripts", {"name": MARKER, "source": source, "activate": True})
+    execution = await _create(site, owner, f"{base}/scripts/{script['id']}/executions", {"note": MARKER})
     sessions = (await site.call("GET", "/me/sessions", by=owner)).json()["items"]
     return {
         "project": THEIRS,
@@ -186,6 +189,10 @@ async def _work(site: AccountsSite, owner: Person) -> dict[str, str]:
         "poll": str(poll["id"]),
         "event": str(event.json()["events"][0]["id"]),
         "letter_id": str(run["id"]),
+        "script": str(script["id"]),
+        "script_id": str(script["id"]),
+        "execution": str(execution["id"]),
+        "execution_id": str(execution["id"]),
         "name": f"{MARKER}-data",
         "version": "1",
         "number": "1",

@@ -128,7 +128,7 @@ async def test_the_pages_of_the_service_itself(database_url: str, tmp_path: Path
         description = await client.get("/openapi.json")
 
     assert (health.status_code, health.text) == (200, "Healthy")
-    assert set(ready.json()["checks"]) == {"database", "queue", "disk", "audit"}
+    assert set(ready.json()["checks"]) == {"database", "queue", "disk", "audit", "sandbox"}
     assert "quilate_workers_alive" in metrics.text
     assert description.json()["paths"].keys() == DOCUMENT["paths"].keys()
 

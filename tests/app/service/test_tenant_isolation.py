@@ -34,6 +34,7 @@ PUBLIC = {
     "GET /api/v1/auth/oidc/{provider}/login",
     "GET /api/v1/auth/oidc/{provider}/callback",
     "GET /",
+    "GET /hangfire",
     "GET /welcome",
     "POST /welcome",
     "GET /health",
@@ -72,6 +73,11 @@ BODIES: Mapping[str, Any] = {
     "PATCH /api/v1/projects/{project}/models/{name}": {"description": "x"},
     "POST /api/v1/projects/{project}/datasets/{name}/versions/import": {"path": "/data/x.csv"},
     "POST /api/v1/projects/{project}/models/{name}/versions/import": {"path": "/data/x.csv"},
+    "PATCH /api/v1/projects/{project}/scripts/{script}": {"description": "x"},
+    "POST /api/v1/projects/{project}/scripts/{script}/versions": {"source": "function process(data) { return data; }"},
+    "POST /api/v1/projects/{project}/scripts/{script}/versions/{version}/test": {"data": 1},
+    "POST /api/v1/projects/{project}/scripts/{script}/versions/{version}/approve": {"reason": "a reason"},
+    "POST /api/v1/projects/{project}/scripts/{script}/versions/{version}/refuse": {"reason": "a reason"},
     "PATCH /api/v1/users/{user_id}": {"name": "x"},
     "PATCH /api/v1/identity-providers/{provider}": {"name": "x"},
     "POST /api/v1/pipelines/run": {"project_id": THEIRS},
@@ -83,6 +89,8 @@ QUERIES: Mapping[str, str] = {
     "GET /api/v1/projects/{project}/blueprints/{name}/diff": "?before=1&after=1",
     "GET /api/v1/projects/{project}/datasets/{name}/versions/{number}/content": "?path=x",
     "GET /api/v1/projects/{project}/models/{name}/versions/{number}/content": "?path=x",
+    "GET /api/v1/projects/{project}/scripts/{script}/versions/{version}/diff": "?against=1",
+    "GET /api/v1/projects/{project}/scripts/{script}/versions/{version}/compatibility": "?against=1",
     "GET /api/v1/pipelines/runs": f"?project_id={THEIRS}",
     "GET /pipelines/runs": f"?project_id={THEIRS}",
 }
@@ -255,6 +263,33 @@ async def test_a_project_in_a_body_or_a_query_is_guarded_like_one_in_a_path(
 
 
 @pytest.mark.asyncio
+async def test_a_script_or_project_named_in_a_body_or_query_of_the_source_api_is_guarded(
+    database: Database, tmp_path: Path
+) -> None:
+    async with _tenants(database, tmp_path) as tenants:
+        nobodys = tenants.others()["script"]
+        for credential in tenants.credentials.values():
+            async with tenants.site.client(credential) as client:
+                for path in ("/api/executions", "/api/Processing", "/api/processing"):
+                    answers = [
+                        await client.post(path, json={"scriptId": script, "data": []})
+                        for script in (tenants.ids["script"], nobodys)
+                    ]
+                    assert [answer.status_code for answer in answers] == [404, 404]
+                    assert answers[0].text.replace(tenants.ids["script"], nobodys) == answers[1].text
+                for method, path in (("GET", "/api/scripts"), ("POST", "/api/scripts"), ("GET", "/api/executions")):
+                    body = {"name": "x", "content": "function process(data) { return data; }"}
+                    answers = [
+                        await client.request(method, f"{path}?project={project}", json=body)
+                        for project in (THEIRS, NOWHERE)
+                    ]
+                    assert [answer.status_code for answer in answers] == [404, 404]
+                    assert answers[0].text.replace(THEIRS, NOWHERE) == answers[1].text
+                own = await client.get("/api/scripts")
+                assert (own.status_code, own.json()) == (200, [])
+
+
+@pytest.mark.asyncio
 async def test_the_audit_log_shows_a_stranger_the_entries_of_their_own_project_only(
     database: Database, tmp_path: Path
 ) -> None:
@@ -316,5 +351,5 @@ def test_every_public_route_exists_and_every_body_is_of_a_route() -> None:
     described = {f"{method.upper()} {path}" for path, item in describe()["paths"].items() for method in item}
     assert set(BODIES) <= described
     assert set(QUERIES) <= described
-    hidden = {"GET /", "GET /welcome", "POST /welcome", "GET /openapi.json"}
+    hidden = {"GET /", "GET /hangfire", "GET /welcome", "POST /welcome", "GET /openapi.json"}
     assert described >= PUBLIC - hidden

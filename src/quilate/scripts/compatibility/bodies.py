@@ -69,7 +69,7 @@ def fields_of(body: bytes) -> Mapping[str, bytes]:
         if name in found and found[name] != value:
             raise Problem(
                 status=422,
-                type="invalid",
+                type="invalid-request",
                 detail=f"{names[name]!r} and {sent_name!r} are the same field with two values",
                 next_step=f"send one of them, {NAMES[name][0]!r} for example",
             )
@@ -135,7 +135,7 @@ def required(value: str | None, name: str) -> str:
 def _missing(name: str) -> Problem:
     return Problem(
         status=422,
-        type="invalid",
+        type="invalid-request",
         detail=f"{name!r} is missing",
         next_step=f"send {name!r}",
         extensions={"errors": [{"pointer": f"#/{name}", "in": "body", "detail": "is required"}]},
@@ -149,12 +149,15 @@ def _text(fields: Mapping[str, bytes], name: str, longest: int | None) -> str | 
         value = msgspec.json.decode(fields[name], type=str | None)
     except msgspec.DecodeError as error:
         raise Problem(
-            status=422, type="invalid", detail=f"{name!r} is no text", next_step="send it as a JSON string"
+            status=422, type="invalid-request", detail=f"{name!r} is no text", next_step="send it as a JSON string"
         ) from error
     if value is not None and ("\x00" in value or (longest is not None and len(value) > longest)):
         limit = f"at most {longest} characters and " if longest is not None else ""
         raise Problem(
-            status=422, type="invalid", detail=f"{name!r} has to have {limit}no NUL", next_step="send another text"
+            status=422,
+            type="invalid-request",
+            detail=f"{name!r} has to have {limit}no NUL",
+            next_step="send another text",
         )
     return value
 
@@ -165,7 +168,7 @@ def _identifier(text: str) -> UUID:
     except ValueError as error:
         raise Problem(
             status=422,
-            type="invalid",
+            type="invalid-request",
             detail="'scriptId' is no UUID",
             next_step="send the id that POST /api/scripts answered",
         ) from error

@@ -137,8 +137,10 @@ class Executions:
     async def _taken(
         self, request: Request, script_id: UUID | None, version: str | None
     ) -> tuple[ProjectAccess, Submitted]:
-        # Who nobody knows is told so before the body is read.
+        # Who nobody knows, and what nobody may see, is told before the body is read.
         await self._access.principal(request)
+        if script_id is not None:
+            await self._choice.of_script(request, script_id, Permission.SCRIPT_EXECUTE)
         key = read_key(request)
         script, named, data = execution_body(await request.body(), script_id)
         granted = await self._choice.of_script(request, script, Permission.SCRIPT_EXECUTE)

@@ -79,7 +79,7 @@ class ProjectChoice:
         if len(slugs) != 1:
             raise Problem(
                 status=422,
-                type="invalid",
+                type="invalid-request",
                 detail="it is not clear which project is meant",
                 next_step=f"name it: ?project=SLUG, or the header {HEADER}",
             )
