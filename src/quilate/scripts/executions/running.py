@@ -222,7 +222,7 @@ class Runner:
     async def _run_alone(self, job: Job) -> None:
         claim, version, started_at = job.claim, job.version, datetime.now(UTC)
         if not is_one_call(claim, version):
-            self._end(claim, await self._batches.run(claim, version, started_at))
+            self._end(claim, await self._batch(job, started_at))
             return
         try:
             outcome = await self._pool.execute(version.program, payload_of(claim, job.data), limits=version.limits)
@@ -231,9 +231,22 @@ class Runner:
             return
         await self._take(job, outcome, started_at)
 
+    async def _batch(self, job: Job, started_at: datetime) -> Result:
+        try:
+            return await self._batches.run(job.claim, job.version, started_at)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the attempt counts, and is not made for ever
+            _LOG.error("a batch ended by a fault", execution=str(job.claim.id), exc_info=True)
+            fault = f"a fault of the service: {type(error).__name__}"
+            return failed(FailureClass.UNAVAILABLE, fault, started_at)
+
     async def _take(self, job: Job, outcome: Outcome, started_at: datetime) -> None:
         self._learn(job.version.id, outcome.wall_milliseconds)
-        self._end(job.claim, await self._keeping.result(job.claim, job.version, outcome, started_at))
+        try:
+            result = await self._keeping.result(job.claim, job.version, outcome, started_at)
+        except (Problem, QuilateError) as error:
+            # The artifact store is full, or a key is gone: another attempt may find it mended.
+            result = failed(FailureClass.UNAVAILABLE, f"the result cannot be kept: {error}", started_at)
+        self._end(job.claim, result)
 
     def _unavailable(self, jobs: Sequence[Job], error: BaseException, started_at: datetime) -> None:
         for job in jobs:
