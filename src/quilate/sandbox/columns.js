@@ -43,7 +43,7 @@
   const append = (rows, more) => {
     let n = rows.length;
     for (let i = 0; i < more.length; i++) rows[n++] = more[i];
-    return rows;
+    return n;
   };
 
   // ---- out of the isolate

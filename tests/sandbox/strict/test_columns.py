@@ -10,6 +10,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from quilate.sandbox.model import Format, Limits, Payload, Program
+from quilate.sandbox.strict import module
+from quilate.sandbox.strict.engine import StrictEngine
+
 
 def _differential() -> ModuleType:
     found = importlib.util.spec_from_file_location("differential", Path(__file__).with_name("test_differential.py"))
@@ -79,3 +83,18 @@ def test_broken_stream() -> None:
     calls = [differential.call("function process(data) { return 1 }", b"no stream", format="arrow")]
 
     assert differential.results("strict", calls)["results"][0]["kind"] == "ScriptInputInvalid"
+
+
+def test_many_chunks_in_one_session() -> None:
+    engine = StrictEngine(module.compiled_code_file())
+    engine.boot(heap_bytes=1 << 26, stack_kibibytes=512)
+    limits = Limits(heap_bytes=8 << 20)
+    session = engine.open(Program(source="function process(data) { return data.filter((r) => r.flag) }"), limits)
+    payload = Payload(data=stream(TABLE), format=Format.ARROW)
+
+    results = [session.call(payload, "process", Format.ARROW, limits) for _ in range(40)]
+    session.close()
+
+    assert {result.failure for result in results} == {None}
+    kept = [record for record in TABLE.to_pylist() if record["flag"]]
+    assert all(pa.ipc.open_stream(result.output).read_all().to_pylist() == kept for result in results)

@@ -327,3 +327,46 @@ def test_prelude_cannot_be_reached(engine: StrictEngine) -> None:
     }"""
 
     assert run(engine, source).output == b"[]"
+
+
+def test_no_time_and_no_fuel_at_all(engine: StrictEngine) -> None:
+    source = "function process() { return 1 }"
+
+    assert kind(run(engine, "for (;;);", limits=Limits(wall_seconds=1e-9))) is FailureClass.TIMEOUT
+    assert kind(run(engine, source, limits=Limits(cpu_seconds=0.0))) is FailureClass.CPU
+    assert kind(run(engine, "const t = 'x'.repeat(9e5);", limits=Limits(heap_bytes=1 << 16))) is FailureClass.MEMORY
+    assert run(engine, source).output == b"1"
+
+
+def test_session_outlives_the_end_of_another_ones_time(engine: StrictEngine) -> None:
+    session = engine.open(Program(source="let n = 0; function process() { return ++n }"), SMALL)
+    session.call(Payload(data=b"0"), "process", Format.JSON, SMALL)
+
+    other = run(engine, "for (;;);", limits=Limits(wall_seconds=0.05, cpu_seconds=1000.0))
+    changed = dataclasses.replace(SMALL, heap_bytes=32 << 20)
+    second = session.call(Payload(data=b"0"), "process", Format.JSON, changed)
+    session.close()
+
+    assert kind(other) is FailureClass.TIMEOUT
+    assert second.output == b"2"
+
+
+def test_missing_function_leaves_the_session_as_it_is(engine: StrictEngine) -> None:
+    session = engine.open(Program(source="let n = 0; function process() { return ++n }"), SMALL)
+
+    missing = session.call(Payload(data=b"0"), "combine", Format.JSON, SMALL)
+    found = session.call(Payload(data=b"0"), "process", Format.JSON, SMALL)
+    session.close()
+
+    assert (kind(missing), missing.session_lost, found.output) == (FailureClass.RUNTIME, False, b"1")
+
+
+def test_long_session_does_not_grow(engine: StrictEngine) -> None:
+    limits = dataclasses.replace(SMALL, heap_bytes=4 << 20)
+    session = engine.open(Program(source="function process(text) { return text.length }"), limits)
+    data = b'"' + b"x" * 400_000 + b'"'
+
+    outputs = {session.call(Payload(data=data), "process", Format.JSON, limits).output for _ in range(60)}
+    session.close()
+
+    assert outputs == {b"400000"}

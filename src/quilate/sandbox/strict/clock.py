@@ -15,7 +15,11 @@ def now_milliseconds() -> int:
 
 
 class Deadline:
-    """A thread that calls a function where a block takes longer than it may; started before the process is locked."""
+    """A thread that calls a function where a block takes longer than it may; started before the process is locked.
+
+    Attributes:
+        passed: The block's time is over.
+    """
 
     def __init__(self, end: "Callable[[], None]") -> None:
         """Starts it.
@@ -26,6 +30,7 @@ class Deadline:
         self._end = end
         self._changed = threading.Condition()
         self._at: float | None = None
+        self.passed = False
         threading.Thread(target=self._watch, name="strict-deadline", daemon=True).start()
 
     @contextlib.contextmanager
@@ -40,6 +45,7 @@ class Deadline:
     def _set(self, at: float | None) -> None:
         with self._changed:
             self._at = at
+            self.passed = False
             self._changed.notify()
 
     def _watch(self) -> None:
@@ -51,4 +57,5 @@ class Deadline:
                     self._changed.wait(left)
                 else:
                     self._at = None
+                    self.passed = True
                     self._end()

@@ -15,6 +15,7 @@ from quilate.sandbox.prelude import SCRIPT_NAME, prelude
 from quilate.sandbox.strict import machine, module
 from quilate.sandbox.strict.clock import Deadline
 from quilate.sandbox.strict.failures import Problem
+from quilate.sandbox.strict.loader import Loader
 from quilate.sandbox.strict.session import StrictSession
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class StrictEngine:
         self._compiled_code = compiled_code
         self._programs: OrderedDict[bytes, Code] = OrderedDict()
         self._spare: Machine | None = None
-        self._loader: machine.Loader
+        self._loader: Loader
         self._compiling_image: Image
         self._image: Image
         self.deadline: Deadline
@@ -88,7 +89,7 @@ class StrictEngine:
             message, step = "The strict engine needs wasmtime", "install quilate[sandbox]"
             raise SandboxUnavailableError(message, next_step=step) from error
         try:
-            self._loader = machine.Loader(self._code())
+            self._loader = Loader(self._code())
         except wasmtime.WasmtimeError as error:
             message = "The strict engine's compiled module is not for this process"
             raise SandboxUnavailableError(message, next_step="restart the service") from error
@@ -122,6 +123,12 @@ class StrictEngine:
     def host(self) -> "Cell":
         """The prelude's function, at the same address in every machine."""
         return self._image.host
+
+    def arm(self, running: "Machine") -> None:
+        """From now on the end of the call's time ends what runs in the machine, also where it is over already."""
+        running.end_after(1)
+        if self.deadline.passed:
+            running.end_after(0)
 
     def set_time(self, milliseconds: int) -> None:
         """What scripts read as the time until the next call."""
@@ -163,7 +170,7 @@ class StrictEngine:
         compiling.restore(self._compiling_image)
         compiling.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
         budget = compiling.fuel = self.fuel_of(limits)
-        compiling.end_at_next_epoch(armed=True)
+        self.arm(compiling)
         byte_code, told = b"", ("", "")
         with Problem(limits) as problem:
             byte_code = compiling.compile(source, SCRIPT_NAME.encode())

@@ -25,7 +25,7 @@ class Realm(Isolate):
         """
         self._machine = machine
         self._compiled = compiled
-        self._items: dict[Cell, dict[int, Cell]] = {}
+        self._items: dict[Cell, dict[int, tuple[Cell, bool]]] = {}
 
     def evaluate(self, source: bytes, deadline: Deadline | None = None) -> Value:  # noqa: ARG002 - see the class
         """See ``Isolate.evaluate``; raises what a machine raises."""
@@ -41,21 +41,24 @@ class Realm(Isolate):
     ) -> Value:
         """See ``Isolate.call``; raises what a machine raises."""
         items = self._items[arguments.raw]
-        return self._taken(self._machine.call(function.raw, *(items[index] for index in sorted(items))))
+        return self._taken(self._machine.call(function.raw, *(items[index][0] for index in sorted(items))))
 
     def set_item(self, array: Handle, index: int, value: "bytes | float | Handle | None") -> None:
         """See ``Isolate.set_item``: kept on this side until the call."""
         items = self._items.setdefault(array.raw, {})
         machine = self._machine
+        old, ours = items.get(index, (Cell(), False))
+        if ours:
+            machine.free(old)
         match value:
             case Handle():
-                items[index] = value.raw
+                items[index] = value.raw, False
             case bytes():
-                items[index] = machine.string(value)
+                items[index] = machine.string(value), True
             case None:
-                items[index] = machine.undefined()
+                items[index] = machine.undefined(), True
             case _:
-                items[index] = machine.number(value)
+                items[index] = machine.number(value), False
 
     def memory(self, buffer: Handle) -> memoryview:
         """See ``Isolate.memory``; valid until the machine runs again."""

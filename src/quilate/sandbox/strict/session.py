@@ -76,8 +76,9 @@ class StrictSession:
         """Index of the first record with which the script throws ``message``, where one can be named in time."""
         found: bytes | None = None
         with self._engine.deadline.within(_LOCATING.wall_seconds), contextlib.suppress(RefusedError):
-            machine = self._begin(replace(_LOCATING, heap_bytes=self._limits.heap_bytes))
+            machine, own = self._begin(_LOCATING), self._limits
             with Problem(_LOCATING):
+                machine.limit(heap_bytes=own.heap_bytes, stack_bytes=own.stack_kibibytes << 10)
                 script = self._find(machine, function, _LOCATING)
                 content = self._input(machine, payload)
                 answer = self._ask(machine, Operation.LOCATE, script, content, _FORMATS[payload.format], message)
@@ -98,6 +99,7 @@ class StrictSession:
             machine = self._begin(limits)
             try:
                 with Problem(limits) as problem:
+                    machine.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
                     self._find(machine, function, limits)
             except RefusedError as refused:
                 return refused.failure
@@ -128,14 +130,14 @@ class StrictSession:
             time.time_ns() // 1_000_000 if program.now_milliseconds is None else program.now_milliseconds
         )
         machine = self._machine = self._machine or self._engine.fresh()
-        machine.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
         self._budget = self._engine.fuel_of(limits)
         machine.fuel = self._budget
-        machine.end_at_next_epoch(armed=True)
+        self._engine.arm(machine)
         self._thrown = None
         return machine
 
     def _steps(self, machine: "Machine", payload: Payload, function: str, answer: Format, limits: Limits) -> CallResult:
+        machine.limit(heap_bytes=limits.heap_bytes, stack_bytes=limits.stack_kibibytes << 10)
         if Format.ARROW in {payload.format, answer} and not self._read:
             self._bridge(machine)  # Before the script: it keeps the built-ins that a script may change.
         script = self._find(machine, function, limits)
@@ -159,6 +161,7 @@ class StrictSession:
         taken = self._ask(machine, Operation.TAKE)
         if said & Said.RESULT:
             result = self._stream(machine, taken, limits)
+            machine.free(taken)
         else:
             result = _result(self._take(machine, taken, limits), limits)
         return replace(result, console=console, console_truncated=truncated)
