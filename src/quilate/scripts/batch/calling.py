@@ -142,9 +142,9 @@ class Caller:
         values, failure = await self._read(output, failure)
         if failure is not None:
             records = range(part.first_record, part.first_record + part.records)
-            placed = _placed(failure, records)
+            named = placed(failure, records)
             result.failures.append(
-                PartFailure(part=part.number, key=None, first_record=part.first_record, failure=placed)
+                PartFailure(part=part.number, key=None, first_record=part.first_record, failure=named)
             )
             return
         if output is not None and not result.reused:
@@ -190,9 +190,9 @@ class Caller:
         outcome = await self._ask(group.payload, "process", result)
         values, failure = await self._read(outcome.output, outcome.failure)
         if failure is not None:
-            placed = _placed(failure, group.records)
+            named = placed(failure, group.records)
             result.failures.append(
-                PartFailure(part=part.number + index, key=group.key, first_record=group.records[0], failure=placed)
+                PartFailure(part=part.number + index, key=group.key, first_record=group.records[0], failure=named)
             )
             return
         await self._keep(name, stored(values), len(group.records))
@@ -209,7 +209,7 @@ class Caller:
             await asyncio.to_thread(self._store.put, name, result, records)
 
 
-def _placed(failure: Failure, records: Sequence[int]) -> Failure:
+def placed(failure: Failure, records: Sequence[int]) -> Failure:
     """A failure that names records by their index in the whole data."""
     record, message = failure.record, failure.message
     if record is not None and record < len(records):

@@ -34,7 +34,7 @@ def read_batches(
     """
     try:
         with open_source(source) as stream:
-            yield from _exactly(_batches(stream, source.format, rows, settings, types or {}), rows)
+            yield from exactly(_batches(stream, source.format, rows, settings, types or {}), rows)
     except (pa.ArrowException, OSError) as error:
         message = f"The {source.format} data cannot be read: {_first_line(error)}"
         raise BatchInputError(message) from error
@@ -69,7 +69,7 @@ def _arrow_file(stream: BinaryIO) -> Iterator[Any]:
         yield reader.get_batch(index)
 
 
-def _exactly(batches: Iterator[Any], rows: int) -> Iterator[Any]:
+def exactly(batches: Iterator[Any], rows: int) -> Iterator[Any]:
     kept: list[Any] = []
     count = 0
     for batch in batches:
