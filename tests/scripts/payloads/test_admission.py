@@ -1,11 +1,13 @@
 """Inputs against their schemas: violations with path and record, long integers, tokens, masks (A10, A18)."""
 
+import datetime as dt
 import io
 import json
+from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from quilate.domain.errors import ConfigurationError
@@ -362,3 +364,38 @@ def test_outputs_are_kept_like_inputs_unless_their_schema_says_otherwise() -> No
 def test_marks_that_mean_nothing_are_refused(mark: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         protection_of(records({"a": mark}))
+
+
+@pytest.mark.asyncio
+async def test_columns_are_checked_as_the_script_gets_them(site: PayloadSite) -> None:
+    given = records(
+        {
+            "code": {"type": "string", "pattern": "^00"},
+            "at": {"type": "string", "format": "date-time"},
+            "price": {"type": "string", "pattern": r"^\d+\.\d\d$"},
+            "share": {"type": ["number", "null"]},
+            "tags": {"type": "array", "items": {"type": "string"}},
+        }
+    )
+    moment = dt.datetime(2026, 11, 21, 12, 30, tzinfo=dt.UTC)
+    content = parquet(
+        code=["007", "008"],
+        at=[moment, moment],
+        price=[Decimal("1.50"), Decimal("2.25")],
+        share=[float("nan"), 0.5],
+        tags=[["a"], []],
+    )
+    found = await admitted(site, given, content, FileFormat.PARQUET)
+    assert (found.violations, found.payload.inline) == ((), content)
+    text = b"code,at,price\n007,2026-11-21T12:30:00Z,1.50\n"
+    assert (await admitted(site, given, text, FileFormat.CSV)).violations == ()
+
+
+@pytest.mark.asyncio
+async def test_a_broken_line_is_named_where_the_array_is_checked_as_a_whole(site: PayloadSite) -> None:
+    given = schema({"type": "array", "uniqueItems": True})
+    content = b"1\n{\n2\n"
+    (found,) = (await admitted(site, given, content, FileFormat.NDJSON)).violations
+    assert (found.rule, found.line, found.record) == ("json", 2, 1)
+    (long,) = (await admitted(site, given, b"1\n" + b"2" * 100_000, FileFormat.NDJSON)).violations
+    assert (long.rule, long.line) == ("json", 2)

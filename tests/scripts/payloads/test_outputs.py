@@ -4,7 +4,7 @@ import io
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 import pytest_asyncio
 

@@ -79,6 +79,7 @@ async def test_broken_compression_is_named(site: PayloadSite, encoding: str, fau
 def _bomb(encoding: str, size: int) -> Iterator[bytes]:
     """Give a compressed stream of zeros without holding them."""
     zeros = b"\0" * (1 << 20)
+    packer: Any
     if encoding == "gzip":
         packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     elif encoding == "br":
@@ -165,7 +166,7 @@ async def test_the_type_says_the_format(site: PayloadSite, type_: str, expected:
     ],
 )
 async def test_what_is_not_understood_is_refused_with_what_is(
-    site: PayloadSite, headers: dict[str, str], named: str
+    site: PayloadSite, headers: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(Problem) as caught:
         await site.received(b"1", **headers)

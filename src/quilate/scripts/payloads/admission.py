@@ -170,7 +170,7 @@ def _values(stream: IO[bytes], format_: FileFormat, limits: PayloadLimits) -> It
             yield from (decode(line, limits.depth) for _, line in lines_of(stream, limits))
         case _:
             for batch in batches_of(stream, format_):
-                yield from records_of(batch)
+                yield from records_of(batch).values
 
 
 def _texts(schema: InputSchema, stream: IO[bytes], format_: FileFormat, limits: PayloadLimits) -> Iterator[str]:

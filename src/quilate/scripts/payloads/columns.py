@@ -1,16 +1,15 @@
 """Columns (Parquet, Arrow, CSV) for schemas: records to be checked, columns to be rewritten; batch by batch."""
 
-import base64
-import datetime as dt
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
+from dataclasses import dataclass
 from importlib import import_module
 from typing import IO, Any
 
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.errors import refused
+from quilate.scripts.payloads.json_guard import LARGEST_INTEGER
 from quilate.scripts.payloads.marks import Marks, Place
 from quilate.scripts.payloads.tokens import Tokeniser
 
@@ -19,6 +18,7 @@ Batch = Any
 Column = Any
 
 _ROWS = 10_000
+_EXACT_BITS = 32
 
 
 def _library(name: str = "pyarrow") -> Any:
@@ -35,8 +35,13 @@ def _readable(format_: FileFormat) -> Iterator[None]:
         raise refused(f"the content cannot be read as {format_.value}", "see that the file is whole") from error
 
 
-def batches_of(stream: IO[bytes], format_: FileFormat) -> Iterator[Batch]:
-    """Give a file's batches; Parquet needs a stream that can seek.
+def batches_of(stream: IO[bytes], format_: FileFormat, texts: Collection[str] = ()) -> Iterator[Batch]:
+    """Give a file's batches, read as ``quilate.scripts.batch`` reads them; Parquet needs a stream that can seek.
+
+    Args:
+        stream: The file.
+        format_: What it is.
+        texts: Columns of a CSV file that are texts whatever their values look like, so that ``007`` stays so.
 
     Raises:
         Problem: 422, it is no such file.
@@ -45,14 +50,17 @@ def batches_of(stream: IO[bytes], format_: FileFormat) -> Iterator[Batch]:
         match format_:
             case FileFormat.PARQUET:
                 pq = _library("pyarrow.parquet")
-                yield from pq.ParquetFile(stream).iter_batches(batch_size=_ROWS)
+                yield from pq.ParquetFile(stream, pre_buffer=False).iter_batches(batch_size=_ROWS, use_threads=False)
             case FileFormat.ARROW:
                 ipc = _library("pyarrow.ipc")
                 for batch in ipc.open_stream(stream):
                     yield from (batch.slice(start, _ROWS) for start in range(0, batch.num_rows, _ROWS))
             case _:
-                csv = _library("pyarrow.csv")
-                yield from csv.open_csv(stream)
+                csv, text = _library("pyarrow.csv"), _library().string()
+                types = dict.fromkeys(texts, text)
+                reading = csv.ReadOptions(use_threads=False)
+                converting = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+                yield from csv.open_csv(stream, read_options=reading, convert_options=converting)
 
 
 class ColumnRewriting:
@@ -66,6 +74,11 @@ class ColumnRewriting:
     def __init__(self, marks: Marks, place: Place) -> None:
         self._marks = marks
         self._place = place
+
+    def texts(self) -> set[str]:
+        """Return the columns that the schema names and reads as texts."""
+        named = {name for schema in self._place.schemas for name in schema.get("properties", {})}
+        return {name for name in named if self._marks.child(self._place, name).text}
 
     def as_read(self, batch: Batch) -> Batch:
         """Return a batch whose long integers are texts where the schema reads texts."""
@@ -93,7 +106,7 @@ class ColumnRewriting:
                     )
                 return column
             name = place.tokens
-            values = [_value(each) for each in column.to_pylist()]
+            values = _texts(column)
             tokens = [None if value is None else tokeniser.token(value, name) for value in values]
             return pa.array(tokens, pa.string())
 
@@ -126,31 +139,70 @@ class ColumnRewriting:
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
-def records_of(batch: Batch) -> list[dict[str, Any]]:
-    """Return a batch as records of JSON values: dates and times in ISO 8601, decimals as texts, NaN as null."""
-    names = batch.schema.names
-    columns = [[_value(value) for value in column.to_pylist()] for column in batch.columns]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+def _texts(column: Column) -> list[Any]:
+    """Return a column's values as a script would get them, so that they join with those of JSON."""
+    batch = _library().RecordBatch.from_arrays([column], names=["value"])
+    return [record["value"] for record in records_of(batch).values]
 
 
-def _value(value: Any) -> Any:  # noqa: PLR0911 - one line for each type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Rows as the script gets them.
+
+    Attributes:
+        values: Objects of JSON values; NaN and the infinities, which JSON has not, are null.
+        long: Row and column of integers beyond 2^53, which are null in ``values``.
+    """
+
+    values: list[dict[str, Any]]
+    long: tuple[tuple[int, str], ...] = ()
+
+
+def records_of(batch: Batch) -> Records:
+    """Return a batch as records, its values mapped as ``docs/large-data.md`` says.
+
+    Raises:
+        Problem: 422, a nested column holds integers beyond 2^53, or a column is of a type that JavaScript has not.
+    """
+    from quilate.scripts.batch.mapping import WireMapper  # noqa: PLC0415 - it loads the Arrow library
+    from quilate.scripts.batch.model import BatchInputError  # noqa: PLC0415 - as above
+
+    pa, pc = _library(), _library("pyarrow.compute")
+    long: list[tuple[int, str]] = []
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        held = column
+        if pa.types.is_integer(column.type) and column.type.bit_width > _EXACT_BITS and _is_long(pc, column):
+            rows = [row for row, value in enumerate(column.to_pylist()) if abs(value or 0) > LARGEST_INTEGER]
+            long += [(row, name) for row in rows]
+            gone = set(rows)
+            held = pc.if_else(pa.array([row in gone for row in range(len(column))]), None, column)
+        columns.append(held)
+    try:
+        mapped = WireMapper().batch(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
+    except BatchInputError as error:
+        # Its own words name the value.
+        raise refused(
+            "a nested column holds integers beyond 2^53, or a column is of a type that JavaScript has not",
+            "store it as text",
+        ) from error
+    return Records(values=[_finite(record) for record in mapped.to_pylist()], long=tuple(sorted(long)))
+
+
+def _is_long(pc: Any, column: Column) -> bool:
+    bounds = pc.min_max(column)
+    least, greatest = bounds["min"].as_py(), bounds["max"].as_py()
+    return least is not None and (least < -LARGEST_INTEGER or greatest > LARGEST_INTEGER)
+
+
+def _finite(value: Any) -> Any:
     match value:
         case float():
             return value if math.isfinite(value) else None
         case dict():
-            return {str(key): _value(inner) for key, inner in value.items()}
+            return {name: _finite(inner) for name, inner in value.items()}
         case list():
-            return [_value(inner) for inner in value]
-        case Decimal():
-            return str(value)
-        case dt.datetime() if value.tzinfo is not None:
-            return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-        case dt.date() | dt.time():
-            return value.isoformat()
-        case dt.timedelta():
-            return value.total_seconds()
-        case bytes():
-            return base64.b64encode(value).decode()
+            return [_finite(inner) for inner in value]
         case _:
             return value
 

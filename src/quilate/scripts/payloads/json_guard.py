@@ -50,6 +50,24 @@ class BrokenJsonError(Exception):
         )
 
 
+class LineTooLongError(BrokenJsonError):
+    """A line of NDJSON is longer than allowed.
+
+    Attributes:
+        line: Which one, from 1.
+    """
+
+    def __init__(self, limit: int, line: int) -> None:
+        super().__init__(f"a line is longer than {limit} bytes", 0)
+        self.line = line
+
+    def violation(self, data: bytes = b"", *, line: int | None = None, record: int | None = None) -> Violation:
+        """Return it with its line."""
+        del data
+        number = self.line if line is None else line
+        return Violation(path="", rule="json", message=self.reason, line=number, record=record)
+
+
 def decode(data: bytes, depth: int) -> Any:
     """Return the value of a JSON text.
 
@@ -114,6 +132,11 @@ def may_hold_long_integers(data: bytes) -> bool:
     return _DIGITS in data.translate(_TO_ZEROS)
 
 
+def long_violation(path: str, record: int | None = None) -> Violation:
+    """Return the violation of an integer that JavaScript cannot hold."""
+    return Violation(path=path, rule="integer", message=_LONG, record=record)
+
+
 def long_integers(value: Any, marks: Marks, place: Place, path: str) -> tuple[Any, list[Violation]]:
     """Return a value with integers beyond 2^53 as texts where the schema reads texts, and those that stand elsewhere.
 
@@ -131,7 +154,7 @@ def _long_integers(value: Any, marks: Marks, place: Place, path: str, found: lis
     if type(value) is int and abs(value) > LARGEST_INTEGER:
         if place.text:
             return str(value)
-        found.append(Violation(path=path, rule="integer", message=_LONG))
+        found.append(long_violation(path))
     elif type(value) is dict:
         for key, inner in value.items():
             if type(inner) is not str:
@@ -148,12 +171,12 @@ def lines_of(stream: IO[bytes], limits: PayloadLimits) -> Iterator[tuple[int, by
     """Give the lines of an NDJSON stream that are not blank, each with its number from 1.
 
     Raises:
-        BrokenJsonError: A line is longer than allowed; ``byte`` is the line's number.
+        LineTooLongError: A line is longer than allowed.
     """
     number = 0
     while line := stream.readline(limits.line_bytes + 1):
         number += 1
         if len(line) > limits.line_bytes:
-            raise BrokenJsonError(f"a line is longer than {limits.line_bytes} bytes", number)
+            raise LineTooLongError(limits.line_bytes, number)
         if line.strip():
             yield number, line

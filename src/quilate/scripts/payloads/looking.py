@@ -16,16 +16,18 @@ from quilate.scripts.payloads.columns import Batch, ColumnRewriting, batches_of,
 from quilate.scripts.payloads.errors import MOST_VIOLATIONS, too_large
 from quilate.scripts.payloads.input_schema import InputSchema
 from quilate.scripts.payloads.json_guard import (
-    LARGEST_INTEGER,
     BrokenJsonError,
+    LineTooLongError,
     decode,
     lines_of,
     long_integers,
+    long_violation,
     may_hold_long_integers,
 )
 from quilate.scripts.payloads.model import PayloadLimits, Violation
 from quilate.scripts.payloads.sensitive import Rewriting
 from quilate.scripts.payloads.tokens import Tokeniser
+from quilate.scripts.versions.schema_words import escaped
 
 _LINES = 1000
 MOST_SUBJECTS = 1_000_000
@@ -147,17 +149,24 @@ class Look:
                 if len(ready) >= _LINES:
                     yield b"\n".join(ready) + b"\n"
                     ready.clear()
-        except BrokenJsonError as error:
-            self.violations.append(Violation(path="", rule="json", message=error.reason, line=error.byte))
+        except LineTooLongError as error:
+            self.violations.append(error.violation())
         self.records = index
         if ready:
             yield b"\n".join(ready) + b"\n"
 
-    def _line(self, line: bytes, number: int, index: int) -> Any:
+    def _decoded(self, line: bytes, number: int, index: int) -> Any:
+        """Return the value of a line; ``None`` and a violation where it is no JSON."""
         try:
-            value = decode(line, self.limits.depth)
+            return decode(line, self.limits.depth)
         except BrokenJsonError as error:
             self.violations.append(error.violation(line, line=number, record=index))
+            return None
+
+    def _line(self, line: bytes, number: int, index: int) -> Any:
+        before_it = len(self.violations)
+        value = self._decoded(line, number, index)
+        if len(self.violations) > before_it:
             return None
         place = self.schema.record_place
         if may_hold_long_integers(line):
@@ -172,7 +181,7 @@ class Look:
 
     def _batches(self, stream: IO[bytes], format_: FileFormat) -> Iterator[Batch]:
         rewriting = ColumnRewriting(self.schema.marks, self.schema.record_place)
-        for batch in batches_of(stream, format_):
+        for batch in batches_of(stream, format_, rewriting.texts()):
             read = rewriting.as_read(batch)
             self.rewritten = self.rewritten or read.schema.types != batch.schema.types
             yield read
@@ -180,13 +189,15 @@ class Look:
     def _records(self, batch: Batch) -> None:
         marks, place = self.schema.marks, self.schema.record_place
         asked = self.schema.protection
-        for record in records_of(batch):
+        seen = records_of(batch)
+        long = dict(seen.long)
+        for row, record in enumerate(seen.values):
             index = self.records
             self.records += 1
-            if any(type(value) is int and abs(value) > LARGEST_INTEGER for value in record.values()):
-                _, found = long_integers(record, marks, place, f"/{index}")
-                self.violations += [_at(each, index, None) for each in found]
-            self.violations += self.schema.record_violations(record, index)
+            if row in long:
+                self.violations.append(long_violation(f"/{index}/{escaped(long[row])}", index))
+            else:
+                self.violations += self.schema.record_violations(record, index)
             if self.full:
                 return
             if asked.subjects:
@@ -202,11 +213,17 @@ class Look:
         if format_ is FileFormat.NDJSON:
             return self._whole_lines(data)
         batches = list(self._batches(io.BytesIO(data), format_))
-        value: Any = [record for batch in batches for record in records_of(batch)]
+        value: list[Any] = []
+        for batch in batches:
+            seen = records_of(batch)
+            before = len(value)
+            self.violations += [
+                long_violation(f"/{before + row}/{escaped(name)}", before + row)
+                for row, name in seen.long[: MOST_VIOLATIONS + 1]
+            ]
+            value += seen.values
         self.records = len(value)
-        value, found = long_integers(value, self.schema.marks, self.schema.marks.root, "")
-        self.violations += [_in_record(each, value) for each in found][: MOST_VIOLATIONS + 1]
-        self.violations += self.schema.violations(value)
+        self.violations += self.schema.violations(value) if not self.violations else []
         if not self.violations:
             self._protected(value, self.schema.marks.root)
         if self.violations or not self.rewritten:
@@ -216,13 +233,16 @@ class Look:
 
     def _whole_lines(self, data: bytes) -> bytes | None:
         value: list[Any] = []
-        for number, line in lines_of(io.BytesIO(data), self.limits):
-            try:
-                value.append(decode(line, self.limits.depth))
-            except BrokenJsonError as error:
-                self.violations.append(error.violation(line, line=number, record=len(value)))
-                return None
+        try:
+            for number, line in lines_of(io.BytesIO(data), self.limits):
+                value.append(self._decoded(line, number, len(value)))
+                if self.full:
+                    break
+        except LineTooLongError as error:
+            self.violations.append(error.violation())
         self.records = len(value)
+        if self.violations:
+            return None
         read = self._checked(value, data, self.schema.marks.root)
         if self.violations or not self.rewritten:
             return None

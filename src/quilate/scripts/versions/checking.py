@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from quilate.domain.errors import ConfigurationError
 from quilate.scripts.model import Mode, Shape
+from quilate.scripts.payloads.marks import Marks
 from quilate.scripts.versions.errors import ScriptRejectedError, invalid
 from quilate.scripts.versions.model import PushWish, Remark, Validator, ViolationLike
 from quilate.scripts.versions.schema_documents import SchemaDocument, read_schema
@@ -83,6 +84,10 @@ def _remark(violation: ViolationLike) -> Remark:
 def _schemas(wish: PushWish) -> tuple[SchemaDocument | None, SchemaDocument | None]:
     given = {"input_schema": wish.input_schema, "output_schema": wish.output_schema}
     first, second = (None if value is None else read_schema(value, name) for name, value in given.items())
+    for document in (first, second):
+        if document is not None:
+            # What is marked wrongly would otherwise be found out by the first execution.
+            Marks(document.value)
     return first, second
 
 
