@@ -9,7 +9,7 @@ const tipo = (valor) => {
 const copia = Function.prototype.call.bind(Array.prototype.slice);
 
 function process(dados) {
-  const contagem = Object.create(null);
+  const contagem = { __proto__: null };
   for (const registro of copia(dados)) for (const chave of Reflect.ownKeys(registro)) (contagem[chave] ??= new Set()).add(tipo(registro[chave]));
   return Object.fromEntries(Object.entries(contagem).map(([chave, tipos]) => [chave, [...tipos].sort()]));
 }

@@ -49,8 +49,9 @@ class Properties {
     if (rule) this.report(rule, node.key, { name: this.keyOfProperty(node, scope) });
   }
 
-  // {__proto__: x} sets what the object inherits from; {constructor: x} only names a field.
+  // {__proto__: x} sets what the object inherits from, null being nothing; {constructor: x} only names a field.
   defined(node, scope) {
+    if (node.value?.type === "Literal" && node.value.raw === "null" && !node.computed) return;
     if (this.keyOfProperty(node, scope) === "__proto__") this.report("JS111", node.key, { name: "__proto__" });
   }
 
