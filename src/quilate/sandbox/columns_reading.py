@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 CONTINUATION: Final = 0xFFFFFFFF
@@ -302,7 +303,7 @@ def _put_back(first: tuple[int, int], rest: Iterator[tuple[int, int]]) -> Iterat
     yield from rest
 
 
-def _messages(data: memoryview) -> Iterator[tuple[Header, _Table, memoryview]]:
+def _messages(data: memoryview) -> Iterator[tuple[Header, memoryview, memoryview]]:
     position = 0
     while position + 8 <= len(data):
         mark, size = struct.unpack_from("<II", data, position)
@@ -313,15 +314,33 @@ def _messages(data: memoryview) -> Iterator[tuple[Header, _Table, memoryview]]:
             return
         start = position + 8
         metadata = data[start : start + size]
-        message_table = _Table(metadata, struct.unpack_from("<I", metadata, 0)[0])
-        body_length = message_table.number(3, "q")
+        table = _Table(metadata, struct.unpack_from("<I", metadata, 0)[0])
+        body_length = table.number(3, "q")
         position = start + size + body_length
-        number, header = message_table.number(1, "B"), message_table.table(2)
-        if len(metadata) < size or body_length < 0 or position > len(data) or header is None:
+        number = table.number(1, "B")
+        if len(metadata) < size or body_length < 0 or position > len(data):
             message = "the Arrow stream ends in the middle of a message"
             raise ColumnsError(message)
         if number in Header._value2member_map_:
-            yield Header(number), header, data[start + size : position]
+            yield Header(number), metadata, data[start + size : position]
+
+
+def _header(metadata: memoryview) -> _Table:
+    header = _Table(metadata, struct.unpack_from("<I", metadata, 0)[0]).table(2)
+    if header is None:
+        message = "the Arrow stream is broken: a message has no header"
+        raise ColumnsError(message)
+    return header
+
+
+@lru_cache(maxsize=8)
+def _read_schema(metadata: bytes) -> tuple[Type, ...]:
+    """Types of a stream's columns; the streams of one session have the same ones again and again."""
+    table = _header(memoryview(metadata))
+    if table.number(0, "h") != 0:
+        message = "the Arrow stream is big-endian"
+        raise ColumnsError(message)
+    return tuple(_read_type(one) for one in table.tables(1))
 
 
 def _dictionary_types(types: tuple[Type, ...]) -> Iterator[tuple[int, Type]]:
@@ -336,15 +355,14 @@ def _read(data: memoryview) -> Iterator[tuple[Type, ...] | Batch]:
     types: tuple[Type, ...] = ()
     dictionary_types: dict[int, Type] = {}
     dictionaries: dict[int, Column] = {}
-    for header, table, content in _messages(data):
+    for header, metadata, content in _messages(data):
         if header is Header.SCHEMA:
-            types = tuple(_read_type(one) for one in table.tables(1))
-            if table.number(0, "h") != 0:
-                message = "the Arrow stream is big-endian"
-                raise ColumnsError(message)
+            types = _read_schema(bytes(metadata))
             dictionary_types = dict(_dictionary_types(types))
             yield types
-        elif header is Header.DICTIONARY:
+            continue
+        table = _header(metadata)
+        if header is Header.DICTIONARY:
             identity, values = table.number(0, "q"), table.table(1)
             if identity not in dictionary_types or values is None or table.number(2, "B"):
                 message = "the Arrow stream has a dictionary that no column uses, or one that grows"

@@ -6,6 +6,7 @@ Source: Apache Arrow columnar format 1.5, ``Message.fbs``/``Schema.fbs``; FlatBu
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from quilate.sandbox.columns_reading import CONTINUATION, Header, Kind
@@ -95,11 +96,25 @@ class _Flat:
             self.data.extend(struct.pack("<qq", first, second))
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What of a column stands in a schema."""
+
+    name: str
+    kind: Kind
+    children: tuple["_Shape", ...]
+    dictionary: bool
+
+
+def _shape(column: Written) -> _Shape:
+    return _Shape(column.name, column.kind, tuple(map(_shape, column.children)), column.dictionary is not None)
+
+
 _REFERENCE: Final = ("I", 0)
 
 
-def _write_field(flat: _Flat, place: int, column: Written, numbers: Iterator[int]) -> None:
-    encoding = None if column.dictionary is None else _REFERENCE
+def _write_field(flat: _Flat, place: int, column: _Shape, numbers: Iterator[int]) -> None:
+    encoding = _REFERENCE if column.dictionary else None
     slots = [_REFERENCE, ("B", 1), ("B", int(column.kind)), _REFERENCE, encoding, _REFERENCE]
     places = flat.table(place, slots)
     flat.text(places[0], column.name)
@@ -122,7 +137,8 @@ def _begin(header: Header, body_length: int) -> tuple[_Flat, int]:
     return flat, flat.table(0, slots)[2]
 
 
-def _schema(columns: Sequence[Written]) -> bytes:
+@lru_cache(maxsize=8)
+def _schema(columns: tuple[_Shape, ...]) -> bytes:
     flat, place = _begin(Header.SCHEMA, 0)
     places = flat.table(place, [None, _REFERENCE])
     numbers = iter(range(1 << 30))
@@ -177,7 +193,7 @@ def write_stream(columns: Sequence[Written], length: int) -> bytes:
         columns: Of the rows, each as long as ``length``.
         length: Number of rows.
     """
-    pieces = [_schema(columns)]
+    pieces = [_schema(tuple(map(_shape, columns)))]
     for number, dictionary in enumerate(_dictionaries(columns)):
         parts = _Parts()
         parts.add(dictionary)

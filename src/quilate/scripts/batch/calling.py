@@ -19,6 +19,8 @@ from quilate.scripts.batch.store import PartStore
 
 _AHEAD: Final = 2
 """Parts that are ready for each worker, beside the one it works on."""
+_SHORT: Final = 1 << 20
+"""Bytes of an answer that are read sooner than a thread would be found for them."""
 _PLACE: Final = re.compile(r"\$\[(\d+)\]")
 
 
@@ -157,6 +159,8 @@ class Caller:
             return None, failure or Failure(kind=FailureClass.RESULT, message="There is no result")
         plan = self._plan
         try:
+            if len(output) <= _SHORT:
+                return read_result(output, plan.answer, single=plan.single), None
             return await asyncio.to_thread(read_result, output, plan.answer, single=plan.single), None
         except BatchResultError as error:
             return None, Failure(kind=FailureClass.RESULT, message=str(error))

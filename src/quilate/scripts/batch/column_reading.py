@@ -16,6 +16,7 @@ from quilate.scripts.model import FileFormat
 
 _FILE_MAGIC: Final = b"ARROW1"
 _ROWS_AT_ONCE: Final = 65_536
+_SMALL_TABLE_BYTES: Final = 16 << 10
 
 
 def read_batches(
@@ -49,7 +50,9 @@ def _batches(
 ) -> Iterator[Any]:
     if file_format is FileFormat.PARQUET:
         several = rows * max(1, _ROWS_AT_ONCE // rows)
-        file = pq.ParquetFile(stream, buffer_size=settings.block_bytes, pre_buffer=False)
+        options = {"buffer_size": settings.block_bytes, "pre_buffer": False}
+        tables = _text_tables(pq.ParquetFile(stream, **options))
+        file = pq.ParquetFile(stream, read_dictionary=tables, **options)
         yield from file.iter_batches(batch_size=min(several, 4 * _ROWS_AT_ONCE), use_threads=False)
     elif file_format is FileFormat.ARROW:
         magic = stream.read(len(_FILE_MAGIC))
@@ -63,6 +66,20 @@ def _batches(
         )
 
 
+def _text_tables(file: Any) -> list[str]:
+    """Columns of texts whose tables are small: they need not be written out and gathered again."""
+    if file.metadata.num_row_groups == 0:
+        return []
+    group, names = file.metadata.row_group(0), []
+    for index in range(group.num_columns):
+        column = group.column(index)
+        start = column.dictionary_page_offset
+        small = start is not None and 0 < column.data_page_offset - start <= _SMALL_TABLE_BYTES
+        if small and column.physical_type == "BYTE_ARRAY" and "." not in column.path_in_schema:
+            names.append(column.path_in_schema)
+    return names
+
+
 def _arrow_file(stream: BinaryIO) -> Iterator[Any]:
     reader = pa.ipc.open_file(stream)
     for index in range(reader.num_record_batches):
@@ -70,6 +87,7 @@ def _arrow_file(stream: BinaryIO) -> Iterator[Any]:
 
 
 def exactly(batches: Iterator[Any], rows: int) -> Iterator[Any]:
+    """Cut record batches of any size into ones of ``rows`` rows; the last one may be shorter."""
     kept: list[Any] = []
     count = 0
     for batch in batches:

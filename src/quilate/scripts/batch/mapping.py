@@ -13,7 +13,6 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from quilate.scripts.batch.model import BatchInputError
 
 GREATEST_SAFE: Final = 2**53 - 1
-_LEAST_SMALL, _GREATEST_SMALL = -(2**30), 2**30 - 1
 _MILLISECONDS: Final = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 _PROBE_ROWS: Final = 512
 _WORTH_A_TABLE: Final = 4
@@ -72,16 +71,16 @@ class WireMapper:
         return self._text(_simple(array, path), path)
 
     def _integers(self, array: Any, path: str, first: int) -> Any:
+        # A double of its own costs V8 sixteen bytes each; small integers cost nothing beside their reference.
+        if path not in self._wide:
+            try:
+                return array.cast(pa.int32())
+            except pa.ArrowInvalid:
+                self._wide.add(path)
         bounds = pc.min_max(array)
         least, greatest = bounds["min"].as_py(), bounds["max"].as_py()
-        if least is None:
-            return array.cast(pa.float64() if path in self._wide else pa.int32())
-        if least < -GREATEST_SAFE or greatest > GREATEST_SAFE:
+        if least is not None and (least < -GREATEST_SAFE or greatest > GREATEST_SAFE):
             raise _unsafe(array, path, first)
-        # A double of its own costs V8 sixteen bytes each; integers of 31 bits cost nothing beside their reference.
-        if path not in self._wide and least >= _LEAST_SMALL and greatest <= _GREATEST_SMALL:
-            return array.cast(pa.int32())
-        self._wide.add(path)
         return array.cast(pa.float64())
 
     def _text(self, array: Any, path: str) -> Any:
