@@ -165,6 +165,25 @@ class Scripts:
         answer = self._transport.request("POST", path, json={"source": source, **fields})
         return self._transport.convert(answer, ScriptVersion)
 
+    def compose(
+        self, project: str, name: str, steps: Iterable[tuple[UUID, str | None]], **fields: Any
+    ) -> ScriptVersion:
+        """Keep a pipeline as a version of the script ``name``.
+
+        Args:
+            project: The project's slug.
+            name: Of the script that it becomes a version of; made where there is none.
+            steps: Scripts with their versions, ``None`` for the active one, first to last.
+            fields: ``semver``, ``activate``, ``description``, ``allow_breaking``.
+
+        Raises:
+            InvalidRequestError: The steps do not go together.
+        """
+        named = [{"script": str(script), "version": version} for script, version in steps]
+        path = path_of("projects", project, "scripts", "compose")
+        answer = self._transport.request("POST", path, json={"name": name, "steps": named, **fields})
+        return self._transport.convert(answer, ScriptVersion)
+
     def versions(self, project: str, script: UUID) -> Iterator[ScriptVersion]:
         """Yield versions, newest first."""
         path = path_of("projects", project, "scripts", str(script), "versions")

@@ -137,6 +137,14 @@ def test_a_script_is_pushed_run_rolled_back_and_its_console_read(place: Path, se
     assert listed.output.split()[:2] == ["cards", "1.0.0"]
     versions = quilate(place, "script", "list", "cards", *at)
     assert [line.split()[0] for line in versions.lines] == ["1.1.0", "1.0.0"]
+
+    (place / "count.js").write_text("function process(data) { return data.length; }")
+    assert quilate(place, "script", "push", "count.js", *at).code == 0
+    composed = quilate(place, "script", "compose", "counted", "cards@1.0.0", "count", *at)
+    assert composed.output.startswith("counted 1.0.0  active"), composed.errors
+    counted = quilate(place, "script", "run", "counted", "--data", "six.json", "--output", "count.json", *at)
+    assert (counted.code, (place / "count.json").read_text()) == (0, "3"), counted.errors
+
     unknown = quilate(place, "script", "rollback", "nothing", *at)
     assert unknown.code == 2
     assert "there is no script 'nothing'" in unknown.errors

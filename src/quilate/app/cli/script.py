@@ -7,6 +7,7 @@ import click
 SCRIPT_COMMANDS = {
     "run": "Run a script here under the limits of the service, or at a service.",
     "push": "Keep a file as a new version of a script.",
+    "compose": "Keep several scripts as one pipeline.",
     "list": "List the scripts of a project, or the versions of one.",
     "logs": "Print what an execution wrote to its console, and its end.",
     "rollback": "Go back to the version that was active before.",

@@ -285,6 +285,7 @@ def _scripts(ground: Ground) -> Mounted:
     from quilate.scripts.executions.reception import Reception, ReceptionParts  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.service import ExecutionService  # noqa: PLC0415 - as said above
     from quilate.scripts.payloads.admission import Admission  # noqa: PLC0415 - as said above
+    from quilate.scripts.pipelines.endpoints import make_pipeline_router  # noqa: PLC0415 - as said above
     from quilate.scripts.versions import endpoints as version_endpoints  # noqa: PLC0415 - as said above
     from quilate.scripts.versions.service import VersionService  # noqa: PLC0415 - as said above
 
@@ -317,6 +318,7 @@ def _scripts(ground: Ground) -> Mounted:
         routers=(
             execution_endpoints.make_router(executions, reception, store, access),
             version_endpoints.make_router(versions, access),
+            make_pipeline_router(versions, access),
         ),
         root_routers=(make_source_router(versions, executions, reception, store, access, local=settings.local),),
         close=close,
