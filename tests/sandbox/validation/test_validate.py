@@ -1,5 +1,6 @@
 """Scripts are refused with rule, line and column before they are stored, and realistic ones are not (A07)."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -136,6 +137,12 @@ async def test_the_next_call_has_a_new_session_where_one_died(pool: SandboxPool)
         assert worker is not None
         worker.kill()
         assert await validator.validate("const process = eval;") != ()
+
+
+async def test_scripts_at_the_same_time_get_each_their_own_answer(validator: Validator) -> None:
+    sources = [f"const process = (d) => [{', '.join(['d'] * number)}, x];" for number in range(1, 20)]
+    answers = await asyncio.gather(*(validator.validate(source) for source in sources))
+    assert [found[0].column for found in answers] == [25 + 3 * number for number in range(1, 20)]
 
 
 async def test_a_script_cannot_change_how_the_next_one_is_read(validator: Validator) -> None:

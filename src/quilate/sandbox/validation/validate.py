@@ -4,6 +4,7 @@ acorn and our rules run as a trusted program in an isolate of the pool; the scri
 script may do to the analysis is to make it fail, by its nesting or its size, and that is rule ``JS003``.
 """
 
+import asyncio
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -52,12 +53,13 @@ class Validator:
     """A kept session that analyses one script after the other: for bursts, since it holds a worker while it is open.
 
     A call costs the analysis alone, about a millisecond for a script of ordinary size. Where an analysis costs the
-    session, the next call has a new one.
+    session, the next call has a new one; calls at the same time wait for one another.
     """
 
     def __init__(self, pool: "SandboxPool") -> None:
         self._pool = pool
         self._stack = AsyncExitStack()
+        self._one_at_a_time = asyncio.Lock()
         self._session: SandboxSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -83,7 +85,9 @@ class Validator:
         """Return what is wrong with a script, in the order of its lines; see the function ``validate``."""
         if early := _unreadable(source, limits or Limits()):
             return (early,)
-        return _violations(await self._analysis(source, needs_combine=shape_needs_combine))
+        async with self._one_at_a_time:
+            outcome = await self._analysis(source, needs_combine=shape_needs_combine)
+        return _violations(outcome)
 
     async def _analysis(self, source: str, *, needs_combine: bool) -> Outcome:
         if self._session is None:
