@@ -308,6 +308,23 @@ def test_workers_of_their_own_join_the_service_that_runs(up: Up) -> None:
     assert up.alive() == 200
 
 
+def test_sandboxes_of_their_own_join_the_service_that_runs(up: Up) -> None:
+    environment = {**clean_environment(), "QUILATE_STATE": str(up.state)}
+    output = up.state.parent / "sandboxes.out"
+    with output.open("wb") as log:
+        worker = subprocess.Popen(
+            [*QUILATE, "worker", "--queues", "scripts"], env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_until(lambda: "script-worker, background ready" in output.read_text(), output.read_text)
+        wait_until(lambda: "scripts are executed" in output.read_text(), output.read_text)
+        seen = descendants_of(worker.pid)
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=DEADLINE_SECONDS) == 0
+    assert left_over(up, seen) == []
+
+
 def test_wrong_queues_are_refused() -> None:
     refused = quilate("worker", "--queues", "code,gpu")
     assert refused.returncode == 2
