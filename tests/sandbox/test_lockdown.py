@@ -138,7 +138,10 @@ SHUT = Attempt(name="open", refused=True)
     ],
 )
 def test_a_level_is_only_what_the_attempts_bear_out(
-    attempts: tuple[Attempt, ...], report: LockReport, jailed: bool, level: Level  # noqa: FBT001 - a row of a table
+    attempts: tuple[Attempt, ...],
+    report: LockReport,
+    jailed: bool,  # noqa: FBT001 - a row of the table above
+    level: Level,
 ) -> None:
     judged = judge(attempts, report, jailed=jailed)
     assert judged.level is level

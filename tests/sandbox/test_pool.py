@@ -1,12 +1,15 @@
 """Executions, batches and sessions over real worker processes (A05, A06, A11, A13)."""
 
 import asyncio
+import importlib
 import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,11 +31,10 @@ def children() -> set[int]:
     return {int(pid) for pid in Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii").split()}
 
 
-async def until(condition: "object", seconds: float = 10.0) -> None:
-    """Wait for a condition, at most so long."""
-    assert callable(condition)
-    async with asyncio.timeout(seconds):
-        while not condition():
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what only /proc tells."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.01)
 
 
@@ -56,14 +58,16 @@ async def test_lines_go_in_and_out(pool: SandboxPool) -> None:
 
 
 async def test_columns_go_in_and_out(pool: SandboxPool) -> None:
-    import pyarrow as pa  # noqa: PLC0415 - takes a second that other tests need not wait for
+    pa: Any = importlib.import_module("pyarrow")
 
     table = pa.table({"a": [1.0, 2.5, None], "name": ["x", "y", "z"]})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     payload = Payload(data=sink.getvalue().to_pybytes(), format=Format.ARROW)
-    source = "function process(data) { return data.map((r) => ({ name: r.name + r.name, a: r.a === null ? -1 : r.a })) }"
+    source = (
+        "function process(data) { return data.map((r) => ({ name: r.name + r.name, a: r.a === null ? -1 : r.a })) }"
+    )
     outcome = await pool.execute(Program(source=source), payload, answer=Format.ARROW)
     assert outcome.output is not None, outcome.failure
     records = pa.ipc.open_stream(outcome.output).read_all().to_pylist()
@@ -74,7 +78,7 @@ async def test_columns_go_in_and_out(pool: SandboxPool) -> None:
 
 
 async def test_a_throw_over_columns_names_its_record(pool: SandboxPool) -> None:
-    import pyarrow as pa  # noqa: PLC0415 - as above
+    pa: Any = importlib.import_module("pyarrow")
 
     table = pa.table({"name": ["x", None, "z"]})
     sink = pa.BufferOutputStream()
@@ -136,7 +140,8 @@ async def test_a_warm_program_that_ran_out_of_time_begins_anew(pool: SandboxPool
 async def test_what_a_script_overwrites_reaches_no_result(pool: SandboxPool) -> None:
     source = (
         "JSON.stringify = () => '\"stolen\"'; JSON.parse = () => []; Array.isArray = () => true;"
-        " Object.prototype.toJSON = undefined; String.prototype.slice = () => 'x'; Array.prototype[Symbol.iterator] = null;"
+        " Object.prototype.toJSON = undefined; String.prototype.slice = () => 'x';"
+        " Array.prototype[Symbol.iterator] = null;"
         " globalThis.String = () => 'y'; Promise.prototype.then = null; console.log('said');"
         " function process(data) { return data.length }"
     )
@@ -145,9 +150,7 @@ async def test_what_a_script_overwrites_reaches_no_result(pool: SandboxPool) -> 
 
 
 async def test_only_listed_globals_are_there(pool: SandboxPool) -> None:
-    source = (
-        "function process(names) { return names.filter((name) => typeof globalThis[name] !== 'undefined') }"
-    )
+    source = "function process(names) { return names.filter((name) => typeof globalThis[name] !== 'undefined') }"
     names = [
         "Atomics", "SharedArrayBuffer", "WebAssembly", "WeakRef", "FinalizationRegistry", "setTimeout", "fetch",
         "require", "process", "Deno", "Bun", "Temporal", "AsyncDisposableStack", "performance", "importScripts", "Map",
@@ -173,9 +176,11 @@ async def test_console_lines_are_kept_and_cut_at_their_limit(pool: SandboxPool) 
 
 async def test_the_deterministic_mode_gives_the_same_every_time(pool: SandboxPool) -> None:
     source = (
-        "function process(data) { const format = new Intl.DateTimeFormat('en', { dateStyle: 'short', timeStyle: 'medium' });"
-        " return [Math.random(), Math.random(), Date.now(), new Date().toISOString(), Date(), new (new Date(0).constructor)()"
-        ".getTime(), format.format(), format.formatToParts().length, new Date(5).getTime(), new Date() instanceof Date,"
+        "function process(data) { const style = { dateStyle: 'short', timeStyle: 'medium' };"
+        " const format = new Intl.DateTimeFormat('en', style);"
+        " return [Math.random(), Math.random(), Date.now(), new Date().toISOString(), Date(),"
+        " new (new Date(0).constructor)().getTime(), format.format(), format.formatToParts().length,"
+        " new Date(5).getTime(), new Date() instanceof Date,"
         " Date.UTC(2020, 1), new Date().getTimezoneOffset(), new Intl.NumberFormat().format(1234.5)] }"
     )
     program = Program(source=source, seed=42, now_milliseconds=1_000_000_000_000)
@@ -386,7 +391,8 @@ async def test_a_pool_that_was_never_closed_does_not_outlive_its_process() -> No
         "from quilate.sandbox.pool import *\n"
         "async def main():\n"
         "    pool = SandboxPool(PoolSettings(min_level=Level.PROCESS)); await pool.start()\n"
-        "    print(open(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read(), flush=True); os.kill(os.getpid(), 9)\n"
+        "    print(open(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read(), flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
         "asyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
@@ -427,7 +433,7 @@ async def test_an_engine_that_is_not_enabled_is_refused(pool: SandboxPool) -> No
 async def test_a_pool_below_its_level_does_not_start_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = children()
     monkeypatch.setattr("quilate.sandbox.jail.arguments", lambda: ())
-    with pytest.raises(SandboxUnavailableError, match="jailed is demanded .*bubblewrap") as caught:
+    with pytest.raises(SandboxUnavailableError, match=r"jailed is demanded .*bubblewrap") as caught:
         await SandboxPool(PoolSettings(min_level=Level.JAILED)).start()
     assert "min_level" in caught.value.next_step
     assert children() == before

@@ -81,9 +81,14 @@ def test_what_no_worker_answers_is_refused(name: str) -> None:
         protocol.read_answer(answer(**changes), body, 1, LIMITS)
 
 
-@given(st.one_of(st.binary(max_size=200), st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(
-    lambda value: json.dumps(value).encode()
-)))
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(
+            lambda value: json.dumps(value).encode()
+        ),
+    )
+)
 def test_any_header_is_an_answer_or_an_error_of_the_protocol(data: bytes) -> None:
     with contextlib.suppress(protocol.ProtocolError):
         protocol.read_answer(data, 0, 1, LIMITS)
@@ -130,9 +135,7 @@ class Impostor:
 
     def run(self, theirs: socket.socket) -> None:
         with theirs:
-            theirs.sendall(
-                protocol.frame(protocol.ReadyHeader(process=1, level="locked", attempts=(), missing=()))
-            )
+            theirs.sendall(protocol.frame(protocol.ReadyHeader(process=1, level="locked", attempts=(), missing=())))
             theirs.recv(1 << 16)
             self._reply(theirs)
             while theirs.recv(1 << 16):
@@ -154,7 +157,7 @@ REPLIES: dict[str, bytes] = {
 async def test_a_worker_that_was_taken_over_is_ended_and_reported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = WorkerProcess(WorkerKind(), WorkerPlan(heap_bytes=1 << 26, ceiling_bytes=1 << 27))
     impostor = Impostor(lambda theirs: theirs.sendall(REPLIES[name]))
-    launch = worker._launch
+    launch = worker._launch  # noqa: SLF001 - the impostor takes the place of what it starts
     tasks: list[asyncio.Task[None]] = []
 
     def launched(theirs: socket.socket) -> object:

@@ -12,7 +12,7 @@ from typing import Final
 _TRY_SECONDS: Final = 10.0
 _OPTIONS: Final = (
     "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv", "TZ", "UTC",
-    "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--chdir", "/",
+    "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--chdir", "/",
 )  # fmt: skip
 
 

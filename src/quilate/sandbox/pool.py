@@ -309,14 +309,18 @@ class SandboxPool:
             except BaseException:
                 self._alive.discard(worker)
                 raise
-            if self._closed:
-                await self._end(worker)
-                raise SandboxUnavailableError("The sandbox is not running")
-            if self._started and not strong_enough(worker.report.level, self.settings.min_level):
-                await self._end(worker)
-                raise _too_weak(worker.report, self.settings.min_level)
+            await self._check(worker)
             return worker
         raise AssertionError
+
+    async def _check(self, worker: WorkerProcess) -> None:
+        """A worker that came too late, or is shut in less well than the first, is of no use."""
+        if self._closed:
+            await self._end(worker)
+            raise SandboxUnavailableError("The sandbox is not running")
+        if self._started and not strong_enough(worker.report.level, self.settings.min_level):
+            await self._end(worker)
+            raise _too_weak(worker.report, self.settings.min_level)
 
     def _give_back(self, worker: WorkerProcess | None) -> None:
         if worker is None:

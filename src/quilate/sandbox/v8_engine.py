@@ -28,7 +28,8 @@ from quilate.sandbox.v8_selftest import prove
 LOCATE_SECONDS = 0.5
 """At most so long is looked for the record that made a script throw."""
 _FORMATS: Final = {Format.JSON: InputFormat.JSON, Format.NDJSON: InputFormat.LINES, Format.ARROW: InputFormat.VALUE}
-_ARGUMENTS = 7
+_ARGUMENTS: Final = (0, 0, 0, 0, 0, Limits().output_bytes, Limits().console_bytes)
+"""What stands in the array of arguments from the start; only what differs has to cross the border."""
 _INPUT_ARGUMENT: Final = 2
 _NOTHING: Final = b""
 
@@ -42,6 +43,7 @@ def v8_flags(engine: Engine, stack_kibibytes: int) -> tuple[str, ...]:
         "--disallow-code-generation-from-strings",
         f"--stack-size={stack_kibibytes}",
         "--enable-experimental-regexp-engine-on-excessive-backtracks",
+        "--no-harmony-temporal",  # A second clock; and as the last flag it shows that V8 knew all others.
     )
 
 
@@ -88,6 +90,7 @@ class V8Engine:
         self.executable_memory = engine is Engine.FAST
         self._library: Library | None = None
         self._spare: Prepared | None = None
+        self._anchor: Isolate | None = None
         self._heap_bytes = Limits().heap_bytes
 
     def boot(self, *, heap_bytes: int, stack_kibibytes: int) -> tuple[Attempt, ...]:
@@ -97,6 +100,8 @@ class V8Engine:
         further()
         columns.source()
         self._library = self._load(v8_flags(self._engine, stack_kibibytes))
+        # V8 gives up what isolates share when the last of them goes, and makes it anew for the next: so one stays.
+        self._anchor = self._library.isolate(heap_bytes)
         return prove(self._library, self._engine, stack_kibibytes)
 
     def _load(self, flags: Sequence[str]) -> Library:
@@ -113,7 +118,7 @@ class V8Engine:
             raise SandboxUnavailableError("The engine was not started")
         isolate = self._library.isolate(self._heap_bytes)
         host = isolate.evaluate(core())
-        arguments = isolate.evaluate(b"[" + b",".join([b"0"] * _ARGUMENTS) + b"]")
+        arguments = isolate.evaluate(json.dumps(_ARGUMENTS).encode())
         if not isinstance(host, Handle) or not isinstance(arguments, Handle):
             raise SandboxUnavailableError("The sandbox's own code does not run", next_step="Install quilate[sandbox]")
         return Prepared(isolate, host, arguments, self._heap_bytes)
@@ -133,7 +138,7 @@ class V8Session:
         self._program = program
         self._lines = program.source.count("\n") + 1
         self._functions: dict[str, Handle] = {}
-        self._written: dict[int, Any] = {}
+        self._written: dict[int, Any] = dict(enumerate(_ARGUMENTS))
         self._read = False
         self._complete = False
         self._columns: ColumnBridge | None = None
@@ -323,7 +328,7 @@ class V8Session:
         """Call the prelude; only the arguments that changed since the last call cross the border."""
         prepared = self._prepared
         for index, value in enumerate((int(operation), *values)):
-            if isinstance(value, bytes | Handle) or self._written.get(index, 0) != value:
+            if isinstance(value, bytes | Handle) or self._written[index] != value:
                 prepared.isolate.set_item(prepared.arguments, index, value)
                 self._written[index] = value if isinstance(value, int | float) else self
         return prepared.isolate.call(prepared.host, prepared.arguments, deadline, most=most)

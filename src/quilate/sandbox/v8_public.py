@@ -23,6 +23,7 @@ from quilate.sandbox.v8_library import (
 )
 
 _FIRST_TRY: Final = 0.05
+_MOST_ARGUMENTS: Final = 16
 _HIGHEST_INTEGER: Final = 2**31
 
 
@@ -46,7 +47,7 @@ class PublicLibrary:
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         with self.module.mini_racer(self.loop) as racer:
-            self.version = str(racer.v8_version)
+            self.version = f"{racer.v8_version} (public interface)"
 
     def isolate(self, heap_bytes: int) -> "PublicIsolate":
         """A heap and a global object of its own."""
@@ -75,7 +76,11 @@ class PublicIsolate:
     def evaluate(self, source: bytes, deadline: Deadline | None = None) -> Any:
         """Run ``source`` as a script and give its completion value (see ``Isolate.evaluate``)."""
         text = source.decode()
-        return self._value(self._run(lambda: self._racer.eval_cancelable(text), deadline))
+        value = self._run(lambda: self._racer.eval_cancelable(text), deadline)
+        handle = self._value(value)
+        if isinstance(value, self._module.JSArray) and len(value) <= _MOST_ARGUMENTS:
+            self._arguments[id(handle)] = [value[index] for index in range(len(value))]
+        return handle
 
     def call(
         self, function: Handle, arguments: Handle, deadline: Deadline | None = None, *, most: int | None = None
