@@ -87,7 +87,7 @@ async def run_here(request: LocalRequest) -> BatchOutcome:
     from quilate.sandbox.pool import PoolSettings, SandboxPool  # noqa: PLC0415 - needs the extra `sandbox`
     from quilate.scripts.batch.running import run_batch  # noqa: PLC0415 - as above
 
-    program, shape, limits = _program(request), request.shape, request.limits
+    program, shape, limits = program_of(request), request.shape, request.limits
     # The validation runs in the default engine, whatever the script's is.
     settings = PoolSettings(
         workers=request.workers,
@@ -97,7 +97,7 @@ async def run_here(request: LocalRequest) -> BatchOutcome:
     )
     async with SandboxPool(settings) as pool:
         if not request.no_validation:
-            await _validated(pool, request, program, shape)
+            await validated(pool, request, program, shape)
         return await run_batch(
             pool,
             program,
@@ -110,7 +110,12 @@ async def run_here(request: LocalRequest) -> BatchOutcome:
         )
 
 
-def _program(request: LocalRequest) -> Program:
+def program_of(request: LocalRequest) -> Program:
+    """The script with its engine.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
     try:
         source = request.file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -125,7 +130,12 @@ def _program(request: LocalRequest) -> Program:
     )
 
 
-async def _validated(pool: "SandboxPool", request: LocalRequest, program: Program, shape: Shape) -> None:
+async def validated(pool: "SandboxPool", request: LocalRequest, program: Program, shape: Shape) -> None:
+    """Validate the script in a pool that has the default engine.
+
+    Raises:
+        ConfigurationError: The validation refuses it.
+    """
     from quilate.sandbox.validation.validate import validate  # noqa: PLC0415 - needs the extra `sandbox`
 
     found = await validate(pool, program.source, limits=request.limits, shape_needs_combine=shape.combine)

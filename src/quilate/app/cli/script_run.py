@@ -17,6 +17,7 @@ from quilate.domain.errors import ConfigurationError, ExitCode
 if TYPE_CHECKING:
     from quilate.app.cli.script_local import LocalRequest
     from quilate.scripts.batch.model import BatchOutcome
+    from quilate.scripts.spark.model import SparkOutcome
 
 MEDIA_TYPES = {
     ".json": "application/json",
@@ -42,16 +43,25 @@ _PIECE = 1 << 20
 _WAIT_SECONDS = 20.0
 
 
+class DataPlace(click.Path):
+    """A path here, or a URL, which stays a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave a URL as it is."""
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
 @click.command("run")
 @at_server(required=False)
 @click.argument("script")
 @click.option(
     "--data",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The data; the end of its name says how it is written: JSON, NDJSON, Parquet, Arrow or CSV.",
+    type=DataPlace(exists=True, path_type=Path),
+    help="The data; the end of its name says how it is written: JSON, NDJSON, Parquet, Arrow or CSV. A directory or a "
+    "URL such as s3a://bucket/folder.parquet only with --spark.",
 )
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the result goes; printed else.")
+@click.option("--output", type=DataPlace(dir_okay=False, path_type=Path), help="Where the result goes; printed else.")
 @click.option("--version", default=None, metavar="VERSION", help="At a service: which version; the active one else.")
 @click.option("--mode", type=click.Choice(["whole", "chunk", "group"]), default="whole", show_default=True)
 @click.option(
@@ -73,15 +83,22 @@ _WAIT_SECONDS = 20.0
     show_default=True,
     help="How a sandbox process has to be shut in.",
 )
+@click.option(
+    "--spark",
+    default=None,
+    metavar="URL",
+    help="Run on Spark: local[2], spark://host:port, yarn, or Spark Connect as sc://host:port.",
+)
 def command(  # noqa: PLR0913 - one argument per option
     *,
     server: str | None,
     project: str,
     token_file: str,
     script: str,
-    data: Path,
-    output: Path | None,
+    data: Path | str,
+    output: Path | str | None,
     version: str | None,
+    spark: str | None,
     **options: Any,
 ) -> int:
     """Run SCRIPT on data: a file here, or with --server a script of that service by its name or id.
@@ -89,10 +106,15 @@ def command(  # noqa: PLR0913 - one argument per option
     Here it runs in the same sandbox, under the same limits and with the same result as at the service. What it writes
     to console goes to standard error. Ends with 1 where there is no result.
     """
-    _format_of(data)
+    _format_of(Path(data))
+    if server and spark is not None:
+        raise ConfigurationError("--server and --spark exclude each other", next_step="give one of them")
+    if spark is None and (isinstance(data, str) or isinstance(output, str) or data.is_dir()):
+        raise ConfigurationError("Directories and URLs are for Spark", next_step="name a file, or give --spark")
+    here, there = Path(data), Path(output) if output is not None else None
     if server:
         remote = Remote(server=server, project=project, token_file=token_file)
-        return _run_there(remote, script, version, data, output)
+        return _run_there(remote, script, version, here, there)
     from quilate.app.cli.script_local import LocalRequest, run_here  # noqa: PLC0415 - keeps --help fast
 
     file = Path(script)
@@ -102,14 +124,17 @@ def command(  # noqa: PLR0913 - one argument per option
         )
     request = LocalRequest(
         file=file,
-        data=data,
-        data_format=_format_of(data),
-        output=output,
-        output_format=_format_of(output) if output is not None else "json",
+        data=here,
+        data_format=_format_of(here),
+        output=there,
+        output_format=_format_of(there) if there is not None else "json",
         **options,
     )
-    outcome = asyncio.run(run_here(request))
-    return _tell(request, outcome)
+    if spark is not None:
+        from quilate.app.cli.script_spark import run_with_spark  # noqa: PLC0415 - keeps --help fast
+
+        return _tell(request, run_with_spark(request, spark, data, output))
+    return _tell(request, asyncio.run(run_here(request)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +146,7 @@ class Remote:
     token_file: str
 
 
-def _tell(request: "LocalRequest", outcome: "BatchOutcome") -> int:
+def _tell(request: "LocalRequest", outcome: "BatchOutcome | SparkOutcome") -> int:
     for line in outcome.console:
         click.echo(harmless(line), err=True)
     if outcome.console_truncated:
@@ -130,6 +155,8 @@ def _tell(request: "LocalRequest", outcome: "BatchOutcome") -> int:
         current_terminal().document(outcome.output.decode("utf-8", "replace"))
     for part in outcome.failed_parts:
         name = f"group {part.key}" if part.key is not None else f"chunk {part.part}"
+        if (partition := getattr(part, "partition", None)) is not None:
+            name = f"{name} of partition {partition}"
         text = f"{name} from record {part.first_record}: {part.failure.kind.value}: {part.failure.message}"
         click.echo(harmless(text), err=True)
     failure = outcome.failure

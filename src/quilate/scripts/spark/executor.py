@@ -73,8 +73,7 @@ def _part(order: Order, place: Place, payload: Payload, records: Any) -> tuple[A
         held = KEPT.get(order.program.engine, order.limits, order.min_level)
         outcome = held.call(order.token, order.program, order.limits, payload, order.answer)
     except QuilateError as error:
-        failure = Failure(kind=FailureClass.UNAVAILABLE, message=error.message)
-        return envelope(place, None, None, failure, fatal=True), True
+        return _refused(place, FailureClass.UNAVAILABLE, error.message), True
     failure = outcome.failure
     if failure is None:
         try:

@@ -3,11 +3,11 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Union
+from typing import TYPE_CHECKING, Any, Union
 from uuid import uuid4
 
 from quilate import __version__
-from quilate.sandbox.model import Failure, FailureClass, Format, Limits, Payload, Program
+from quilate.sandbox.model import Failure, FailureClass, Format, Limits, Outcome, Payload, Program
 from quilate.scripts.batch.model import WRITABLE, BatchInputError, BatchResultError
 from quilate.scripts.batch.output_types import declared_schema
 from quilate.scripts.batch.parts import json_array
@@ -23,7 +23,7 @@ from quilate.scripts.spark.sessions import opened
 from quilate.scripts.spark.whole import run_whole
 from quilate.scripts.spark.writing import (
     DISTRIBUTED,
-    Written,
+    Target,
     check_target,
     described,
     too_long,
@@ -34,8 +34,6 @@ from quilate.scripts.spark.writing import (
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-_COLUMNS: Final = frozenset({FileFormat.PARQUET, FileFormat.ARROW})
 
 
 def run_on_spark(  # noqa: PLR0913 - each is a separate choice of the caller, all but the first ones by name
@@ -78,7 +76,8 @@ def run_on_spark(  # noqa: PLR0913 - each is a separate choice of the caller, al
     with opened(spark) as session:
         try:
             run = _Run(session, program, shape, limits or Limits(), settings or SparkSettings())
-            outcome = run.outcome(source, target, target_format, input_schema, output_schema)
+            where = Target(path=target, format=target_format, declared=declared_schema(output_schema))
+            outcome = run.outcome(source, where, (input_schema, output_schema))
         except BatchInputError as error:
             outcome = SparkOutcome(failure=Failure(kind=FailureClass.INPUT, message=str(error)))
         except BatchResultError as error:
@@ -96,23 +95,15 @@ class _Run:
         self._limits = limits
         self._settings = settings
 
-    def outcome(
-        self,
-        source: SparkInput,
-        target: Path | str | None,
-        target_format: FileFormat,
-        input_schema: bytes | None,
-        output_schema: bytes | None,
-    ) -> SparkOutcome:
+    def outcome(self, source: SparkInput, target: Target, schemas: tuple[bytes | None, bytes | None]) -> SparkOutcome:
         from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # noqa: PLC0415 - the extra `spark`
         from pyspark.errors import PySparkException  # noqa: PLC0415 - as above
 
-        if target_format not in WRITABLE:
-            raise BatchResultError(f"Results are not written as {target_format}")
+        if target.format not in WRITABLE:
+            raise BatchResultError(f"Results are not written as {target.format}")
         whole = self._shape.mode is Mode.WHOLE
-        directory = target_format in DISTRIBUTED and target is not None and not (self._shape.combine or whole)
-        check_target(target, directory=directory)
-        declared = declared_schema(output_schema)
+        single = whole or self._shape.combine or target.path is None
+        check_target(target, directory=target.format in DISTRIBUTED and not single)
         try:
             if whole:
                 return run_whole(
@@ -120,27 +111,19 @@ class _Run:
                     self._program,
                     self._shape,
                     source,
-                    Path(target) if target is not None else None,
-                    target_format=target_format,
+                    target,
                     limits=self._limits,
-                    schemas=(input_schema, output_schema),
+                    schemas=schemas,
                     settings=self._settings,
                 )
-            columns = declared_schema(input_schema)
+            columns = declared_schema(schemas[0])
             types = {} if columns is None else {field.name: field.type for field in columns}
-            return self._parts(source, types, target, target_format, declared)
+            return self._parts(source, types, target)
         except (PySparkException, Py4JError) as error:
             return SparkOutcome(failure=failure_of(error))
 
-    def _parts(
-        self,
-        source: SparkInput,
-        types: dict[str, Any],
-        target: Path | str | None,
-        target_format: FileFormat,
-        declared: Any,
-    ) -> SparkOutcome:
-        envelopes, read = self._envelopes(source, types, target_format)
+    def _parts(self, source: SparkInput, types: dict[str, Any], target: Target) -> SparkOutcome:
+        envelopes, read = self._envelopes(source, types, target)
         envelopes = envelopes.persist()
         try:
             report = read_report(envelopes, read, self._shape, self._limits, self._settings)
@@ -149,7 +132,9 @@ class _Run:
             if failure is not None:
                 return replace(outcome, failure=failure)
             try:
-                return self._finish(envelopes, report, outcome, target, target_format, declared)
+                if self._shape.combine:
+                    return self._combine(envelopes, report, outcome, target)
+                return self._finish(envelopes, report, outcome, target)
             except FailedError as error:
                 return replace(outcome, failure=error.failure)
             except BatchResultError as error:
@@ -157,9 +142,7 @@ class _Run:
         finally:
             envelopes.unpersist()
 
-    def _envelopes(
-        self, source: SparkInput, types: dict[str, Any], target_format: FileFormat
-    ) -> tuple["DataFrame", "DataFrame"]:
+    def _envelopes(self, source: SparkInput, types: dict[str, Any], target: Target) -> tuple["DataFrame", "DataFrame"]:
         """Rows for all parts, not computed yet, and the rows that the parts are made of."""
         shape, settings = self._shape, self._settings
         data = open_input(self._session, source, types, settings.batch)
@@ -169,7 +152,7 @@ class _Run:
             program=self._program,
             shape=shape,
             limits=self._limits,
-            answer=Format.ARROW if target_format in _COLUMNS and not shape.combine else Format.JSON,
+            answer=Format.JSON if shape.combine else target.answer,
             names=data.names,
             hopeless=settings.batch.hopeless,
             min_level=settings.min_level,
@@ -179,55 +162,45 @@ class _Run:
         frame, keys = keyed(data, shape.key)
         return frame.groupBy(*keys).applyInArrow(group_function(order), DDL), frame
 
-    def _finish(
-        self,
-        envelopes: "DataFrame",
-        report: Report,
-        outcome: SparkOutcome,
-        target: Path | str | None,
-        target_format: FileFormat,
-        declared: Any,
-    ) -> SparkOutcome:
-        if self._shape.combine:
-            return self._combine(envelopes, report, outcome, target, target_format, declared)
-        columns = declared
-        inferred = declared is None and target_format in _COLUMNS
-        if inferred:
-            columns = report.schema()
-        written = self._write(envelopes, report, target, target_format, (columns, declared is not None))
+    def _finish(self, envelopes: "DataFrame", report: Report, outcome: SparkOutcome, target: Target) -> SparkOutcome:
+        columns = report.schema() if target.columnar and target.declared is None else target.declared
+        if target.path is not None and target.format in DISTRIBUTED:
+            written = write_directory(envelopes, target.path, target, columns)
+        elif target.path is None and report.result_bytes > self._settings.collect_bytes:
+            raise too_long(self._settings.collect_bytes)
+        else:
+            written = write_file(envelopes, target)
         return replace(
             outcome,
             output=written.output,
             digest=written.digest,
             records_out=report.results,
-            output_schema=written.schema or (described(columns) if target_format in _COLUMNS else ()),
-            schema_inferred=inferred,
+            output_schema=written.schema or (described(columns) if target.columnar else ()),
+            schema_inferred=target.columnar and target.declared is None,
         )
 
-    def _write(
-        self,
-        envelopes: "DataFrame",
-        report: Report,
-        target: Path | str | None,
-        target_format: FileFormat,
-        schema: tuple[Any, bool],
-    ) -> Written:
-        if target is not None and target_format in DISTRIBUTED:
-            return write_directory(envelopes, target, target_format, schema)
-        if target is None and report.result_bytes > self._settings.collect_bytes:
-            raise too_long(self._settings.collect_bytes)
-        columns = schema[0] if schema[1] else None
-        return write_file(envelopes, None if target is None else Path(target), target_format, columns)
+    def _combine(self, envelopes: "DataFrame", report: Report, outcome: SparkOutcome, target: Target) -> SparkOutcome:
+        called = self._combined(envelopes, report, target.answer)
+        outcome = replace(
+            outcome,
+            console=(*outcome.console, *called.console),
+            console_truncated=outcome.console_truncated or called.console_truncated,
+            cpu_milliseconds=outcome.cpu_milliseconds + called.cpu_milliseconds,
+            peak_memory_bytes=max(outcome.peak_memory_bytes, called.peak_memory_bytes),
+        )
+        if called.failure is not None or called.output is None:
+            return replace(outcome, failure=called.failure)
+        written, count = write_value(called.output, target)
+        return replace(
+            outcome,
+            output=written.output,
+            digest=written.digest,
+            records_out=count,
+            output_schema=described(target.declared) if target.columnar else (),
+            schema_inferred=target.columnar and target.declared is None,
+        )
 
-    def _combine(
-        self,
-        envelopes: "DataFrame",
-        report: Report,
-        outcome: SparkOutcome,
-        target: Path | str | None,
-        target_format: FileFormat,
-        declared: Any,
-    ) -> SparkOutcome:
+    def _combined(self, envelopes: "DataFrame", report: Report, answer: Format) -> Outcome:
         if report.failed:
             message = f"combine was not called: {report.failed} of {report.parts} parts have no result"
             raise FailedError(Failure(kind=report.failures[0].failure.kind, message=message))
@@ -237,25 +210,9 @@ class _Run:
             raise FailedError(Failure(kind=FailureClass.MEMORY, message=f"{message}, such as sums"))
         rows = envelopes.select("first", "result").orderBy("first").collect()
         payload = Payload(data=json_array([bytes(row.result) for row in rows]))
-        answer = Format.ARROW if target_format in _COLUMNS else Format.JSON
         with HeldSandbox(self._program.engine, self._limits, self._settings.min_level) as held:
             work = held.pool.execute(self._program, payload, limits=self._limits, function="combine", answer=answer)
-            called = held.run(work)
-        if called.failure is not None or called.output is None:
-            raise FailedError(called.failure or Failure(kind=FailureClass.RESULT, message="There is no result"))
-        written, count = write_value(called.output, None if target is None else Path(target), target_format, declared)
-        return replace(
-            outcome,
-            output=written.output,
-            digest=written.digest,
-            records_out=count,
-            output_schema=described(declared) if target_format in _COLUMNS else (),
-            schema_inferred=declared is None and target_format in _COLUMNS,
-            console=(*outcome.console, *called.console),
-            console_truncated=outcome.console_truncated or called.console_truncated,
-            cpu_milliseconds=outcome.cpu_milliseconds + called.cpu_milliseconds,
-            peak_memory_bytes=max(outcome.peak_memory_bytes, called.peak_memory_bytes),
-        )
+            return held.run(work)
 
 
 def _summary(report: Report) -> SparkOutcome:

@@ -1,6 +1,5 @@
 """Mode ``whole`` on Spark: the data comes to the driver, if it is small enough, and the local runner does the rest."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -14,6 +13,7 @@ from quilate.scripts.spark.executor import size_function
 from quilate.scripts.spark.held import HeldSandbox
 from quilate.scripts.spark.model import SparkInput, SparkOutcome, SparkPartFailure, SparkSettings
 from quilate.scripts.spark.reading import Source, open_input
+from quilate.scripts.spark.writing import Target
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,9 +24,8 @@ def run_whole(  # noqa: PLR0913 - what the caller was given, in parts
     program: Program,
     shape: Shape,
     source: SparkInput,
-    target: Path | None,
+    target: Target,
     *,
-    target_format: FileFormat,
     limits: Limits,
     schemas: tuple[bytes | None, bytes | None],
     settings: SparkSettings,
@@ -45,8 +44,8 @@ def run_whole(  # noqa: PLR0913 - what the caller was given, in parts
             program,
             shape,
             data,
-            target,
-            target_format=target_format,
+            target.file,
+            target_format=target.format,
             limits=limits,
             workers=1,
             output_schema=schemas[1],
@@ -66,7 +65,7 @@ def run_whole(  # noqa: PLR0913 - what the caller was given, in parts
         records_out=ended.records_out,
         output=ended.output,
         digest=ended.digest,
-        schema_inferred=schemas[1] is None and target_format in {FileFormat.PARQUET, FileFormat.ARROW},
+        schema_inferred=target.columnar and target.declared is None,
         console=ended.console,
         console_truncated=ended.console_truncated,
         cpu_milliseconds=ended.cpu_milliseconds,

@@ -1,4 +1,4 @@
-"""Results from their envelopes to where they belong: a directory that the executors write, or one file of the driver."""
+"""Results from their envelopes to where they belong: a directory of the executors, or one file of the driver."""
 
 import hashlib
 import tempfile
@@ -26,6 +26,36 @@ DISTRIBUTED = frozenset({FileFormat.PARQUET, FileFormat.NDJSON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a result goes.
+
+    Attributes:
+        path: A directory or a file; ``None`` for bytes.
+        format: How it is written.
+        declared: Arrow schema of its columns; ``None`` where nobody declared it.
+    """
+
+    path: Path | str | None
+    format: FileFormat
+    declared: Any
+
+    @property
+    def columnar(self) -> bool:
+        """It has columns."""
+        return self.format in {FileFormat.PARQUET, FileFormat.ARROW}
+
+    @property
+    def answer(self) -> Format:
+        """How the result leaves the sandbox."""
+        return Format.ARROW if self.columnar else Format.JSON
+
+    @property
+    def file(self) -> Path | None:
+        """Where the driver writes."""
+        return None if self.path is None else Path(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """The result as it lies there.
 
@@ -40,46 +70,45 @@ class Written:
     schema: tuple[str, ...] = ()
 
 
-def check_target(target: Path | str | None, *, directory: bool) -> None:
+def check_target(target: Target, *, directory: bool) -> None:
     """Refuse a target that cannot be written, before anything is run.
 
     Raises:
         BatchResultError: It is there already, or lies where only executors can write.
     """
-    if isinstance(target, str) and not directory:
+    if isinstance(target.path, str) and not directory:
         raise BatchResultError("This result is one file, which the driver writes: name a file here as its target")
-    if directory and isinstance(target, Path) and target.exists():
+    if directory and isinstance(target.path, Path) and target.path.exists():
         raise BatchResultError("The target is there already, and Spark does not replace directories: name another one")
 
 
-def write_directory(envelopes: "DataFrame", target: Path | str, target_format: FileFormat, schema: Any) -> Written:
+def write_directory(envelopes: "DataFrame", path: Path | str, target: Target, columns: Any) -> Written:
     """Let the executors write Parquet or NDJSON.
 
     Args:
         envelopes: Of all parts.
-        target: The directory, which is made.
-        target_format: Which of both.
-        schema: ``None``, or the columns and whether they were declared.
+        path: The directory, which is made.
+        target: How it is written.
+        columns: Arrow schema of the result; ``None`` where there is none.
 
     Raises:
         BatchResultError: There are no columns.
     """
     results = envelopes.where("result is not null").select("result")
-    if target_format is FileFormat.NDJSON:
-        results.mapInArrow(line_function(), f"{TEXT} string").write.text(location(target))
-        return Written(output=target)
+    if target.format is FileFormat.NDJSON:
+        results.mapInArrow(line_function(), f"{TEXT} string").write.text(location(path))
+        return Written(output=path)
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema  # noqa: PLC0415 - only with Spark
 
-    columns, closed = schema
     if columns is None or not len(columns):
         raise BatchResultError("The result has no records, so there are no columns: declare an output schema")
     # A column that is null everywhere has no type that Spark could write; text is as good as any.
     known = pa.schema([pa.field(one.name, _without_null(one.type)) for one in columns])
     spark = from_arrow_schema(known, prefer_timestamp_ntz=True)
     wanted = to_arrow_schema(spark, timezone="UTC")
-    function = table_function(wanted.serialize().to_pybytes(), closed=closed)
-    results.mapInArrow(function, spark).write.parquet(location(target))
-    return Written(output=target, schema=described(wanted))
+    function = table_function(wanted.serialize().to_pybytes(), closed=target.declared is not None)
+    results.mapInArrow(function, spark).write.parquet(location(path))
+    return Written(output=path, schema=described(wanted))
 
 
 def _without_null(kind: Any) -> Any:
@@ -97,34 +126,32 @@ def described(schema: Any) -> tuple[str, ...]:
     return () if schema is None else tuple(f"{field.name}: {field.type}" for field in schema)
 
 
-def write_file(envelopes: "DataFrame", target: Path | None, target_format: FileFormat, declared: Any) -> Written:
+def write_file(envelopes: "DataFrame", target: Target) -> Written:
     """Write one file here, part by part in their order."""
-    answer = Format.ARROW if target_format in {FileFormat.PARQUET, FileFormat.ARROW} else Format.JSON
 
     def fill(path: Path) -> None:
-        sink = open_sink(path, target_format, declared)
+        sink = open_sink(path, target.format, target.declared)
         try:
             rows = envelopes.where("result is not null").select("first", "result").orderBy("first").drop("first")
             for row in rows.toLocalIterator():
-                sink.add(from_store(bytes(row.result), answer))
+                sink.add(from_store(bytes(row.result), target.answer))
             sink.close()
         except BaseException:
             sink.abort()
             raise
 
-    return finished(target, fill)
+    return finished(target.file, fill)
 
 
-def write_value(output: bytes, target: Path | None, target_format: FileFormat, declared: Any) -> tuple[Written, int]:
+def write_value(output: bytes, target: Target) -> tuple[Written, int]:
     """Write what ``combine`` gave; give the number of its records as well."""
-    answer = Format.ARROW if target_format in {FileFormat.PARQUET, FileFormat.ARROW} else Format.JSON
-    values = read_result(output, answer, single=False)
+    values = read_result(output, target.answer, single=False)
 
     def fill(path: Path) -> None:
-        if target_format is FileFormat.JSON:
-            path.write_bytes(read_result(output, answer, single=True)[0] + b"\n")
+        if target.format is FileFormat.JSON:
+            path.write_bytes(read_result(output, target.answer, single=True)[0] + b"\n")
             return
-        sink = open_sink(path, target_format, declared)
+        sink = open_sink(path, target.format, target.declared)
         try:
             sink.add(values)
             sink.close()
@@ -132,8 +159,8 @@ def write_value(output: bytes, target: Path | None, target_format: FileFormat, d
             sink.abort()
             raise
 
-    count = values.num_rows if answer is Format.ARROW else len(values)
-    return finished(target, fill), count
+    count = values.num_rows if target.columnar else len(values)
+    return finished(target.file, fill), count
 
 
 def finished(target: Path | None, fill: Callable[[Path], None]) -> Written:
