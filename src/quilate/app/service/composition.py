@@ -24,6 +24,7 @@ from quilate.runs.durable.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from quilate.scripts.payloads.contents import PayloadStore
+    from quilate.scripts.payloads.outputs import OutputStore
     from quilate.scripts.payloads.pointers import PointerReader
 
 
@@ -284,6 +285,7 @@ def _scripts(ground: Ground) -> Mounted:
     from quilate.scripts.executions.gauges import execution_readings  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.reception import Reception, ReceptionParts  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.service import ExecutionService  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads import handing_on  # noqa: PLC0415 - as said above
     from quilate.scripts.payloads.admission import Admission  # noqa: PLC0415 - as said above
     from quilate.scripts.pipelines.endpoints import make_pipeline_router  # noqa: PLC0415 - as said above
     from quilate.scripts.versions import endpoints as version_endpoints  # noqa: PLC0415 - as said above
@@ -319,6 +321,7 @@ def _scripts(ground: Ground) -> Mounted:
             execution_endpoints.make_router(executions, reception, store, access),
             version_endpoints.make_router(versions, access),
             make_pipeline_router(versions, access),
+            handing_on.make_router(executions, versions, _outputs(ground, store), access, database),
         ),
         root_routers=(make_source_router(versions, executions, reception, store, access, local=settings.local),),
         close=close,
@@ -344,18 +347,22 @@ def _pointers(ground: Ground, store: "PayloadStore") -> "PointerReader":
 
 def _payloads(ground: Ground) -> Mounted:
     from quilate.app.service import scripting  # noqa: PLC0415 - as said above
-    from quilate.runs.durable.intake import Intake  # noqa: PLC0415 - as said above
     from quilate.scripts.payloads.endpoints import make_router  # noqa: PLC0415 - as said above
-    from quilate.scripts.payloads.outputs import OutputParts, OutputStore  # noqa: PLC0415 - as said above
     from quilate.scripts.payloads.service import PayloadService  # noqa: PLC0415 - as said above
 
     settings, database = ground.settings, ground.database
     vault = scripting.data_vault(settings, database)
     store = scripting.payload_store(settings, vault)
-    intake = Intake(database, ground.wakeups)
-    parts = OutputParts(database=database, store=store, catalogue=_catalogue(ground), intake=intake)
     service = PayloadService(database, store, vault, days=settings.payload_days)
-    return Mounted(routers=(make_router(service, OutputStore(parts), ground.access),), tidy=service.tidy)
+    return Mounted(routers=(make_router(service, _outputs(ground, store), ground.access),), tidy=service.tidy)
+
+
+def _outputs(ground: Ground, store: "PayloadStore") -> "OutputStore":
+    from quilate.runs.durable.intake import Intake  # noqa: PLC0415 - as said above
+    from quilate.scripts.payloads.outputs import OutputParts, OutputStore  # noqa: PLC0415 - as said above
+
+    intake = Intake(ground.database, ground.wakeups)
+    return OutputStore(OutputParts(database=ground.database, store=store, catalogue=_catalogue(ground), intake=intake))
 
 
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (
