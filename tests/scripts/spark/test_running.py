@@ -63,7 +63,7 @@ def on_spark(spark: Any, case: Case, settings: SparkSettings = SETTINGS) -> Spar
 
 def here(held: HeldSandbox, case: Case) -> bytes:
     source = BatchInput(path=case.source, format=case.source_format)
-    work = run_batch(held.pool, case.program, case.shape, source, None, target_format=case.target_format)
+    work = run_batch(held.pool, case.program, case.shape, source, None, target_format=case.target_format, workers=1)
     outcome = held.run(work)
     assert (outcome.failure, outcome.failed_parts) == (None, ())
     assert isinstance(outcome.output, bytes)

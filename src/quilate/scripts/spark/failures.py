@@ -31,6 +31,6 @@ def failure_of(error: Exception) -> Failure:
             message="The executors cannot import quilate: install quilate[sandbox] of the driver's version there",
         )
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    said = _SECRET.sub("...", first)[:_LONGEST].rstrip(".")
+    said = _SECRET.sub("...", first.rstrip("."))[:_LONGEST]
     kind = FailureClass.INPUT if any(word in text for word in _INPUT) else FailureClass.UNAVAILABLE
     return Failure(kind=kind, message=f"Spark gave up: {said}")
