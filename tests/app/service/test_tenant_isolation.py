@@ -263,30 +263,35 @@ async def test_a_project_in_a_body_or_a_query_is_guarded_like_one_in_a_path(
 
 
 @pytest.mark.asyncio
-async def test_a_script_or_project_named_in_a_body_or_query_of_the_source_api_is_guarded(
-    database: Database, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("path", ["/api/executions", "/api/Processing", "/api/processing"])
+async def test_a_script_named_in_a_body_is_guarded(database: Database, tmp_path: Path, path: str) -> None:
     async with _tenants(database, tmp_path) as tenants:
-        nobodys = tenants.others()["script"]
+        words = (tenants.ids["script"], tenants.others()["script"])
         for credential in tenants.credentials.values():
             async with tenants.site.client(credential) as client:
-                for path in ("/api/executions", "/api/Processing", "/api/processing"):
-                    answers = [
-                        await client.post(path, json={"scriptId": script, "data": []})
-                        for script in (tenants.ids["script"], nobodys)
-                    ]
-                    assert [answer.status_code for answer in answers] == [404, 404]
-                    assert answers[0].text.replace(tenants.ids["script"], nobodys) == answers[1].text
-                for method, path in (("GET", "/api/scripts"), ("POST", "/api/scripts"), ("GET", "/api/executions")):
-                    body = {"name": "x", "content": "function process(data) { return data; }"}
-                    answers = [
-                        await client.request(method, f"{path}?project={project}", json=body)
-                        for project in (THEIRS, NOWHERE)
-                    ]
-                    assert [answer.status_code for answer in answers] == [404, 404]
-                    assert answers[0].text.replace(THEIRS, NOWHERE) == answers[1].text
-                own = await client.get("/api/scripts")
-                assert (own.status_code, own.json()) == (200, [])
+                answers = [await client.post(path, json={"scriptId": script, "data": []}) for script in words]
+                assert [answer.status_code for answer in answers] == [404, 404]
+                assert answers[0].text.replace(*words) == answers[1].text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/scripts"), ("POST", "/api/scripts"), ("GET", "/api/executions")]
+)
+async def test_a_project_named_for_the_source_api_is_guarded(
+    database: Database, tmp_path: Path, method: str, path: str
+) -> None:
+    body = {"name": "x", "content": "function process(data) { return data; }"}
+    async with _tenants(database, tmp_path) as tenants:
+        for credential in tenants.credentials.values():
+            async with tenants.site.client(credential) as client:
+                answers = [
+                    await client.request(method, f"{path}?project={project}", json=body)
+                    for project in (THEIRS, NOWHERE)
+                ]
+                assert [answer.status_code for answer in answers] == [404, 404]
+                assert answers[0].text.replace(THEIRS, NOWHERE) == answers[1].text
+                assert (await client.get("/api/scripts")).json() == []
 
 
 @pytest.mark.asyncio

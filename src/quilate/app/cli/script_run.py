@@ -16,6 +16,7 @@ from quilate.domain.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from quilate.app.cli.script_local import LocalRequest
+    from quilate.sandbox.model import Failure
     from quilate.scripts.batch.model import BatchOutcome
     from quilate.scripts.spark.model import SparkOutcome
 
@@ -146,7 +147,7 @@ class Remote:
     token_file: str
 
 
-def _tell(request: "LocalRequest", outcome: "BatchOutcome | SparkOutcome") -> int:
+def _tell(request: "LocalRequest", outcome: "BatchOutcome") -> int:
     for line in outcome.console:
         click.echo(harmless(line), err=True)
     if outcome.console_truncated:
@@ -155,19 +156,19 @@ def _tell(request: "LocalRequest", outcome: "BatchOutcome | SparkOutcome") -> in
         current_terminal().document(outcome.output.decode("utf-8", "replace"))
     for part in outcome.failed_parts:
         name = f"group {part.key}" if part.key is not None else f"chunk {part.part}"
-        if (partition := getattr(part, "partition", None)) is not None:
-            name = f"{name} of partition {partition}"
-        text = f"{name} from record {part.first_record}: {part.failure.kind.value}: {part.failure.message}"
-        click.echo(harmless(text), err=True)
-    failure = outcome.failure
-    if failure is not None:
-        place = f" (line {failure.line}, column {failure.column})" if failure.line is not None else ""
-        record = f", record {failure.record}" if failure.record is not None else ""
-        click.echo(harmless(f"{failure.kind.value}: {failure.message}{place}{record}"), err=True)
+        click.echo(harmless(f"{name} from record {part.first_record}: {_why(part.failure)}"), err=True)
+    if outcome.failure is not None:
+        click.echo(harmless(_why(outcome.failure)), err=True)
     cost = f"{outcome.wall_milliseconds:.0f} ms, {outcome.cpu_milliseconds:.0f} ms CPU"
     memory = f", {outcome.peak_memory_bytes / (1 << 20):.0f} MiB" if outcome.peak_memory_bytes else ""
     click.echo(f"{outcome.records_in} records in, {outcome.records_out} out, {cost}{memory}", err=True)
-    return ExitCode.REJECTED if failure is not None or outcome.failed_parts else ExitCode.APPROVED
+    return ExitCode.REJECTED if outcome.failure is not None or outcome.failed_parts else ExitCode.APPROVED
+
+
+def _why(failure: "Failure") -> str:
+    place = f" (line {failure.line}, column {failure.column})" if failure.line is not None else ""
+    record = f", record {failure.record}" if failure.record is not None else ""
+    return f"{failure.kind.value}: {failure.message}{place}{record}"
 
 
 def _run_there(remote: Remote, script: str, version: str | None, data: Path, output: Path | None) -> int:
