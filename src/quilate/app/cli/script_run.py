@@ -147,7 +147,7 @@ class Remote:
     token_file: str
 
 
-def _tell(request: "LocalRequest", outcome: "BatchOutcome") -> int:
+def _tell(request: "LocalRequest", outcome: "BatchOutcome | SparkOutcome") -> int:
     for line in outcome.console:
         click.echo(harmless(line), err=True)
     if outcome.console_truncated:
