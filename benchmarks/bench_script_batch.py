@@ -36,6 +36,7 @@ CHUNK = 10_000
 GROUP_OF_ROWS = 500_000
 TARGET_RECORDS_A_SECOND = 2_000_000
 TARGET_WORKER_BYTES = 200 << 20
+LARGE = 500_000
 BRANDS = ("VISA", "MasterCard", "Elo", "American Express", "Hipercard", "Bandeira própria")
 SCRIPT = """function process(data) {
   return data.map((r) => ({
@@ -172,12 +173,12 @@ def same(first: dict[str, float], second: dict[str, float]) -> bool:
 
 def expected_sums(rows: int) -> dict[str, float]:
     """What the script has to give for the first rows, computed here."""
-    tickets, large = (rows - (rows + 999) // 1000) * 1000.25, sum(n * 1000.25 > 500_000 for n in range(1000))
+    tickets, large = (rows - (rows + 999) // 1000) * 1000.25, sum(n * 1000.25 > LARGE for n in range(1000))
     return {
         "rows": rows,
         "ids": rows * (rows - 1) / 2,
         "tickets": tickets,
-        "large": rows // 1000 * large + sum(n * 1000.25 > 500_000 for n in range(rows % 1000)),
+        "large": rows // 1000 * large + sum(n * 1000.25 > LARGE for n in range(rows % 1000)),
     }
 
 
@@ -209,6 +210,7 @@ def main() -> None:
             seconds=seconds,
             worker_cpu_seconds=outcome.cpu_milliseconds / 1000,
             own_cpu_seconds=own_cpu,
+            records_a_processor_second=ROWS / (outcome.cpu_milliseconds / 1000 + own_cpu),
             worker_peak_bytes=outcome.peak_memory_bytes,
             worker_peak_target=TARGET_WORKER_BYTES,
             own_peak_bytes=own_peak,

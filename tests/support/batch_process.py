@@ -43,7 +43,12 @@ async def main(rows: int, folder: Path) -> None:
         )
     own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     failed = [f"{one.part}: {one.failure.message}" for one in outcome.failed_parts]
-    said = {"failed": failed, "records_out": outcome.records_out, "own_peak": own_peak, "worker_peak": outcome.peak_memory_bytes}
+    said = {
+        "failed": failed,
+        "records_out": outcome.records_out,
+        "own_peak": own_peak,
+        "worker_peak": outcome.peak_memory_bytes,
+    }
     print(json.dumps(said))  # noqa: T201 - read by the test
 
 

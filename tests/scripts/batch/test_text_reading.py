@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quilate.scripts.batch.model import BatchInput, BatchInputError, FileFormat, Settings
+from quilate.scripts.batch.model import BatchInput, BatchInputError, Settings
 from quilate.scripts.batch.text_reading import read_records
+from quilate.scripts.model import FileFormat
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8) | st.sampled_from(['},{"', "],[", ","]),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(max_size=8)
+    | st.sampled_from(['},{"', "],[", ","]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=12,
 )  # fmt: skip
@@ -24,16 +29,26 @@ def records_of(data: bytes, file_format: FileFormat, block: int, longest: int = 
     return [record for records in read_records(source, settings) for record in records]
 
 
-@given(st.lists(VALUES, max_size=12), st.sampled_from([None, 1]), st.booleans(), st.integers(1, 60))
+@given(
+    values=st.lists(VALUES, max_size=12),
+    indent=st.sampled_from([None, 1]),
+    ascii_only=st.booleans(),
+    block=st.integers(1, 60),
+)
 def test_arrays_are_cut_at_records_wherever_blocks_end(
-    values: list[object], indent: int | None, ascii_only: bool, block: int
+    *, values: list[object], indent: int | None, ascii_only: bool, block: int
 ) -> None:
     data = json.dumps(values, indent=indent, ensure_ascii=ascii_only).encode()
     assert [json.loads(record) for record in records_of(data, FileFormat.JSON, block)] == values
 
 
-@given(st.lists(VALUES, max_size=12), st.sampled_from(["\n", "\r\n", "\n\n \n"]), st.booleans(), st.integers(1, 60))
-def test_lines_are_records_wherever_blocks_end(values: list[object], end: str, last: bool, block: int) -> None:
+@given(
+    values=st.lists(VALUES, max_size=12),
+    end=st.sampled_from(["\n", "\r\n", "\n\n \n"]),
+    last=st.booleans(),
+    block=st.integers(1, 60),
+)
+def test_lines_are_records_wherever_blocks_end(*, values: list[object], end: str, last: bool, block: int) -> None:
     data = end.join(json.dumps(value) for value in values).encode() + (b"\n" if last else b"")
     assert [json.loads(record) for record in records_of(data, FileFormat.NDJSON, block)] == values
 

@@ -10,9 +10,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from quilate.scripts.batch.model import BatchResultError, FileFormat
+from quilate.scripts.batch.model import BatchResultError
 from quilate.scripts.batch.output_types import declared_schema
 from quilate.scripts.batch.writing import ColumnSink, open_sink
+from quilate.scripts.model import FileFormat
 
 COLUMNAR = [FileFormat.PARQUET, FileFormat.ARROW]
 
