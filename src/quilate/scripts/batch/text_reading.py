@@ -17,7 +17,7 @@ from quilate.scripts.model import FileFormat
 _RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _BYTE: Final = re.compile(r" \(byte (\d+)\)")
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],]', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],"]', re.DOTALL)
 _MARK: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
 _GUESSES: Final = 4
@@ -193,6 +193,8 @@ class _Array(_Reader):
                     break
             elif sign == b"," and depth == 0:
                 cut = token.start()
+            elif sign == b'"':  # A text whose end is not here yet: what follows is inside of it.
+                break
         return cut
 
     def _decoded(self, end: int) -> list[bytes]:
