@@ -157,6 +157,37 @@ async def test_refusals_say_what_is_wrong(executions: Site) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("wait=nan", "#/wait"), ("wait=61", "#/wait"), ("wait=-1", "#/wait"), ("priority=101", "#/priority"),
+        ("priority=high", "#/priority"), ("attempts=0", "#/attempts"), ("output_format=xml", "#/output_format"),
+    ],
+)  # fmt: skip
+async def test_parameters_that_are_wrong_are_named(executions: Site, query: str, pointer: str) -> None:
+    version = await executions.script(ECHO)
+    answer = await executions.client.post(f"{route(version)}?{query}", content=b"[]", headers=JSON)
+    assert answer.status_code == 422
+    assert [(each["pointer"], each["in"]) for each in answer.json()["errors"]] == [(pointer, "query")]
+    assert "xml" not in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.asyncio
+async def test_places_and_keys_that_are_wrong_are_named(executions: Site) -> None:
+    version = await executions.script(ECHO)
+    script = await executions.client.post("/projects/fraud/scripts/none/executions", content=b"[]")
+    assert (script.status_code, script.json()["errors"][0]["pointer"]) == (422, "#/script")
+    for name in ("%00", "x" * 101):
+        path = f"/projects/fraud/scripts/{version.script_id}/versions/{name}/executions"
+        answer = await executions.client.post(path, content=b"[]")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/version")
+    unknown = f"/projects/fraud/scripts/{version.script_id}/versions/9.9.9/executions"
+    assert (await executions.client.post(unknown, content=b"[]")).status_code == 404
+    key = await executions.client.post(route(version), content=b"[]", headers={"Idempotency-Key": "x" * 256})
+    assert (key.status_code, key.json()["errors"][0]["pointer"]) == (422, "#/Idempotency-Key")
+
+
+@pytest.mark.asyncio
 async def test_an_input_that_breaks_its_schema_is_refused_with_path_and_record(executions: Site) -> None:
     schema = {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}}
     version = await executions.script(ECHO, input_schema=schema)

@@ -100,16 +100,32 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Give a connection within one transaction, committed at the end of the block."""
-        async with self._pool.connection() as connection, connection.transaction():
-            yield connection
+    async def transaction(self, *, pipelined: bool = False) -> AsyncIterator[Connection]:
+        """Give a connection within one transaction, committed at the end of the block; see ``run``."""
+        async with self._pool.connection() as connection:
+            if not pipelined:
+                async with connection.transaction():
+                    yield connection
+                return
+            async with connection.pipeline(), connection.transaction():
+                yield connection
 
-    async def run(self, work: Callable[[Connection], Awaitable[Result]], *, patience_seconds: float = 30.0) -> Result:
+    async def run(
+        self,
+        work: Callable[[Connection], Awaitable[Result]],
+        *,
+        patience_seconds: float = 30.0,
+        pipelined: bool = False,
+    ) -> Result:
         """Do ``work`` in one transaction, again where a passing fault of the database ended it.
 
         When a connection breaks in its COMMIT nobody knows whether it counted. So ``work`` must be safe to repeat:
         inserts with ``ON CONFLICT``, updates that name the state that they expect.
+
+        Args:
+            work: What to do.
+            patience_seconds: How long faults are waited out.
+            pipelined: Statements whose results nobody fetches are sent without waiting for the ones before them.
 
         Raises:
             psycopg.Error: The last error, once the patience is used up, or one that does not pass by itself.
@@ -118,7 +134,7 @@ class Database:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                async with self.transaction() as connection:
+                async with self.transaction(pipelined=pipelined) as connection:
                     return await work(connection)
             except RETRIED_ERRORS:
                 if time.monotonic() + pause >= end:

@@ -15,7 +15,8 @@ class GroupCommit(Generic[Item, Outcome]):
 
     ``write`` gets the items in the order of their arrival and returns one outcome for each. It protects items from
     each other itself (``ON CONFLICT``, checks beforehand): when it raises, every item of the batch hears the error
-    after each was tried again alone, so that a bad one does not take the others along.
+    after each was tried again alone, so that a bad one does not take the others along. ``pipelined`` as for
+    ``Database.run``.
     """
 
     def __init__(
@@ -25,11 +26,13 @@ class GroupCommit(Generic[Item, Outcome]):
         *,
         largest_batch: int = 256,
         observe: Callable[[int], None] | None = None,
+        pipelined: bool = False,
     ) -> None:
         self._database = database
         self._write = write
         self._largest = largest_batch
         self._observe = observe
+        self._pipelined = pipelined
         self._waiting: list[tuple[Item, asyncio.Future[Outcome]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -73,7 +76,7 @@ class GroupCommit(Generic[Item, Outcome]):
         async def work(connection: Connection) -> Sequence[Outcome]:
             return await self._write(connection, items)
 
-        return await self._database.run(work)
+        return await self._database.run(work, pipelined=self._pipelined)
 
 
 def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:

@@ -1,72 +1,36 @@
 """Routes of executions below ``/projects/{project}``; ``make_router`` holds those of the whole slice."""
 
+# ruff: noqa: FAST003 - the access dependency reads {project}, ``asking`` the rest
+
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
 from quilate.accounts.trail.model import AccessKind
 from quilate.kit.web.answers import json_answer, problem_responses
-from quilate.kit.web.idempotency import IdempotencyKey, read_key
-from quilate.scripts.executions.model import (
-    LEAST_PRIORITY,
-    MOST_PRIORITY,
-    Options,
-)
+from quilate.kit.web.idempotency import read_key
+from quilate.scripts.executions.asking import described_parameters, read_asked, read_script, read_version
 from quilate.scripts.executions.quota_endpoints import add_quotas
 from quilate.scripts.executions.reading_endpoints import add_reading, shown_output
 from quilate.scripts.executions.reception import POINTER_TYPE, Reception
 from quilate.scripts.executions.schemas import CancelBody, ExecutionDetail, ExecutionView
-from quilate.scripts.executions.service import MOST_WAIT_SECONDS, ExecutionService, Submitted
+from quilate.scripts.executions.service import ExecutionService, Submitted
 from quilate.scripts.executions.views import detail_json, execution_view, links_of
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.contents import PayloadStore
 from quilate.scripts.payloads.formats import MULTIPART, NAMED
 
 TAG = "executions"
-MOST_ATTEMPTS = 10
-LONGEST_VERSION = 100
-_NO_NUL = r"^[^\x00]*$"
 
 AccessTo = Callable[..., Awaitable[ProjectAccess]]
 ExecutionId = Annotated[UUID, Path(description="The execution's id.")]
-ScriptId = Annotated[UUID, Path(description="The script's id.")]
-VersionName = Annotated[
-    str,
-    Path(
-        min_length=1,
-        max_length=LONGEST_VERSION,
-        pattern=_NO_NUL,
-        description="Its id, its semantic version or its number.",
-    ),
-]
-Wait = Annotated[
-    float,
-    Query(
-        ge=0,
-        le=MOST_WAIT_SECONDS,
-        allow_inf_nan=False,
-        description="Seconds to wait for the end: 200 with the result if it comes within them, else 202.",
-    ),
-]
 
 
-async def _options(
-    priority: Annotated[
-        int, Query(ge=LEAST_PRIORITY, le=MOST_PRIORITY, description="Higher ones first within the project.")
-    ] = 0,
-    output_format: Annotated[FileFormat | None, Query(description="How the output is to be written.")] = None,
-    attempts: Annotated[
-        int, Query(ge=1, le=MOST_ATTEMPTS, description="How often it is begun where a sandbox or a worker dies.")
-    ] = 3,
-) -> Options:
-    return Options(priority=priority, output_format=output_format, attempts=attempts)
-
-
-def _body() -> dict[str, Any]:
+def _described(*, version: bool) -> dict[str, Any]:
     content: dict[str, Any] = {name: {"schema": {"type": "string", "format": "binary"}} for name in NAMED}
     content[NAMED[0]] = {"schema": {}, "example": [{"value": 1}]}
     content[MULTIPART] = {
@@ -90,7 +54,8 @@ def _body() -> dict[str, Any]:
             },
         }
     }
-    return {"requestBody": {"required": True, "description": "The data itself.", "content": content}}
+    body = {"required": True, "description": "The data itself, or where it lies.", "content": content}
+    return {"requestBody": body, "parameters": described_parameters(version=version)}
 
 
 def answers_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -118,18 +83,11 @@ class _Submitting:
         self._store = store
         self._access = access
 
-    async def answer(  # noqa: PLR0913 - the parts of a request
-        self,
-        request: Request,
-        granted: ProjectAccess,
-        script: UUID,
-        version: str | None,
-        *,
-        options: Options,
-        wait: float,
-    ) -> Response:
+    async def answer(self, request: Request, granted: ProjectAccess, *, named: bool = False) -> Response:
         """Take an execution in, and answer with what has become of it."""
-        key = read_key(request)
+        asked, key = read_asked(request.query_params), read_key(request)
+        script = read_script(request.path_params["script"])
+        version = read_version(request.path_params["version"]) if named else None
         found = await self._service.versions.executable(granted.project.id, script, version)
         admitted = await self._reception.receive(request.headers, request.stream(), granted, found)
         submitted = await self._service.submit(
@@ -138,9 +96,9 @@ class _Submitting:
             version,
             admitted.payload,
             idempotency_key=key,
-            options=options,
+            options=asked.options,
             subjects=admitted.subjects,
-            wait_seconds=wait,
+            wait_seconds=asked.wait,
         )
         return await self._written(request, granted, submitted)
 
@@ -151,7 +109,7 @@ class _Submitting:
             headers["Idempotency-Replayed"] = "true"
         execution = submitted.ended
         if execution is None:
-            execution = await self._service.get(granted.project.id, submitted.id)
+            execution = submitted.pending or await self._service.get(granted.project.id, submitted.id)
             return json_answer(execution_view(slug, execution), status=202, headers=headers)
         answer = await shown_output(self._store, granted, execution)
         if answer is not None and not submitted.created:
@@ -171,6 +129,8 @@ def make_router(service: ExecutionService, reception: Reception, store: PayloadS
 
 
 def _add_submitting(router: APIRouter, submitting: _Submitting, executing: AccessTo) -> None:
+    member = Annotated[ProjectAccess, Depends(executing)]
+
     @router.post(
         "/projects/{project}/scripts/{script}/executions",
         operation_id="execute_script",
@@ -178,18 +138,11 @@ def _add_submitting(router: APIRouter, submitting: _Submitting, executing: Acces
         status_code=202,
         response_model=None,
         responses=_SUBMITTED,
-        openapi_extra=_body(),
+        openapi_extra=_described(version=False),
     )
-    async def execute_script(  # noqa: PLR0913, PLR0917 - one argument per part of the request
-        granted: Annotated[ProjectAccess, Depends(executing)],
-        request: Request,
-        script: ScriptId,
-        options: Annotated[Options, Depends(_options)],
-        wait: Wait = 0.0,
-        idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - documents the header
-    ) -> Response:
+    async def execute_script(granted: member, request: Request) -> Response:
         """The body is the data, or points to it. Answered once the execution is durable."""
-        return await submitting.answer(request, granted, script, None, options=options, wait=wait)
+        return await submitting.answer(request, granted)
 
     @router.post(
         "/projects/{project}/scripts/{script}/versions/{version}/executions",
@@ -198,19 +151,11 @@ def _add_submitting(router: APIRouter, submitting: _Submitting, executing: Acces
         status_code=202,
         response_model=None,
         responses=_SUBMITTED,
-        openapi_extra=_body(),
+        openapi_extra=_described(version=True),
     )
-    async def execute_script_version(  # noqa: PLR0913, PLR0917 - one argument per part of the request
-        granted: Annotated[ProjectAccess, Depends(executing)],
-        request: Request,
-        script: ScriptId,
-        version: VersionName,
-        options: Annotated[Options, Depends(_options)],
-        wait: Wait = 0.0,
-        idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - documents the header
-    ) -> Response:
+    async def execute_script_version(granted: member, request: Request) -> Response:
         """The body is the data, or points to it. Answered once the execution is durable."""
-        return await submitting.answer(request, granted, script, version, options=options, wait=wait)
+        return await submitting.answer(request, granted, named=True)
 
 
 def _add_changing(router: APIRouter, service: ExecutionService, executing: AccessTo, replaying: AccessTo) -> None:

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +39,9 @@ class Intake:
         self._workers = workers
         self.standings = Standings(defaults)
         self._sandbox: tuple[float, str] = (float("-inf"), "")
-        self._group: GroupCommit[Submission, Taken] = GroupCommit(database, self._insert, observe=observe)
+        self._group: GroupCommit[Submission, Taken] = GroupCommit(
+            database, self._insert, observe=observe, pipelined=True
+        )
 
     async def submit(self, submission: Submission) -> Taken:
         """Return once the execution is durable, or why it was not taken in."""
@@ -61,6 +65,7 @@ class Intake:
                 outcome = Taken(id=each.id)
             outcomes.append(outcome)
         inserted = await _insert(connection, new)
+        outcomes = [replace(each, at=inserted[each.id]) if each.id in inserted else each for each in outcomes]
         made = [each for each in new if each.id in inserted]
         await append_entries(connection, [_entry(each) for each in made])
         await index_subjects(
@@ -126,9 +131,10 @@ async def _known(connection: Connection, submissions: Sequence[Submission]) -> K
     return {(row["project_id"], row["idempotency_key"]): row for row in await cursor.fetchall()}
 
 
-async def _insert(connection: Connection, new: Sequence[Submission]) -> frozenset[UUID]:
+async def _insert(connection: Connection, new: Sequence[Submission]) -> Mapping[UUID, datetime]:
+    """Return when those that are new were taken in."""
     if not new:
-        return frozenset()
+        return {}
     cursor = await connection.execute(
         QUERIES["insert_executions"],
         {
@@ -150,7 +156,7 @@ async def _insert(connection: Connection, new: Sequence[Submission]) -> frozense
             "inputs": bytes_array(each.input.inline for each in new),
         },
     )
-    return frozenset(row["execution_id"] for row in await cursor.fetchall())
+    return {row["execution_id"]: row["ready_at"] for row in await cursor.fetchall()}
 
 
 def _entry(submission: Submission) -> AuditEntry:

@@ -111,10 +111,12 @@ class Taken:
         refusal: Why it was not taken in.
         wait_seconds: After how long it may be tried again.
         reason: In words, where there are some.
+        at: When it was taken in.
     """
 
     id: UUID
     created: bool = True
+    at: datetime | None = None
     refusal: Refusal | None = None
     wait_seconds: float = 0.0
     reason: str = ""

@@ -52,7 +52,7 @@ kept AS (
 )
 INSERT INTO script_queue (execution_id, project_id, priority, awaited)
 SELECT given.id, given.project_id, given.priority, given.awaited FROM given JOIN made USING (id)
-RETURNING execution_id;
+RETURNING execution_id, ready_at;
 
 -- name: known_executions
 SELECT e.id, e.project_id, e.idempotency_key, e.request_digest
@@ -192,16 +192,15 @@ UPDATE script_usage AS u SET
         given.burst, u.cpu_ms_left + greatest(extract(epoch FROM clock_timestamp() - u.at)::float8, 0) * given.rate
     ) - given.used,
     at = clock_timestamp()
-FROM given WHERE u.project_id = given.project_id
-RETURNING u.project_id;
+FROM given WHERE u.project_id = given.project_id;
 
 -- name: begin_usage
 INSERT INTO script_usage (project_id, cpu_ms_left, at)
-SELECT given.project_id, coalesce(q.cpu_ms_burst, %(burst)s) - given.used, clock_timestamp()
-FROM unnest(%(projects)s::uuid[], %(used)s::float8[]) AS given (project_id, used)
+SELECT given.project_id, coalesce(q.cpu_ms_burst, %(burst)s), clock_timestamp()
+FROM unnest(%(projects)s::uuid[]) AS given (project_id)
 LEFT JOIN script_quotas AS q ON q.project_id = given.project_id
+WHERE NOT EXISTS (SELECT 1 FROM script_usage AS u WHERE u.project_id = given.project_id)
 ORDER BY given.project_id
--- Where two workers use a project's first processor time at once, what one of them used is forgotten.
 ON CONFLICT (project_id) DO NOTHING;
 
 -- Workers --------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -54,10 +55,18 @@ class Versions(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """A submission that was taken in: the execution, and its end where somebody waited long enough for it."""
+    """A submission that was taken in.
+
+    Attributes:
+        id: The execution.
+        created: It is new, no repetition.
+        pending: A new one as it was when it was taken in.
+        ended: Its end, where somebody waited long enough for it.
+    """
 
     id: UUID
     created: bool
+    pending: Execution | None = None
     ended: Execution | None = None
 
 
@@ -144,14 +153,15 @@ class ExecutionService:
         with self._waiting.expected(submission.id) as future:
             taken = await self._taken(submission)
             if taken.created:
-                return Submitted(id=taken.id, created=True, ended=await _within(future, seconds))
+                return replace(taken, pending=None, ended=await _within(future, seconds))
         return Submitted(id=taken.id, created=False, ended=await self.ended(taken.id, seconds))
 
     async def _taken(self, submission: Submission) -> Submitted:
         taken = await self._intake.submit(submission)
         if taken.refusal is not None:
             raise _refusal(taken)
-        return Submitted(id=taken.id, created=taken.created)
+        pending = _pending(submission, taken.at) if taken.created and taken.at is not None else None
+        return Submitted(id=taken.id, created=taken.created, pending=pending)
 
     async def ended(self, execution_id: UUID, seconds: float) -> Execution | None:
         """Return an execution once it has ended; ``None`` where that does not come within so many seconds."""
@@ -328,6 +338,33 @@ async def _tell_cancelled(
         failure=FailureClass.CANCELLED.value,
     )
     await append_events(connection, [event])
+
+
+def _pending(submission: Submission, at: datetime) -> Execution:
+    """Return a new execution as its row has it."""
+    return Execution(
+        id=submission.id,
+        project_id=submission.project_id,
+        script_id=submission.script_id,
+        version_id=submission.version_id,
+        status=Status.PENDING,
+        options=submission.options,
+        created_by=submission.actor,
+        input=submission.input,
+        output=None,
+        failure=None,
+        parts=None,
+        submitted_at=at,
+        started_at=None,
+        ended_at=None,
+        wall_us=None,
+        cpu_us=None,
+        peak_memory=None,
+        fuel=None,
+        engine=None,
+        level=None,
+        attempts=0,
+    )
 
 
 async def _within(future: "asyncio.Future[Execution]", seconds: float) -> Execution | None:

@@ -20,7 +20,7 @@ from quilate.kit.ids import uuid7
 from quilate.kit.waiting import end_tasks, happened
 from quilate.sandbox.model import Engine, LevelReport
 from quilate.scripts.executions.finishing import Crashes, write_ends
-from quilate.scripts.executions.model import Claim, Ended, Quota, Written
+from quilate.scripts.executions.model import Ended, Quota, Written
 from quilate.scripts.executions.outcomes import Keeping
 from quilate.scripts.executions.presence import Presence
 from quilate.scripts.executions.recovery import recover
@@ -193,25 +193,25 @@ class ExecutionWorker:
     async def _claims(self) -> None:
         while True:
             self._look.clear()
+            room = self._room
             # Claiming a few each time somebody is done costs more than waiting for a few more.
-            if self._room < max(self._options.capacity // 4, 1) or not await self._claim():
+            if room < max(self._options.capacity // 4, 1) or await self._claim(room) < room:
                 await happened(self._look, _LOOK_SECONDS)
 
-    async def _claim(self) -> bool:
-        arguments = {
-            "worker": self._id,
-            "limit": self._room,
-            "concurrency": self._options.quota.concurrency,
-        }
-
-        async def work(connection: Connection) -> list[Claim]:
-            cursor = await connection.execute(QUERIES["claim"], arguments)
-            return [claim_from(row) for row in await cursor.fetchall()]
-
-        claims = await self._parts.claims.run(work, patience_seconds=self._options.lease_seconds)
+    async def _claim(self, room: int) -> int:
+        """Take executions and begin them; return how many."""
+        arguments = {"worker": self._id, "limit": room, "concurrency": self._options.quota.concurrency}
+        try:
+            async with self._parts.claims.connection() as connection:
+                cursor = await connection.execute(QUERIES["claim"], arguments)
+                claims = [claim_from(row) for row in await cursor.fetchall()]
+        except (DATABASE_ERROR, OSError) as error:
+            # What was claimed all the same is found by the beats and given back.
+            _LOG.warning("executions could not be claimed", error=type(error).__name__)
+            return 0
         if claims:
             self._runner.start(claims)
-        return bool(claims)
+        return len(claims)
 
     def _pending(self) -> frozenset[JobKey]:
         """Return the attempts whose ends are still to be written."""
@@ -246,7 +246,7 @@ class ExecutionWorker:
                 defaults=self._options.quota,
             )
 
-        written = await self._parts.database.run(work, patience_seconds=patience_seconds)
+        written = await self._parts.database.run(work, patience_seconds=patience_seconds, pipelined=True)
         self._done.tell(*notice_of(written.awaited))
         if written.quarantined:
             _LOG.warning("versions were quarantined", versions=[str(each) for each in written.quarantined])

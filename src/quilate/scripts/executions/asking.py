@@ -1,0 +1,127 @@
+"""What a submission says beside its data, read by hand: the hottest route has no time for a general reader."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from quilate.kit.web.idempotency import LONGEST_KEY
+from quilate.kit.web.problems import Problem
+from quilate.scripts.executions.model import LEAST_PRIORITY, MOST_PRIORITY, Options
+from quilate.scripts.executions.service import MOST_WAIT_SECONDS
+from quilate.scripts.model import FileFormat
+
+MOST_ATTEMPTS = 10
+LONGEST_VERSION = 100
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The parameters of a submission."""
+
+    wait: Annotated[float, msgspec.Meta(ge=0, le=MOST_WAIT_SECONDS)] = 0.0
+    priority: Annotated[int, msgspec.Meta(ge=LEAST_PRIORITY, le=MOST_PRIORITY)] = 0
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=MOST_ATTEMPTS)] = 3
+    output_format: FileFormat | None = None
+
+    @property
+    def options(self) -> Options:
+        """As the service takes them."""
+        return Options(priority=self.priority, attempts=self.attempts, output_format=self.output_format)
+
+
+_NOTHING = Asked()
+
+
+def read_asked(query: Mapping[str, str]) -> Asked:
+    """Return the parameters of a query; others are left alone.
+
+    Raises:
+        Problem: 422, one is not as it is documented.
+    """
+    if not query:
+        return _NOTHING
+    try:
+        return msgspec.convert(dict(query), Asked, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        name = place.strip(".`")
+        # The value itself is not repeated.
+        known = f"expected one of {', '.join(FileFormat)}" if name == "output_format" else message
+        raise malformed(name, "query", known) from error
+
+
+def read_script(text: str) -> UUID:
+    """Return the id of a path.
+
+    Raises:
+        Problem: 422, it is none.
+    """
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise malformed("script", "path", "expected a UUID") from error
+
+
+def read_version(text: str) -> str:
+    """Return the name of a version in a path.
+
+    Raises:
+        Problem: 422, it can be none.
+    """
+    if not 0 < len(text) <= LONGEST_VERSION or "\0" in text:
+        raise malformed("version", "path", f"expected 1 to {LONGEST_VERSION} characters without NUL")
+    return text
+
+
+def malformed(name: str, part: str, detail: str) -> Problem:
+    """Return the answer to a parameter that is not as it is documented."""
+    return Problem(
+        status=422,
+        type="invalid-request",
+        detail="the request does not have the form that is documented",
+        next_step="correct what errors names",
+        extensions={"errors": [{"pointer": f"#/{name}", "in": part, "detail": detail}]},
+    )
+
+
+def described_parameters(*, version: bool) -> list[dict[str, Any]]:
+    """Return the parameters for the API's description; ``version`` where the path has one."""
+    uuid = {"type": "string", "format": "uuid", "title": "Script"}
+    path = [_parameter("script", "path", "The script's id.", uuid)]
+    if version:
+        name = {"type": "string", "minLength": 1, "maxLength": LONGEST_VERSION, "title": "Version"}
+        path.append(_parameter("version", "path", "Its id, its semantic version or its number.", name))
+    wait = {"type": "number", "minimum": 0, "maximum": MOST_WAIT_SECONDS, "default": 0}
+    priority = {"type": "integer", "minimum": LEAST_PRIORITY, "maximum": MOST_PRIORITY, "default": 0}
+    attempts = {"type": "integer", "minimum": 1, "maximum": MOST_ATTEMPTS, "default": 3}
+    formats = {"type": "string", "enum": [each.value for each in FileFormat]}
+    key = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
+    return [
+        *path,
+        _parameter(
+            "wait",
+            "query",
+            "Seconds to wait for the end: 200 with the result if it comes within them, else 202.",
+            wait,
+        ),
+        _parameter("priority", "query", "Higher ones first within the project.", priority),
+        _parameter("attempts", "query", "How often it is begun where a sandbox or a worker dies.", attempts),
+        _parameter("output_format", "query", "How the output is to be written.", formats),
+        _parameter(
+            "Idempotency-Key",
+            "header",
+            "Any name for this request; sent again with it, the request is not carried out twice.",
+            key,
+        ),
+    ]
+
+
+def _parameter(name: str, place: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "description": description,
+        "schema": schema,
+    }
