@@ -57,6 +57,7 @@ PUBLIC_PREFIXES = ("GET /swagger", "GET /problems")
 
 BODIES: Mapping[str, Any] = {
     "PATCH /api/v1/projects/{project}/members/{user_id}": {"role": "viewer"},
+    "POST /api/v1/projects/{project}/executions/{execution}/dataset-versions": {"dataset": "totals"},
     "PATCH /api/v1/projects/{project}/service-accounts/{service_account}": {"name": "x"},
     "POST /api/v1/projects/{project}/service-accounts/{service_account}/tokens": {"name": "x", "expires_in_days": 1},
     "POST /api/v1/projects/{project}/runs/{run_id}/cancel": {},
