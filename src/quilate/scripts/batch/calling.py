@@ -167,7 +167,8 @@ class Caller:
 
     async def _call_groups(self, part: Part, result: PartResult) -> bool:
         """All groups in one call; ``False`` where they have to be called one by one."""
-        if self._store is not None:
+        store = self._store
+        if store is not None and any(store.has(group.key.encode()) for group in part.groups):
             return False
         outcome = await self._ask(part.payload, FUNCTION, result)
         if outcome.output is None:
@@ -180,6 +181,8 @@ class Caller:
         except BatchResultError:
             result.outcomes.clear()
             return False
+        if store is not None:
+            await asyncio.to_thread(store.put_all, list(map(_stored_group, part.groups, found)))
         firsts = (group.records[0] for group in part.groups)
         result.values.extend(zip(firsts, found, strict=True))
         return True
@@ -211,6 +214,10 @@ class Caller:
     async def _keep(self, name: bytes, result: bytes, records: int) -> None:
         if self._store is not None:
             await asyncio.to_thread(self._store.put, name, result, records)
+
+
+def _stored_group(group: Group, values: Any) -> tuple[bytes, bytes, int]:
+    return group.key.encode(), stored(values), len(group.records)
 
 
 def placed(failure: Failure, records: Sequence[int]) -> Failure:

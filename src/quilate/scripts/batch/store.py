@@ -5,6 +5,7 @@ What a process that was killed left half-written at the end is cut off.
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -78,15 +79,26 @@ class PartStore:
             self._stream.seek(place.offset)
             return self._stream.read(place.length), place.records
 
+    def has(self, name: bytes) -> bool:
+        """Whether there is a result of a part."""
+        return name in self._places
+
     def put(self, name: bytes, result: bytes, records: int) -> None:
         """Keep the result of a part."""
-        digest = hashlib.sha256(name + result).hexdigest()
-        header = msgspec.json.encode(_Entry(len(name), len(result), records, digest)) + b"\n"
+        self.put_all([(name, result, records)])
+
+    def put_all(self, results: Iterable[tuple[bytes, bytes, int]]) -> None:
+        """Keep the results of several parts: name, result, number of records."""
         with self._lock:
             end = self._stream.seek(0, 2)
-            self._stream.write(header + name + result)
+            for name, result, records in results:
+                digest = hashlib.sha256(name + result).hexdigest()
+                header = msgspec.json.encode(_Entry(len(name), len(result), records, digest)) + b"\n"
+                self._stream.write(header + name + result)
+                begin = end + len(header) + len(name)
+                self._places[name] = _Place(begin, len(result), records)
+                end = begin + len(result)
             self._stream.flush()
-            self._places[name] = _Place(end + len(header) + len(name), len(result), records)
 
     def _load(self) -> None:
         stream = self._stream
