@@ -183,3 +183,16 @@ async def test_an_execution_without_output_gives_no_version(scripts: Site, paylo
     found = await executed(scripts, version, b"[]")
     path = f"/projects/fraud/executions/{found['id']}/dataset-versions"
     assert (await payloads.post(path, json={"dataset": "totals"})).status_code == 409
+
+
+@pytest.mark.asyncio
+async def test_csv_is_read_as_its_schema_says(scripts: Site) -> None:
+    schema = {
+        "type": "array",
+        "items": {"type": "object", "properties": {"code": {"type": "string", "pattern": "^00"}}},
+    }
+    version = await scripts.script("function process(data) { return data; }", input_schema=schema)
+    found = await executed(scripts, version, b"code,n\n007,1\n008,2\n", {"Content-Type": "text/csv"})
+    assert found["status"] == "completed", found
+    output = (await scripts.client.get(f"/projects/fraud/executions/{found['id']}/output")).text
+    assert "007" in output

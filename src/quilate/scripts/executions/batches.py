@@ -89,6 +89,8 @@ class BatchRunner:
                 limits=version.limits,
                 workers=self._sandboxes,
                 previous=previous,
+                input_schema=version.input_schema,
+                output_schema=version.output_schema,
             )
 
     async def _result(
