@@ -20,6 +20,9 @@ def main() -> None:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "ERROR")
         .config("spark.driver.memory", "768m")
+        # Most of the time of a short test goes to compilers: theirs and the JVM's.
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        .config("spark.sql.codegen.wholeStage", "false")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.connect.grpc.binding.port", sys.argv[4])
         .getOrCreate()
