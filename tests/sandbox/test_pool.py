@@ -430,6 +430,21 @@ async def test_an_engine_that_is_not_enabled_is_refused(pool: SandboxPool) -> No
     assert (outcome.failure.kind, outcome.failure.rule) == (FailureClass.REJECTED, "engine")
 
 
+async def test_the_number_of_workers_settles_at_workers_and_spares_beside_sessions() -> None:
+    async with SandboxPool(PoolSettings(workers=1, spares=1, min_level=Level.PROCESS)) as own:
+        await until(lambda: own.statistics.workers == 2)
+        async with own.session(DOUBLE) as session:
+            await session.call(RECORDS)
+            await own.execute(FOREVER, RECORDS, limits=Limits(wall_seconds=0.1))
+            small = Limits(stack_kibibytes=128)
+            await asyncio.gather(*(own.execute(DOUBLE, RECORDS, limits=limits) for limits in (small, Limits(), small)))
+            await until(lambda: own.statistics.workers == 3)
+        bomb = Program(source="function process(d) { const k = []; for (;;) k.push(new ArrayBuffer(1 << 24)) }")
+        await own.execute(bomb, RECORDS)
+        await own.execute(DOUBLE, RECORDS)
+        await until(lambda: own.statistics.workers == 2)
+
+
 async def test_a_pool_below_its_level_does_not_start_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = children()
     monkeypatch.setattr("quilate.sandbox.jail.arguments", lambda: ())
@@ -437,3 +452,14 @@ async def test_a_pool_below_its_level_does_not_start_and_says_what_is_missing(mo
         await SandboxPool(PoolSettings(min_level=Level.JAILED)).start()
     assert "min_level" in caught.value.next_step
     assert children() == before
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 200, 5000, 20_000])
+async def test_arrays_that_are_written_in_parts_are_the_same_text(pool: SandboxPool, count: int) -> None:
+    source = (
+        "function process(n) { const a = Array.from({ length: n }, (_, i) => i % 7 ? { i, s: 'x'.repeat(i % 50) } : i % 2"
+        " ? undefined : [null]); console.log(a.length, JSON.stringify(a).length); return a }"
+    )
+    outcome = await pool.execute(Program(source=source), Payload(data=str(count).encode()))
+    wanted = [{"i": i, "s": "x" * (i % 50)} if i % 7 else None if i % 2 else [None] for i in range(count)]
+    assert outcome.output == json.dumps(wanted, separators=(",", ":")).encode()

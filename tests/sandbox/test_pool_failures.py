@@ -11,6 +11,7 @@ from quilate.sandbox.pool import SandboxPool
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 QUICK = Limits(wall_seconds=0.3, cpu_seconds=5, output_bytes=1 << 20)
+PATIENT = Limits(wall_seconds=10, cpu_seconds=10, output_bytes=1 << 20)
 RECORDS = Payload(data=b'[{"a":1},{"a":2},null,{"a":4}]')
 
 FAILURES: dict[str, tuple[str, FailureClass]] = {
@@ -50,7 +51,8 @@ FAILURES: dict[str, tuple[str, FailureClass]] = {
 @pytest.mark.parametrize("name", FAILURES)
 async def test_each_failure_has_its_class_and_the_next_execution_works(pool: SandboxPool, name: str) -> None:
     source, expected = FAILURES[name]
-    outcome = await pool.execute(Program(source=source), RECORDS, limits=QUICK)
+    limits = QUICK if expected is FailureClass.TIMEOUT else PATIENT
+    outcome = await pool.execute(Program(source=source), RECORDS, limits=limits)
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.output) == (expected, None), outcome.failure
     after = await pool.execute(Program(source="function process(d) { return d.length }"), RECORDS)
@@ -71,7 +73,9 @@ MEMORY_BOMBS = {
 
 
 @pytest.mark.parametrize("name", MEMORY_BOMBS)
-async def test_memory_bombs_end_as_memory_failures_within_the_limit_of_the_process(pool: SandboxPool, name: str) -> None:
+async def test_memory_bombs_end_as_memory_failures_within_the_limit_of_the_process(
+    pool: SandboxPool, name: str
+) -> None:
     limits = Limits(wall_seconds=20, cpu_seconds=20)
     outcome = await pool.execute(Program(source=MEMORY_BOMBS[name]), RECORDS, limits=limits)
     assert outcome.failure is not None
@@ -128,14 +132,22 @@ async def test_a_first_line_keeps_its_columns(pool: SandboxPool) -> None:
 
 
 BROKEN: dict[str, tuple[bytes, Format, str]] = {
-    "json": (b'[1,\n {"a" 1}]', Format.JSON, "The input is broken at line 2, column 7 (byte 10): Expecting ':' delimiter"),
+    "json": (
+        b'[1,\n {"a" 1}]',
+        Format.JSON,
+        "The input is broken at line 2, column 7 (byte 10): Expecting ':' delimiter",
+    ),
     "json that ends": (b'{"a": [1, 2', Format.JSON, "The input is broken at line 1, column 12 (byte 11)"),
     "nothing": (b"", Format.JSON, "The input is broken at line 1, column 1 (byte 0)"),
     "python's own words": (b"[NaN]", Format.JSON, "The input is broken"),
     "a line": (b'{"a":1}\n\n{"a":2,}\n{"a":3}\n', Format.NDJSON, "The input is broken at line 3, column 8 (byte 16)"),
     "two values on a line": (b"1,2\n", Format.NDJSON, "The input is broken at line 1, column 2 (byte 1)"),
     "no UTF-8": (b'["\xff"]', Format.JSON, "The input is not UTF-8: byte 2 (line 1)"),
-    "long integer": (b'{"a":[{"b":"12345678901234567"},{"b":12345678901234567}]}', Format.JSON, "The integer at $.a[1].b is"),
+    "long integer": (
+        b'{"a":[{"b":"12345678901234567"},{"b":12345678901234567}]}',
+        Format.JSON,
+        "The integer at $.a[1].b is",
+    ),
     "long integer in a line": (b'{"a":1}\n{"a":-9007199254740993}\n', Format.NDJSON, "The integer at $[1].a is"),
     "no columns": (b"not an Arrow stream", Format.ARROW, "The input's columns cannot be read"),
 }

@@ -62,7 +62,7 @@ def test_an_unknown_flag_that_hides_the_later_ones_is_found() -> None:
 @pytest.mark.asyncio
 async def test_the_public_interface_gives_the_same_as_our_own_binding() -> None:
     pool = SandboxPool(PoolSettings(workers=1, spares=0, min_level=Level.PROCESS))
-    pool._plan = WorkerPlan(heap_bytes=64 << 20, ceiling_bytes=256 << 20, binding="public")  # noqa: SLF001 - what the pool does where our binding fails
+    pool._stock._plan = WorkerPlan(heap_bytes=64 << 20, ceiling_bytes=256 << 20, binding="public")  # noqa: SLF001 - what the pool does where our binding fails
     async with pool:
         payload = Payload(data=b'[{"a":1},{"a":null},{"a":3}]')
         source = "function process(d) { console.log('x', typeof setTimeout); return d.map((r) => r.a + 1) }"

@@ -75,16 +75,22 @@
 
   // Answers.
 
-  const SLICE = 4096;
+  // Long arrays are written in parts of about 64 KiB, so that one that is too long ends before it is put together.
+  const FEWEST = 64, MOST = 4096, PART = 65536;
   const tooLong = { __proto__: null };
   const arrayText = (list, most) => {
     let text = "[";
-    for (let begin = 0; begin < list.length; begin += SLICE) {
+    let size = FEWEST;
+    for (let begin = 0; begin < list.length; ) {
       const part = [];
-      for (let i = begin; i < begin + SLICE && i < list.length; i++) part[part.length] = list[i];
+      const end = begin + size < list.length ? begin + size : list.length;
+      for (let i = begin; i < end; i++) part[part.length] = list[i];
       const content = stringify(part);
       text += (begin ? "," : "") + cut(content, 1, -1);
       if (text.length > most) throw tooLong;
+      if (content.length < PART && size < MOST) size *= 2;
+      else if (content.length > 2 * PART && size > 1) size >>>= 1;
+      begin = end;
     }
     return text + "]";
   };
@@ -100,7 +106,7 @@
     let text;
     const many = isArray(value) && typeof value.toJSON !== "function";
     if (format === LINES) text = many ? linesText(value, most) : stringify(value);
-    else text = many && value.length > SLICE ? arrayText(value, most) : stringify(value);
+    else text = many && value.length > FEWEST ? arrayText(value, most) : stringify(value);
     if (text === undefined) return text;
     if (format === LINES && !many) text += "\n";
     if (text.length > most) throw tooLong;
