@@ -1,4 +1,4 @@
-"""The command line over Spark Connect (A21): a server of its own, started offline, ``sc://`` as the URL."""
+"""The command line over Spark Connect (A21): a real server on loopback, started offline, ``sc://`` as the URL."""
 
 import json
 import os
@@ -6,10 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
+
+from quilate.domain.errors import ConfigurationError
+from quilate.scripts.spark.sessions import opened
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,30 +24,48 @@ def free_port() -> int:
         return int(probing.getsockname()[1])
 
 
-@pytest.mark.slow
-def test_the_command_line_runs_a_script_over_connect(tmp_path: Path) -> None:
-    script, data, output = tmp_path / "script.js", tmp_path / "in.ndjson", tmp_path / "out.parquet"
-    script.write_text("function process(data) { console.log('seen'); return [{ k: data[0].k, n: data.length }] }")
-    data.write_text("".join(json.dumps({"k": f"g{n % 3}", "n": n}) + "\n" for n in range(50)))
-    argv = [sys.executable, "-m", "tests.support.spark_connect_run", str(script), str(data), str(output)]
-    # Its own group: the server is a child that has to end with it, whatever happens.
+@pytest.fixture
+def server() -> Iterator[str]:
+    port = free_port()
+    argv = [sys.executable, "-m", "tests.support.spark_connect_server", str(port)]
+    # Its own group: the JVM is a child that has to end with it, whatever happens.
     started = subprocess.Popen(
-        [*argv, str(free_port())],
+        argv,
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
     )
     try:
-        said, errors = started.communicate(timeout=240)
+        assert started.stdout is not None
+        assert started.stdout.readline() == "ready\n"
+        yield f"sc://127.0.0.1:{port}"
+        started.communicate(timeout=60)
     finally:
         if started.poll() is None:
             os.killpg(started.pid, signal.SIGKILL)
-            started.wait()
-    assert started.returncode == 0, errors[-2000:]
-    assert json.loads(said.splitlines()[-1])["status"] == 0, errors[-2000:]
+            started.communicate()
+
+
+@pytest.mark.slow
+def test_the_command_line_runs_a_script_over_connect(server: str, tmp_path: Path) -> None:
+    script, data, output = tmp_path / "script.js", tmp_path / "in.ndjson", tmp_path / "out.parquet"
+    script.write_text("function process(data) { console.log('seen'); return [{ k: data[0].k, n: data.length }] }")
+    data.write_text("".join(json.dumps({"k": f"g{n % 3}", "n": n}) + "\n" for n in range(50)))
+    argv = [sys.executable, "-c", "from quilate.app.cli import main; main()", "script", "run", str(script)]
+    options = ["--data", str(data), "--output", str(output), "--mode", "group", "--key", "k", "--min-level", "process"]
+    done = subprocess.run(
+        [*argv, *options, "--spark", server], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
     rows = pq.read_table(output).sort_by("k").to_pylist()
     assert rows == [{"k": "g0", "n": 17}, {"k": "g1", "n": 17}, {"k": "g2", "n": 16}]
-    assert "50 records in, 3 out" in errors
-    assert errors.count("seen\n") == 3
+    assert "50 records in, 3 out" in done.stderr
+    assert done.stderr.count("seen\n") == 3
+
+
+def test_nobody_at_the_url_is_said_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="Nobody answers"), opened(f"sc://127.0.0.1:{free_port()}/;token=x"):
+        pass

@@ -5,10 +5,12 @@ A URL comes from the command line or from an administrator's settings, never fro
 
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Union
+from urllib.parse import urlsplit
 
 from quilate.domain.errors import ConfigurationError
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CONNECT: Final = "sc://"
+_CONNECT_PORT: Final = 15002
+_REACH_SECONDS: Final = 10.0
 _URL: Final = re.compile(r"local(\[[\w*, ]+\])?|yarn|(spark|k8s|sc)://\S+")
 _HELP: Final = "give local[2], spark://host:port, yarn, k8s://... or, for Spark Connect, sc://host:port"
 
@@ -48,6 +52,18 @@ def opened(spark: Union["SparkSession", str]) -> Iterator["SparkSession"]:
         session.stop()
 
 
+def _reach(url: str) -> None:
+    """Look whether somebody listens: Spark's client itself goes on trying for minutes."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or _CONNECT_PORT), timeout=_REACH_SECONDS):
+            return
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "Nobody answers at the URL of Spark Connect", next_step="start its server, or name its host and port"
+        ) from error
+
+
 def _open(url: str) -> "SparkSession":
     try:
         from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # noqa: PLC0415 - the extra `spark`
@@ -57,6 +73,7 @@ def _open(url: str) -> "SparkSession":
         raise ConfigurationError("pyspark is not installed", next_step="Install quilate[spark]") from error
     try:
         if url.startswith(CONNECT):
+            _reach(url)
             session = SparkSession.builder.remote(url).appName("quilate").getOrCreate()
             _ = session.version  # Nobody is asked before the first call.
             return session
