@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +27,8 @@ def free_port() -> int:
 
 @pytest.fixture
 def server() -> Iterator[str]:
+    if shutil.which("java") is None:
+        pytest.fail("there is no java on the path: the tests of Spark need Java 17, which CI has")
     port = free_port()
     argv = [sys.executable, "-m", "tests.support.spark_connect_server", str(port)]
     # Its own group: the JVM is a child that has to end with it, whatever happens.
