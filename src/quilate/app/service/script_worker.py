@@ -42,9 +42,9 @@ class WorkerVersions:
     def __init__(self, database: Database) -> None:
         self._executables = Executables(database)
 
-    async def pinned(self, project_id: UUID, version_id: UUID) -> ScriptVersion:
-        """Return the version of an execution that was taken before."""
-        return await self._executables.pinned(project_id, version_id)
+    async def body(self, version_id: UUID) -> ScriptVersion | None:
+        """Return what of a version never changes."""
+        return await self._executables.body(version_id)
 
     async def record_crash(self, connection: Connection, version_id: UUID) -> bool:
         """Count a crash; tell whether the version is quarantined now."""

@@ -1,7 +1,7 @@
 """Writing the ends of many attempts with everything that belongs to them, in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -86,18 +86,19 @@ async def write_ends(  # noqa: PLR0913 - what an end is written with
     await use_processor(connection, _used(counted), defaults)
     return Written(
         counted=frozenset(each.claim.id for each in counted),
-        awaited=tuple(execution for execution, awaited in finished.items() if awaited),
+        awaited=tuple(execution for execution, row in finished.items() if row["awaited"]),
+        more=not finished or any(row["more"] for row in finished.values()),
         retried=retried,
         quarantined=quarantined,
     )
 
 
-async def _finish(connection: Connection, ends: Ends, worker: UUID) -> dict[UUID, bool]:
-    """Return the executions whose end counts, each with whether somebody waits for it."""
+async def _finish(connection: Connection, ends: Ends, worker: UUID) -> dict[UUID, Mapping[str, Any]]:
+    """Return the executions whose end counts, each with whether somebody waits for it, and whether others wait."""
     if not ends:
         return {}
     cursor = await connection.execute(QUERIES["finish"], {"worker": worker, **_columns(ends)})
-    return {row["execution_id"]: row["awaited"] for row in await cursor.fetchall()}
+    return {row["execution_id"]: row for row in await cursor.fetchall()}
 
 
 def _columns(ends: Ends) -> dict[str, Any]:

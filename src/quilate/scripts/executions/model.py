@@ -241,6 +241,7 @@ class Claim:
     options: Options
     input: StoredPayload
     created_by: str
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,9 +292,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a batch of ends did: which counted, who is waiting for some of them, which versions are quarantined now."""
+    """What a batch of ends did.
+
+    Attributes:
+        counted: Executions whose ends, or retries, counted.
+        awaited: Those of them that somebody waits for.
+        retried: Those of them that are tried again.
+        quarantined: Versions that are quarantined now.
+        more: Others wait to be claimed.
+    """
 
     counted: frozenset[UUID] = frozenset()
+    more: bool = True
     awaited: tuple[UUID, ...] = ()
     retried: frozenset[UUID] = frozenset()
     quarantined: tuple[UUID, ...] = field(default=())

@@ -282,9 +282,10 @@ taken AS (
 )
 SELECT e.id, e.project_id, e.script_id, e.version_id, taken.fence, taken.attempt, taken.losses, taken.awaited,
     e.options::text AS options, e.priority, e.input_format, e.input_size, e.input_digest, e.input_reference,
-    e.input_origin::text AS input_origin, e.created_by, p.data AS input
+    e.input_origin::text AS input_origin, e.created_by, v.quarantined, p.data AS input
 FROM taken
 JOIN script_executions AS e ON e.id = taken.execution_id
+JOIN script_versions AS v ON v.id = e.version_id
 LEFT JOIN script_payloads AS p ON p.execution_id = e.id AND p.part = 'input';
 
 -- Only what this worker still holds counts: the row of the queue goes and the result comes in one statement.
@@ -326,7 +327,9 @@ kept AS (
     WHERE part.data IS NOT NULL
     ON CONFLICT (execution_id, part) DO UPDATE SET data = excluded.data
 )
-SELECT execution_id, awaited FROM gone;
+SELECT execution_id, awaited, EXISTS (
+    SELECT 1 FROM script_queue AS q WHERE q.worker IS NULL AND q.ready_at <= now()
+) AS more FROM gone;
 
 -- name: retry
 WITH given AS (

@@ -114,6 +114,7 @@ def claim_from(row: Mapping[str, Any]) -> Claim:
         options=options_from(row),
         input=_input(row),
         created_by=row["created_by"],
+        quarantined=row["quarantined"],
     )
 
 

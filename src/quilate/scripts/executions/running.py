@@ -47,12 +47,8 @@ class Pool(Protocol):
 class Versions(Protocol):
     """Knows versions: ``quilate.scripts.versions.service.VersionService``."""
 
-    async def pinned(self, project_id: UUID, version_id: UUID) -> ScriptVersion:
-        """Return the version of an execution that was taken before.
-
-        Raises:
-            Problem: There is none, or it is quarantined.
-        """
+    async def body(self, version_id: UUID) -> ScriptVersion | None:
+        """Return a version, of which only what never changes is read; ``None`` where there is none."""
         ...
 
 
@@ -168,19 +164,11 @@ class Runner:
             self._groups[task] = group
             self._running |= {job.key: task for job in group}
 
-    async def _known(self, claims: Sequence[Claim]) -> Mapping[UUID, ScriptVersion | Problem]:
-        """Return the claims' versions, or why one is not run."""
-        asked = {claim.version_id: claim.project_id for claim in claims}
-        found = await asyncio.gather(*(self._version(project, version) for version, project in asked.items()))
-        return dict(zip(asked, found, strict=True))
+    async def _known(self, claims: Sequence[Claim]) -> Mapping[UUID, ScriptVersion | None]:
+        """Return the claims' versions."""
+        return {each: await self._versions.body(each) for each in {claim.version_id for claim in claims}}
 
-    async def _version(self, project_id: UUID, version_id: UUID) -> ScriptVersion | Problem:
-        try:
-            return await self._versions.pinned(project_id, version_id)
-        except Problem as problem:
-            return problem
-
-    async def _prepared(self, claim: Claim, version: ScriptVersion | Problem) -> Job | None:
+    async def _prepared(self, claim: Claim, version: ScriptVersion | None) -> Job | None:
         """Return what is to be run; an attempt that cannot even begin ends here."""
         started_at = datetime.now(UTC)
         if (claim.id, claim.fence) not in self._running:
@@ -189,8 +177,9 @@ class Runner:
             died = f"worker lost: {claim.losses} workers died while they ran this execution"
             self._end(claim, failed(FailureClass.CRASHED, died, started_at))
             return None
-        if isinstance(version, Problem):
-            self._end(claim, failed(FailureClass.REJECTED, version.detail, started_at))
+        if version is None or claim.quarantined:
+            why = "the version is quarantined: it has crashed workers" if claim.quarantined else "the version is gone"
+            self._end(claim, failed(FailureClass.REJECTED, why, started_at))
             return None
         data = b""
         if is_one_call(claim, version):

@@ -46,7 +46,10 @@ _RECOVERY_SECONDS = 0.5
 class ReportingPool(Pool, Protocol):
     """A pool that has proven how its sandboxes are shut in."""
 
-    report: LevelReport
+    @property
+    def report(self) -> LevelReport:
+        """What it has proven."""
+        ...
 
 
 class KnownVersions(Versions, Crashes, Protocol):
@@ -232,11 +235,12 @@ class ExecutionWorker:
                 await asyncio.sleep(0)
                 self._writing, self._ends = self._ends[:_LARGEST_BATCH], self._ends[_LARGEST_BATCH:]
                 # Without the database nothing can be written: the beats end this worker before its lease runs out.
-                await self._write(self._writing, patience_seconds=self._options.lease_seconds)
+                written = await self._write(self._writing, patience_seconds=self._options.lease_seconds)
                 self._writing = ()
-                self._look.set()
+                if written.more:
+                    self._look.set()
 
-    async def _write(self, ends: Sequence[Ended], *, patience_seconds: float) -> None:
+    async def _write(self, ends: Sequence[Ended], *, patience_seconds: float) -> Written:
         async def work(connection: Connection) -> Written:
             return await write_ends(
                 connection,
@@ -252,6 +256,7 @@ class ExecutionWorker:
             _LOG.warning("versions were quarantined", versions=[str(each) for each in written.quarantined])
         if self._parts.observe is not None:
             self._parts.observe(ends, written)
+        return written
 
     # News
 

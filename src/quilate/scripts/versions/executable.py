@@ -103,6 +103,10 @@ class Executables:
             raise VersionQuarantinedError(found.semver)
         return found
 
+    async def body(self, version_id: UUID) -> ScriptVersion | None:
+        """Return a version of which only what never changes can be relied upon; ``None`` where there is none."""
+        return await self._body(version_id)
+
     async def _named(self, project_id: UUID, script_id: UUID, version: UUID | str | None) -> UUID | None:
         if version is None or isinstance(version, UUID):
             return version
