@@ -76,7 +76,7 @@ MEMORY_BOMBS = {
 async def test_memory_bombs_end_as_memory_failures_within_the_limit_of_the_process(
     pool: SandboxPool, name: str
 ) -> None:
-    limits = Limits(wall_seconds=20, cpu_seconds=20)
+    limits = Limits(wall_seconds=20, cpu_seconds=20, heap_bytes=24 << 20)
     outcome = await pool.execute(Program(source=MEMORY_BOMBS[name]), RECORDS, limits=limits)
     assert outcome.failure is not None
     assert outcome.failure.kind is FailureClass.MEMORY, outcome.failure

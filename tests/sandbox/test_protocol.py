@@ -89,6 +89,7 @@ def test_what_no_worker_answers_is_refused(name: str) -> None:
         ),
     )
 )
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_header_is_an_answer_or_an_error_of_the_protocol(data: bytes) -> None:
     with contextlib.suppress(protocol.ProtocolError):
         protocol.read_answer(data, 0, 1, LIMITS)
@@ -97,7 +98,7 @@ def test_any_header_is_an_answer_or_an_error_of_the_protocol(data: bytes) -> Non
 
 
 @given(st.lists(st.binary(max_size=40), max_size=30), st.lists(st.integers(1, 20), max_size=40))
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_frames_are_found_however_they_are_cut(bodies: list[bytes], cuts: list[int]) -> None:
     seen: list[tuple[bytes, bytes]] = []
     connection = Connection(lambda head, body: seen.append((bytes(head), bytes(body))), lambda: None)
@@ -109,6 +110,7 @@ def test_frames_are_found_however_they_are_cut(bodies: list[bytes], cuts: list[i
 
 
 @given(st.binary(min_size=8, max_size=400))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_are_frames_or_break_the_connection_once(data: bytes) -> None:
     broken: list[str] = []
 

@@ -21,6 +21,7 @@ from quilate.sandbox.pool_settings import PoolSettings, PoolStatistics
 from quilate.sandbox.requests import (
     Request,
     Wanted,
+    WorkerKind,
     check_function,
     header,
     kind_of,
@@ -147,27 +148,31 @@ class SandboxPool:
     ) -> None:
         while waiting:
             await self._enter(self._slots)
-            worker = None
-            batch, kind = next_batch(requests, waiting, size)
             try:
-                if not batch:
-                    return
-                worker = await self._stock.take(kind)
-                calls = [
-                    self._call(worker, requests[i], Wanted(last=i == batch[-1], alone=len(batch) == 1)) for i in batch
-                ]
-                for index, outcome in zip(batch, await worker.call(calls), strict=True):
+                batch, kind = next_batch(requests, waiting, size)
+                for index, outcome in zip(batch, await self._run_batch(requests, batch, kind), strict=True):
                     if outcome is None:
                         waiting.append(index)
-                    else:
-                        outcomes[index] = outcome
-                        self._executions += 1
-            except SandboxUnavailableError as error:
-                for index in batch:
-                    outcomes[index] = self.refused(requests[index][0], _unavailable(error))
+                    outcomes[index] = outcome
             finally:
                 self._slots.release()
-                self._stock.give_back(worker)
+
+    async def _run_batch(self, requests: Sequence[Request], batch: list[int], kind: WorkerKind) -> list[Outcome | None]:
+        """One worker's calls; ``None`` for what it did not come to."""
+        if not batch:
+            return []
+        worker = None
+        try:
+            worker = await self._stock.take(kind)
+            alone, last = len(batch) == 1, batch[-1]
+            calls = [self._call(worker, requests[i], Wanted(last=i == last, alone=alone)) for i in batch]
+            outcomes = await worker.call(calls)
+        except SandboxUnavailableError as error:
+            return [self.refused(requests[index][0], _unavailable(error)) for index in batch]
+        finally:
+            self._stock.give_back(worker)
+        self._executions += sum(outcome is not None for outcome in outcomes)
+        return outcomes
 
     def session(self, program: Program, *, limits: Limits | None = None) -> SandboxSession:
         """One isolate for several calls, in a worker of its own until the session closes."""
