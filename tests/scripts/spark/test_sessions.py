@@ -34,6 +34,11 @@ def test_complaints_name_the_cause_in_one_sentence_and_no_secret() -> None:
         RuntimeError("Traceback\n quilate.x.BatchInputError: record 3 of partition 0 cannot be grouped\n at")
     )
     assert (ours.kind, ours.message) == (FailureClass.INPUT, "record 3 of partition 0 cannot be grouped")
+    text = (
+        "An exception was thrown from the Python worker:\nTraceback\n  x = 1\nquilate.Some.OtherError: why\n\tat org.x"
+    )
+    other = failure_of(RuntimeError(text))
+    assert other.message == "Spark gave up: An exception was thrown from the Python worker: OtherError: why"
     missing = failure_of(RuntimeError("ModuleNotFoundError: No module named 'quilate'"))
     assert "install quilate[sandbox]" in missing.message
 
