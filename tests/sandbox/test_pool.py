@@ -25,10 +25,18 @@ FOREVER = Program(source="function process(data) { for (;;); }")
 PATIENT = Limits(wall_seconds=30, cpu_seconds=30)
 
 
+def below(process: int) -> set[int]:
+    """Processes without children below one: workers, whether bubblewrap stands between or not."""
+    try:
+        found = {int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()}
+    except OSError:
+        return set()
+    return {leaf for child in found for leaf in below(child) or {child}}
+
+
 def children() -> set[int]:
-    """Process ids of this process's children."""
-    own = os.getpid()
-    return {int(pid) for pid in Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii").split()}
+    """Process ids of this process's workers."""
+    return below(os.getpid())
 
 
 async def until(condition: Callable[[], bool]) -> None:
