@@ -181,3 +181,23 @@ async def test_a_graceful_end_gives_work_back_without_counting_an_attempt(execut
     rows = await executions.rows("SELECT execution_id, worker, attempt FROM script_queue")
     assert [(row["execution_id"], row["worker"], row["attempt"]) for row in rows] == [(submitted.id, None, 0)]
     assert not await executions.rows("SELECT 1 FROM script_workers")
+
+
+@pytest.mark.asyncio
+async def test_an_execution_whose_workers_died_too_often_is_given_up(executions: Site, database_url: str) -> None:
+    version = await executions.script(ECHO)
+    submitted = await executions.submit(version, options=Options(attempts=2))
+    async with executions.database.connection() as connection:
+        # Two workers have claimed it and are gone without a trace, as after a kill -9.
+        await connection.execute(
+            "UPDATE script_queue SET attempt = 2, losses = 1, fence = 2, worker = %s", (UUID(int=7),)
+        )
+    async with running_worker(database_url, executions.directory):
+        ended = await executions.ended(submitted.id)
+    assert ended.status is Status.FAILED
+    assert ended.dead
+    assert ended.failure is not None
+    assert "2 workers died" in ended.failure.message
+    assert not (await executions.rows("SELECT crashes FROM script_versions"))[0]["crashes"]
+    returned = await executions.rows("SELECT subject FROM audit_pending WHERE action = 'script.execution.returned'")
+    assert [row["subject"] for row in returned] == [f"execution:{submitted.id}"]

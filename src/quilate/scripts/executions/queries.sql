@@ -356,8 +356,9 @@ UPDATE script_queue SET worker = NULL, claimed_at = NULL, attempt = greatest(att
 WHERE worker = %(worker)s
 RETURNING execution_id;
 
+-- What a fault left behind counts as an attempt: nothing is begun for ever.
 -- name: release_these
-UPDATE script_queue AS q SET worker = NULL, claimed_at = NULL, attempt = greatest(q.attempt - 1, 0), ready_at = now()
+UPDATE script_queue AS q SET worker = NULL, claimed_at = NULL, ready_at = now()
 FROM unnest(%(ids)s::uuid[], %(fences)s::integer[]) AS given (id, fence)
 WHERE q.execution_id = given.id AND q.fence = given.fence AND q.worker = %(worker)s;
 

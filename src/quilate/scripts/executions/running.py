@@ -174,8 +174,10 @@ class Runner:
         if (claim.id, claim.fence) not in self._running:
             return None
         if claim.attempt > claim.options.attempts:
-            died = f"worker lost: {claim.losses} workers died while they ran this execution"
-            self._end(claim, failed(FailureClass.CRASHED, died, started_at))
+            lost = f"worker lost: {claim.losses} workers died while they ran this execution"
+            why = lost if claim.losses else f"it was begun {claim.options.attempts} times and never ended"
+            # Not the crash of a sandbox: workers may have died of anything.
+            self._end(claim, failed(FailureClass.UNAVAILABLE, why, started_at))
             return None
         if version is None or claim.quarantined:
             why = "the version is quarantined: it has crashed workers" if claim.quarantined else "the version is gone"
