@@ -5,9 +5,9 @@ import json
 import os
 import signal
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
-from pyarrow import parquet
+from pyarrow import parquet  # type: ignore[import-untyped]
 
 from quilate.sandbox.model import FailureClass, Limits
 from quilate.scripts.executions.model import Execution, Options, Status
