@@ -7,7 +7,7 @@ import signal
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
-from pyarrow import parquet  # type: ignore[import-untyped]
+from pyarrow import parquet
 
 from quilate.sandbox.model import FailureClass, Limits
 from quilate.scripts.executions.model import Execution, Options, Status
