@@ -78,17 +78,16 @@ async def compare(pool: SandboxPool) -> dict[str, object]:
     agree = same_fuel = True
     for name, (source, count) in SCRIPTS.items():
         data = json.dumps(records(count)).encode()
-        times: dict[Engine, list[float]] = {Engine.DEFAULT: [], Engine.STRICT: []}
-        outputs, fuels = set(), set()
-        for number in range(ROUNDS + 1):
-            for engine, taken in times.items():
-                outcome = await run(pool, engine, source, data)
-                outputs.add(outcome.output)
-                if engine is Engine.STRICT:
-                    fuels.add(outcome.fuel)
-                if number:
-                    taken.append(outcome.cpu_milliseconds)
-        default, strict = (statistics.median(times[engine]) for engine in (Engine.DEFAULT, Engine.STRICT))
+        outcomes: dict[Engine, list[Outcome]] = {Engine.DEFAULT: [], Engine.STRICT: []}
+        for _ in range(ROUNDS + 1):
+            for engine, taken in outcomes.items():
+                taken.append(await run(pool, engine, source, data))
+        # The first of each is not counted: it warms up.
+        default, strict = (
+            statistics.median(outcome.cpu_milliseconds for outcome in taken[1:]) for taken in outcomes.values()
+        )
+        outputs = {outcome.output for taken in outcomes.values() for outcome in taken}
+        fuels = {outcome.fuel for outcome in outcomes[Engine.STRICT]}
         figures |= {f"{name}_default_ms": default, f"{name}_strict_ms": strict, f"{name}_ratio": strict / default}
         figures[f"{name}_fuel"] = next(iter(fuels))
         agree &= len(outputs) == 1 and None not in outputs

@@ -1,5 +1,8 @@
 """How the sandboxes of hosted scripts are shut in, as their workers have proven it by attempts."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import msgspec
 
 from quilate.kit.database.database import Database
@@ -13,19 +16,26 @@ def sandbox_look(database: Database) -> Look:
     async def look() -> Probe:
         async with database.connection() as connection:
             rows = await (await connection.execute(QUERIES["live_workers"])).fetchall()
-        refusals = sorted({row["refusal"] for row in rows if row["refusal"]})
         working = [row for row in rows if not row["refusal"]]
-        if not working:
-            told = f"SandboxUnavailable: {refusals[0]}" if refusals else "no script worker runs"
-            return Probe(wellness=Wellness.WARNING if refusals else Wellness.OK, detail=told)
-        levels = sorted({row["level"] for row in working})
-        attempts = [each for row in working for each in msgspec.json.decode(row["attempts"])]
-        refused = sorted({each["name"] for each in attempts if each["refused"]})
-        allowed = sorted({each["name"] for each in attempts if not each["refused"]})
-        number = sum(row["sandboxes"] for row in working)
-        detail = (
-            f"level {', '.join(levels)}; sandboxes: {number}; refused by attempt: {', '.join(refused) or 'nothing'}"
-        )
-        return Probe(wellness=Wellness.OK, detail=f"{detail}; not refused: {', '.join(allowed)}" if allowed else detail)
+        if working:
+            return Probe(wellness=Wellness.OK, detail=_proven(working))
+        refusals = sorted({row["refusal"] for row in rows})
+        if refusals:
+            return Probe(wellness=Wellness.WARNING, detail=f"SandboxUnavailable: {refusals[0]}")
+        return Probe(wellness=Wellness.OK, detail="no script worker runs")
 
     return look
+
+
+def _proven(workers: Sequence[Mapping[str, Any]]) -> str:
+    levels = sorted({row["level"] for row in workers})
+    attempts = [each for row in workers for each in msgspec.json.decode(row["attempts"])]
+    refused = _names(attempts, refused=True) or "nothing"
+    allowed = _names(attempts, refused=False)
+    number = sum(row["sandboxes"] for row in workers)
+    detail = f"level {', '.join(levels)}; sandboxes: {number}; refused by attempt: {refused}"
+    return f"{detail}; not refused: {allowed}" if allowed else detail
+
+
+def _names(attempts: Sequence[Mapping[str, Any]], *, refused: bool) -> str:
+    return ", ".join(sorted({each["name"] for each in attempts if each["refused"] is refused}))

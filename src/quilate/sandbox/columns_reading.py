@@ -208,6 +208,12 @@ def _read_type(table: _Table, depth: int = 0) -> Type:
     )
 
 
+def _cast(view: memoryview, code: str) -> memoryview:
+    # The stubs know literal codes only.
+    found: memoryview = view.cast(code)  # type: ignore[call-overload]
+    return found
+
+
 class _Body:
     """The buffers of one record batch, handed out in the order of its columns."""
 
@@ -235,7 +241,7 @@ class _Body:
             raise ColumnsError(message)
         if described.kind is Kind.NULL and described.dictionary is None:
             return Column(type=described, length=length)
-        validity = self._buffer((length + 7) // 8 if nulls else 0) if nulls else self._skip()
+        validity = self._validity(length, nulls)
         if described.dictionary is not None:
             return self._indexed(described, length, validity)
         if described.kind is Kind.STRUCT:
@@ -244,8 +250,11 @@ class _Body:
             return Column(type=described, length=length, validity=validity, children=children)
         return self._plain(described, length, validity)
 
-    def _skip(self) -> None:
+    def _validity(self, length: int, nulls: int) -> memoryview | None:
+        if nulls:
+            return self._buffer((length + 7) // 8)
         next(self._buffers)
+        return None
 
     def _indexed(self, described: Type, length: int, validity: memoryview | None) -> Column:
         values = self._numbers(described.index_code, length)
@@ -260,7 +269,7 @@ class _Body:
             message = "the Arrow stream is broken: a number has no known width"
             raise ColumnsError(message)
         size = struct.calcsize("<" + code) * length
-        return self._buffer(size)[:size].cast(code)
+        return _cast(self._buffer(size)[:size], code)
 
     def _plain(self, described: Type, length: int, validity: memoryview | None) -> Column:
         kind = described.kind
@@ -283,7 +292,7 @@ class _Body:
     def _offsets(self, code: str, length: int) -> memoryview:
         offset, size = next(self._buffers)
         if length == 0 and size == 0:
-            return memoryview(struct.pack("<" + code, 0)).cast(code)
+            return _cast(memoryview(struct.pack("<" + code, 0)), code)
         self._buffers = _put_back((offset, size), self._buffers)
         offsets = self._numbers(code, length + 1)
         if offsets[0] < 0 or offsets[-1] < offsets[0]:

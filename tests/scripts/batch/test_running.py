@@ -233,9 +233,16 @@ async def test_digest_and_size_are_those_of_the_file(pool: SandboxPool, tmp_path
     assert outcome.peak_memory_bytes > 0
 
 
+def rows_in(path: Path, file_format: FileFormat) -> list[dict[str, Any]]:
+    if file_format is FileFormat.PARQUET:
+        return list(pq.read_table(path).to_pylist())
+    return list(json.loads(path.read_bytes()))
+
+
+@pytest.mark.parametrize("target_format", [FileFormat.JSON, FileFormat.PARQUET])
 @pytest.mark.parametrize("file_format", [FileFormat.NDJSON, FileFormat.PARQUET])
 async def test_groups_beyond_memory_are_whole_and_in_order(
-    pool: SandboxPool, tmp_path: Path, file_format: FileFormat
+    pool: SandboxPool, tmp_path: Path, file_format: FileFormat, target_format: FileFormat
 ) -> None:
     count, groups = 20_000, 997
     records = [{"n": n, "k": n * 31 % groups if n % 5 else None, "text": "x" * 50} for n in range(count)]
@@ -250,26 +257,20 @@ async def test_groups_beyond_memory_are_whole_and_in_order(
         " return [{ k, count: rows.length, first: rows[0].n }] }"
     )
     small = Settings(spill_bytes=64 << 10)
-    for target_format in (FileFormat.JSON, FileFormat.PARQUET):
-        results = [
-            await run_batch(
-                pool, program, GROUPS, BatchInput(path=path, format=file_format), tmp_path / f"out{number}",
-                target_format=target_format, settings=settings,
-            )
-            for number, settings in enumerate((small, Settings()))
-        ]  # fmt: skip
-        assert [(one.failure, one.failed_parts, one.records_in) for one in results] == [(None, (), count)] * 2
-        found = [
-            json.loads((tmp_path / f"out{number}").read_bytes())
-            if target_format is FileFormat.JSON
-            else pq.read_table(tmp_path / f"out{number}").to_pylist()
-            for number in range(2)
-        ]
-        assert found[0] == found[1]
-        firsts = [row["first"] for row in found[0]]
-        assert firsts == sorted(firsts)
-        assert sum(row["count"] for row in found[0]) == count
-        assert len({row["k"] for row in found[0]}) == len(found[0]) == results[0].parts
+    results = [
+        await run_batch(
+            pool, program, GROUPS, BatchInput(path=path, format=file_format), tmp_path / f"out{number}",
+            target_format=target_format, settings=settings,
+        )
+        for number, settings in enumerate((small, Settings()))
+    ]  # fmt: skip
+    assert [(one.failure, one.failed_parts, one.records_in) for one in results] == [(None, (), count)] * 2
+    found = [rows_in(tmp_path / f"out{number}", target_format) for number in range(2)]
+    assert found[0] == found[1]
+    firsts = [row["first"] for row in found[0]]
+    assert firsts == sorted(firsts)
+    assert sum(row["count"] for row in found[0]) == count
+    assert len({row["k"] for row in found[0]}) == len(found[0]) == results[0].parts
 
 
 async def test_missing_key_columns_are_named(pool: SandboxPool, tmp_path: Path) -> None:

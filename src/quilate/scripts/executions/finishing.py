@@ -109,17 +109,17 @@ def _columns(ends: Ends) -> dict[str, Any]:
         "ids": uuid_array(each.claim.id for each in ends),
         "fences": number_array(each.claim.fence for each in ends),
         "statuses": text_array(each.status.value for each in results),
-        "formats": text_array(each.format.value if each else None for each in outputs),
-        "sizes": number_array(each.size if each else None for each in outputs),
-        "digests": text_array(each.digest if each else None for each in outputs),
-        "references": text_array(each.reference if each else None for each in outputs),
-        "classes": text_array(each.kind.value if each else None for each in failures),
-        "messages": text_array(_message(each.message) if each else None for each in failures),
-        "lines": number_array(each.line if each else None for each in failures),
-        "columns": number_array(each.column if each else None for each in failures),
-        "records": number_array(each.record if each else None for each in failures),
-        "rules": text_array(each.rule if each else None for each in failures),
-        "parts": text_array(msgspec.json.encode(each.parts).decode() if each.parts else None for each in results),
+        "formats": text_array(_values(outputs, "format")),
+        "sizes": number_array(_each(outputs, "size")),
+        "digests": text_array(_each(outputs, "digest")),
+        "references": text_array(_each(outputs, "reference")),
+        "classes": text_array(_values(failures, "kind")),
+        "messages": text_array(map(_message, _each(failures, "message"))),
+        "lines": number_array(_each(failures, "line")),
+        "columns": number_array(_each(failures, "column")),
+        "records": number_array(_each(failures, "record")),
+        "rules": text_array(_each(failures, "rule")),
+        "parts": text_array(map(_json, _each(results, "parts"))),
         "started": text_array(each.started_at.isoformat() for each in results),
         "walls": number_array(each.wall_us for each in results),
         "cpus": number_array(each.cpu_us for each in results),
@@ -128,13 +128,28 @@ def _columns(ends: Ends) -> dict[str, Any]:
         "engines": text_array(each.engine for each in results),
         "levels": text_array(each.level for each in results),
         "dead": boolean_array(is_dead(each) for each in ends),
-        "outputs": bytes_array(each.inline if each else None for each in outputs),
+        "outputs": bytes_array(_each(outputs, "inline")),
         "consoles": bytes_array(each.console or None for each in results),
     }
 
 
-def _message(text: str) -> str:
+def _each(things: Iterable[Any], name: str) -> list[Any]:
+    """Return one attribute of each, ``None`` where there is no such thing."""
+    return [None if thing is None else getattr(thing, name) for thing in things]
+
+
+def _values(things: Iterable[Any], name: str) -> list[str | None]:
+    return [None if found is None else found.value for found in _each(things, name)]
+
+
+def _json(value: Any) -> str | None:
+    return msgspec.json.encode(value).decode() if value else None
+
+
+def _message(text: str | None) -> str | None:
     """Return a message as it can be stored: what a script throws may hold anything."""
+    if text is None:
+        return None
     kept = text[:_LONGEST_MESSAGE].replace("\0", "\ufffd")
     return kept if kept.isascii() else kept.encode("utf-8", "replace").decode()
 
@@ -148,8 +163,8 @@ async def _retry(connection: Connection, ends: Ends, worker: UUID, backoff: Call
         "ids": uuid_array(each.claim.id for each in ends),
         "fences": number_array(each.claim.fence for each in ends),
         "pauses": number_array(backoff(each.claim.attempt) for each in ends),
-        "classes": text_array(each.kind.value if each else None for each in failures),
-        "messages": text_array(_message(each.message) if each else None for each in failures),
+        "classes": text_array(_values(failures, "kind")),
+        "messages": text_array(map(_message, _each(failures, "message"))),
     }
     cursor = await connection.execute(QUERIES["retry"], arguments)
     return frozenset(row["id"] for row in await cursor.fetchall())

@@ -158,6 +158,16 @@ class Records:
     long: tuple[tuple[int, str], ...] = ()
 
 
+def _without_long(column: Any) -> tuple[Any, list[int]]:
+    """Return a column without its integers beyond 2^53, and the rows that held one."""
+    pa, pc = _library(), _library("pyarrow.compute")
+    if not pa.types.is_integer(column.type) or column.type.bit_width <= _EXACT_BITS or not _is_long(pc, column):
+        return column, []
+    rows = [row for row, value in enumerate(column.to_pylist()) if abs(value or 0) > LARGEST_INTEGER]
+    gone = set(rows)
+    return pc.if_else(pa.array([row in gone for row in range(len(column))]), None, column), rows
+
+
 def records_of(batch: Batch) -> Records:
     """Return a batch as records, its values mapped as ``docs/large-data.md`` says.
 
@@ -167,16 +177,12 @@ def records_of(batch: Batch) -> Records:
     from quilate.scripts.batch.mapping import WireMapper  # noqa: PLC0415 - it loads the Arrow library
     from quilate.scripts.batch.model import BatchInputError  # noqa: PLC0415 - as above
 
-    pa, pc = _library(), _library("pyarrow.compute")
+    pa = _library()
     long: list[tuple[int, str]] = []
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        held = column
-        if pa.types.is_integer(column.type) and column.type.bit_width > _EXACT_BITS and _is_long(pc, column):
-            rows = [row for row, value in enumerate(column.to_pylist()) if abs(value or 0) > LARGEST_INTEGER]
-            long += [(row, name) for row in rows]
-            gone = set(rows)
-            held = pc.if_else(pa.array([row in gone for row in range(len(column))]), None, column)
+        held, rows = _without_long(column)
+        long += [(row, name) for row in rows]
         columns.append(held)
     try:
         mapped = WireMapper().batch(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))

@@ -156,14 +156,13 @@ def _long_integers(value: Any, marks: Marks, place: Place, path: str, found: lis
             return str(value)
         found.append(long_violation(path))
     elif type(value) is dict:
-        for key, inner in value.items():
-            if type(inner) is not str:
-                way = f"{path}/{escaped(key)}"
-                value[key] = _long_integers(inner, marks, marks.child(place, key), way, found)
+        for key in [name for name, inner in value.items() if type(inner) is not str]:
+            way = f"{path}/{escaped(key)}"
+            value[key] = _long_integers(value[key], marks, marks.child(place, key), way, found)
     elif type(value) is list:
-        for index, inner in enumerate(value):
-            if type(inner) is not str:
-                value[index] = _long_integers(inner, marks, marks.item(place, index), f"{path}/{index}", found)
+        for index in [number for number, inner in enumerate(value) if type(inner) is not str]:
+            way = f"{path}/{index}"
+            value[index] = _long_integers(value[index], marks, marks.item(place, index), way, found)
     return value
 
 
