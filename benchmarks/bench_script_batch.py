@@ -24,6 +24,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from measure import report
+from processor_time import busy_seconds
 from quilate.sandbox.model import Level, Limits, Program
 from quilate.sandbox.pool import PoolSettings, SandboxPool
 from quilate.scripts.batch import BatchInput, BatchOutcome, FileFormat, run_batch
@@ -95,10 +96,10 @@ def sums_of(path: Path) -> dict[str, float]:
     }
 
 
-async def run_ours(source: Path, target: Path) -> tuple[BatchOutcome, Level, float]:
-    """The batch, with the pool ready before; and the processor time of this process alone, in seconds."""
+async def run_ours(source: Path, target: Path) -> tuple[BatchOutcome, Level, float, float]:
+    """The batch, with the pool ready before; processor seconds of this process alone, and of the whole machine."""
     async with SandboxPool(PoolSettings(workers=WORKERS)) as pool:
-        begin = time.process_time()
+        begin, busy = time.process_time(), busy_seconds()
         outcome = await run_batch(
             pool,
             Program(source=SCRIPT),
@@ -109,7 +110,7 @@ async def run_ours(source: Path, target: Path) -> tuple[BatchOutcome, Level, flo
             limits=Limits(),
             workers=WORKERS,
         )
-        return outcome, pool.report.level, time.process_time() - begin
+        return outcome, pool.report.level, time.process_time() - begin, busy_seconds() - busy
 
 
 def write_json_chunks(source: Path, folder: Path) -> list[Path]:
@@ -189,7 +190,7 @@ def main() -> None:
         source, target, spark = folder / "in.parquet", folder / "out.parquet", folder / "spark"
         write_input(source)
         node = run_node(source, folder)
-        outcome, level, own_cpu = asyncio.run(run_ours(source, target))
+        outcome, level, own_cpu, busy = asyncio.run(run_ours(source, target))
         own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         if outcome.failure is not None or outcome.failed_parts:
             raise SystemExit(f"failed: {outcome.failure} {outcome.failed_parts[:3]}")
@@ -210,6 +211,8 @@ def main() -> None:
             seconds=seconds,
             worker_cpu_seconds=outcome.cpu_milliseconds / 1000,
             own_cpu_seconds=own_cpu,
+            others_cores=max(0.0, busy - own_cpu - outcome.cpu_milliseconds / 1000) / seconds,
+            idle_cores=max(0.0, (os.cpu_count() or 1) - busy / seconds),
             records_a_processor_second=ROWS / (outcome.cpu_milliseconds / 1000 + own_cpu),
             worker_peak_bytes=outcome.peak_memory_bytes,
             worker_peak_target=TARGET_WORKER_BYTES,
