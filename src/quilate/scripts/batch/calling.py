@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -105,12 +106,12 @@ class Caller:
         """
         more = True
         while more or self._tasks:
-            while more and len(self._tasks) < self._plan.workers * (_AHEAD + 1):
-                part = await asyncio.to_thread(next, parts, None)
-                if part is None:
-                    more = False
-                else:
-                    self._tasks.append(asyncio.create_task(self._call(part)))
+            # A thread is asked for several parts at a time: finding one costs as much as reading a small part.
+            while more and len(self._tasks) <= self._plan.workers * _AHEAD:
+                wanted = self._plan.workers * (_AHEAD + 1) - len(self._tasks)
+                found = await asyncio.to_thread(lambda count: list(islice(parts, count)), wanted)
+                more = len(found) == wanted
+                self._tasks.extend(asyncio.create_task(self._call(part)) for part in found)
             if self._tasks:
                 yield await self._tasks[0]
                 self._tasks.popleft()
@@ -130,7 +131,7 @@ class Caller:
             outcome = await session.call(payload, function=function, answer=self._plan.answer)
         finally:
             self._sessions.put_nowait(session)
-        result.outcomes.append(replace(outcome, output=None))
+        result.outcomes.append(outcome)
         return outcome
 
     async def _call_chunk(self, part: Part, result: PartResult) -> None:

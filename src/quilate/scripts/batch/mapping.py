@@ -16,6 +16,7 @@ GREATEST_SAFE: Final = 2**53 - 1
 _MILLISECONDS: Final = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 _PROBE_ROWS: Final = 512
 _WORTH_A_TABLE: Final = 4
+_MOST_OF_A_BYTE: Final = 127
 
 _AS_IT_IS = (
     pa.types.is_boolean,
@@ -91,11 +92,11 @@ class WireMapper:
         if worth is None and len(array) >= _PROBE_ROWS:
             different = pc.count_distinct(array.slice(0, 4 * _PROBE_ROWS)).as_py()
             worth = self._tables[path] = different * _WORTH_A_TABLE <= min(len(array), 4 * _PROBE_ROWS)
-        return array.dictionary_encode() if worth else array
+        return _narrow(array.dictionary_encode()) if worth else array
 
     def _dictionary(self, array: Any, path: str, first: int) -> Any:
         if pa.types.is_string(array.type.value_type) and len(array.dictionary) <= len(array):
-            return array
+            return _narrow(array)
         return self._column(array.dictionary_decode(), path, first)
 
     def _nested(self, array: Any, path: str, first: int) -> Any:
@@ -125,6 +126,13 @@ class WireMapper:
         mapped = self._column(values, f"{path}[]", first)
         mask = pc.is_null(array) if array.null_count else None
         return pa.LargeListArray.from_arrays(offsets, mapped, mask=mask)
+
+
+def _narrow(array: Any) -> Any:
+    """Indexes of a byte where that is enough: less to carry through the wall."""
+    if len(array.dictionary) > _MOST_OF_A_BYTE:
+        return array
+    return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int8()), array.dictionary)
 
 
 def write_stream(batch: Any) -> bytes:
