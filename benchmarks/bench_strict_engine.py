@@ -77,15 +77,8 @@ async def compare(pool: SandboxPool) -> dict[str, object]:
     figures: dict[str, object] = {}
     agree = same_fuel = True
     for name, (source, count) in SCRIPTS.items():
-        data = json.dumps(records(count)).encode()
-        outcomes: dict[Engine, list[Outcome]] = {Engine.DEFAULT: [], Engine.STRICT: []}
-        for _ in range(ROUNDS + 1):
-            for engine, taken in outcomes.items():
-                taken.append(await run(pool, engine, source, data))
-        # The first of each is not counted: it warms up.
-        default, strict = (
-            statistics.median(outcome.cpu_milliseconds for outcome in taken[1:]) for taken in outcomes.values()
-        )
+        outcomes = await rounds(pool, source, json.dumps(records(count)).encode())
+        default, strict = (middle(outcomes[engine]) for engine in (Engine.DEFAULT, Engine.STRICT))
         outputs = {outcome.output for taken in outcomes.values() for outcome in taken}
         fuels = {outcome.fuel for outcome in outcomes[Engine.STRICT]}
         figures |= {f"{name}_default_ms": default, f"{name}_strict_ms": strict, f"{name}_ratio": strict / default}
@@ -93,6 +86,20 @@ async def compare(pool: SandboxPool) -> dict[str, object]:
         agree &= len(outputs) == 1 and None not in outputs
         same_fuel &= len(fuels) == 1
     return {**figures, "same_results": agree, "same_fuel_each_time": same_fuel}
+
+
+async def rounds(pool: SandboxPool, source: str, data: bytes) -> dict[Engine, list[Outcome]]:
+    """Return what both engines give, in turn."""
+    outcomes: dict[Engine, list[Outcome]] = {Engine.DEFAULT: [], Engine.STRICT: []}
+    for _ in range(ROUNDS + 1):
+        for engine, taken in outcomes.items():
+            taken.append(await run(pool, engine, source, data))
+    return outcomes
+
+
+def middle(outcomes: list[Outcome]) -> float:
+    """Return the median processor time in milliseconds; the first one warms up and is not counted."""
+    return statistics.median(outcome.cpu_milliseconds for outcome in outcomes[1:])
 
 
 async def burn(pool: SandboxPool) -> dict[str, float]:

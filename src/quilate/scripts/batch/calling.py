@@ -18,8 +18,12 @@ from quilate.scripts.batch.model import BatchResultError, PartFailure
 from quilate.scripts.batch.parts import Group, Part
 from quilate.scripts.batch.store import PartStore
 
-_AHEAD: Final = 2
-"""Parts that are ready for each worker, beside the one it works on."""
+_LEAST_AHEAD: Final = 2
+"""Parts for each worker that were read and whose results are not written, that under way included."""
+_MOST_AHEAD: Final = 6
+"""The same where they are small."""
+_BYTES_AHEAD: Final = 8 << 20
+"""All such parts together: beyond this they are not small."""
 _SHORT: Final = 1 << 20
 """Bytes of an answer that are read sooner than a thread would be found for them."""
 _PLACE: Final = re.compile(r"\$\[(\d+)\]")
@@ -79,6 +83,7 @@ class Caller:
         self._stack = AsyncExitStack()
         self._sessions: asyncio.Queue[SandboxSession] = asyncio.Queue()
         self._tasks: deque[asyncio.Task[PartResult]] = deque()
+        self._waiting_bytes = 0
 
     async def __aenter__(self) -> Self:
         try:
@@ -106,15 +111,27 @@ class Caller:
         """
         more = True
         while more or self._tasks:
-            # A thread is asked for several parts at a time: finding one costs as much as reading a small part.
-            while more and len(self._tasks) <= self._plan.workers * _AHEAD:
-                wanted = self._plan.workers * (_AHEAD + 1) - len(self._tasks)
+            wanted = self._room() if more else 0
+            if wanted:
+                # Several at a time: finding a thread costs as much as reading a small part.
                 found = await asyncio.to_thread(lambda count: list(islice(parts, count)), wanted)
                 more = len(found) == wanted
-                self._tasks.extend(asyncio.create_task(self._call(part)) for part in found)
+                for part in found:
+                    self._waiting_bytes += len(part.payload.data)
+                    self._tasks.append(asyncio.create_task(self._call(part)))
             if self._tasks:
-                yield await self._tasks[0]
+                result = await self._tasks[0]
+                yield result
                 self._tasks.popleft()
+                self._waiting_bytes -= len(result.part.payload.data)
+
+    def _room(self) -> int:
+        """How many parts to read now: small ones far ahead of the calls, large ones not."""
+        workers, waiting = self._plan.workers, len(self._tasks)
+        if waiting < _LEAST_AHEAD * workers:
+            return _LEAST_AHEAD * workers - waiting
+        far = self._waiting_bytes < _BYTES_AHEAD and waiting <= (_MOST_AHEAD - 1) * workers
+        return workers if far else 0
 
     async def _call(self, part: Part) -> PartResult:
         result = PartResult(part=part)
@@ -132,6 +149,7 @@ class Caller:
         finally:
             self._sessions.put_nowait(session)
         result.outcomes.append(outcome)
+        await asyncio.sleep(0)  # The worker gets its next part before this one's answer is looked at.
         return outcome
 
     async def _call_chunk(self, part: Part, result: PartResult) -> None:

@@ -6,8 +6,8 @@ sees. NaN, Infinity, numbers beyond a double's range, lone surrogates and a byte
 
 import json
 import re
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ _DIGITS = b"0" * 16
 _TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _PLACE = re.compile(r"\(byte ([0-9]+)\)")
 _LONG = "is an integer beyond 2^53, which JavaScript cannot hold; read it as a string in the schema"
+
+Key = TypeVar("Key", str, int)
 
 
 class BrokenJsonError(Exception):
@@ -156,14 +158,19 @@ def _long_integers(value: Any, marks: Marks, place: Place, path: str, found: lis
             return str(value)
         found.append(long_violation(path))
     elif type(value) is dict:
-        for key in [name for name, inner in value.items() if type(inner) is not str]:
+        for key in _not_texts(value.items()):
             way = f"{path}/{escaped(key)}"
             value[key] = _long_integers(value[key], marks, marks.child(place, key), way, found)
     elif type(value) is list:
-        for index in [number for number, inner in enumerate(value) if type(inner) is not str]:
+        for index in _not_texts(enumerate(value)):
             way = f"{path}/{index}"
             value[index] = _long_integers(value[index], marks, marks.item(place, index), way, found)
     return value
+
+
+def _not_texts(items: Iterable[tuple[Key, Any]]) -> list[Key]:
+    """Return where something lies that is no text: nearly all of most documents is text."""
+    return [key for key, inner in items if type(inner) is not str]
 
 
 def lines_of(stream: IO[bytes], limits: PayloadLimits) -> Iterator[tuple[int, bytes]]:
