@@ -20,7 +20,7 @@ from quilate.evidence.artifacts import DirectoryArtifactStore
 from quilate.evidence.model import Artifact, Evidence
 from quilate.kit.database.database import Database
 from quilate.runs.api.pipelines.model import pipeline_id
-from tests.support.accounts import AccountsSite
+from tests.support.accounts import AccountsSite, Person
 from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, outlined, plan_run, submitted_run
 from tests.support.tenants import operations_of
 from tests.support.web_apps import whole_site
@@ -43,6 +43,18 @@ ADDRESSES: Mapping[str, str] = {
     "/pipelines/runs/{pipeline_run_id}/evidence/{evidence_id}": "evidence",
 }
 """Routes and the kind that they record."""
+
+_EXECUTION = "/api/v1/projects/{project}/executions/{execution}"
+DATA_ADDRESSES: Mapping[str, tuple[str, ...]] = {
+    _EXECUTION: ("output",),
+    f"{_EXECUTION}/input": ("input",),
+    f"{_EXECUTION}/output": ("output",),
+    f"{_EXECUTION}/console": ("console",),
+    "/api/executions/{execution_id}": ("input", "output"),
+    "/api/Processing/{execution_id}": ("output",),
+    "/api/processing/{execution_id}": ("output",),
+}
+"""Routes that give data of executions, and the parts that they record."""
 
 OTHERS: frozenset[str] = frozenset()
 """Routes that ask for the permission and give no evidence."""
@@ -88,7 +100,7 @@ async def test_every_evidence_route_leaves_a_record(database: Database, tmp_path
         assert set(ADDRESSES) <= walked
         found = set(_evidence_routes(site.app))
         assert len(found) >= 6
-        assert found - set(ADDRESSES) - OTHERS == set()
+        assert found - set(ADDRESSES) - set(DATA_ADDRESSES) - OTHERS == set()
         tagged = {
             path for path, item in describe()["paths"].items() if "evidence" in item.get("get", {}).get("tags", ())
         }
@@ -112,6 +124,48 @@ async def test_every_evidence_route_leaves_a_record(database: Database, tmp_path
                 assert record["actor"] == f"user:{reader.id}"
                 assert str(record["project_id"]) == str(project.id)
                 assert ids["run_id"] in record["subject"] or record["subject"] == f"subject:{SUBJECT}"
+
+
+async def _ended_execution(site: AccountsSite, admin: Person) -> str:
+    """Submit an execution and write its end as a worker does."""
+    base = "/projects/service/scripts"
+    body = {"name": "echo", "source": "function process(data) { return data; }", "activate": True}
+    script = (await site.call("POST", base, by=admin, body=body)).json()["id"]
+    taken = await site.call("POST", f"{base}/{script}/executions", by=admin, body={"secret": 1})
+    assert taken.status_code == 202, taken.text
+    execution = str(taken.json()["id"])
+    await site.sql(
+        "UPDATE script_executions SET status = 'completed', output_format = 'json', output_size = 2,"
+        " output_digest = 'sha256:0', started_at = now(), ended_at = now()"
+    )
+    await site.sql(
+        "INSERT INTO script_payloads (execution_id, part, data) SELECT id, 'output', '42'::bytea FROM script_executions"
+    )
+    await site.sql(
+        "INSERT INTO script_payloads (execution_id, part, data)"
+        " SELECT id, 'console', '{\"lines\":[\"seen\"]}'::bytea FROM script_executions"
+    )
+    await site.sql("DELETE FROM script_queue")
+    return execution
+
+
+@pytest.mark.asyncio
+async def test_every_route_that_gives_data_of_an_execution_leaves_a_record(database: Database, tmp_path: Path) -> None:
+    async with whole_site(database, tmp_path, requests_per_second=0) as site:
+        assert set(DATA_ADDRESSES) <= {each.path for each in operations_of(site.app)}
+        admin = await site.first_admin()
+        await site.project(admin, "service")
+        execution = await _ended_execution(site, admin)
+        ids = {"project": "service", "execution": execution, "execution_id": execution}
+        async with site.client(admin.access_token) as client:
+            for route, parts in DATA_ADDRESSES.items():
+                await site.sql("DELETE FROM access_records")
+                answer = await client.get(route.format_map(ids))
+                assert answer.status_code == 200, f"{route}: {answer.text}"
+                records = await site.sql("SELECT route, kind, subject FROM access_records ORDER BY subject")
+                assert [(record["route"], record["kind"], record["subject"]) for record in records] == [
+                    (route, "data", f"execution:{execution}/{part}") for part in parts
+                ]
 
 
 @pytest.mark.asyncio
