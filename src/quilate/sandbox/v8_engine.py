@@ -11,7 +11,7 @@ from quilate.sandbox.columns import ColumnBridge, ColumnsError, OutputTooLargeEr
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import Attempt, Engine, Failure, FailureClass, Format, Limits, Payload, Program
-from quilate.sandbox.prelude import InputFormat, Operation, Said, core, further, lookup, wrapped
+from quilate.sandbox.prelude import InputFormat, Operation, Said, further, lookup, with_arguments, wrapped
 from quilate.sandbox.v8_library import (
     Deadline,
     EngineStuckError,
@@ -96,7 +96,7 @@ class V8Engine:
     def boot(self, *, heap_bytes: int, stack_kibibytes: int) -> tuple[Attempt, ...]:
         """Load V8 and prove its flags (see ``ScriptEngine.boot``)."""
         self._heap_bytes = heap_bytes
-        core()
+        with_arguments(_ARGUMENTS)
         further()
         columns.source()
         self._library = self._load(v8_flags(self._engine, stack_kibibytes))
@@ -117,9 +117,9 @@ class V8Engine:
         if self._library is None:
             raise SandboxUnavailableError("The engine was not started")
         isolate = self._library.isolate(self._heap_bytes)
-        host = isolate.evaluate(core())
-        arguments = isolate.evaluate(json.dumps(_ARGUMENTS).encode())
-        if not isinstance(host, Handle) or not isinstance(arguments, Handle):
+        arguments = isolate.evaluate(with_arguments(_ARGUMENTS))
+        host = isolate.item(arguments, len(_ARGUMENTS)) if isinstance(arguments, Handle) else None
+        if not isinstance(arguments, Handle) or not isinstance(host, Handle):
             raise SandboxUnavailableError("The sandbox's own code does not run", next_step="Install quilate[sandbox]")
         return Prepared(isolate, host, arguments, self._heap_bytes)
 

@@ -74,6 +74,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "mr_alloc_int_val": (_Raw, (_CONTEXT, ctypes.c_int64, ctypes.c_uint8)),
     "mr_alloc_double_val": (_Raw, (_CONTEXT, ctypes.c_double, ctypes.c_uint8)),
     "mr_alloc_string_val": (_Raw, (_CONTEXT, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint8)),
+    "mr_get_object_item": (_Raw, (_CONTEXT, _Raw, _Raw)),
     "mr_set_object_item": (_Raw, (_CONTEXT, _Raw, _Raw, _Raw)),
     "mr_set_hard_memory_limit": (None, (_CONTEXT, ctypes.c_size_t)),
     "mr_hard_memory_limit_reached": (ctypes.c_bool, (_CONTEXT,)),
@@ -230,11 +231,21 @@ class Isolate:
         value: Value | TextTooLong = self._finish(task, number, deadline, most)
         return value
 
+    def item(self, array: Handle, index: int) -> Value | TextTooLong:
+        """Read one item of a JavaScript array."""
+        raw = self._functions.mr_get_object_item(self._context, array.raw, self._key(index))
+        value: Value | TextTooLong = self._value(raw, ended=False, most=None)
+        return value
+
+    def _key(self, index: int) -> Any:
+        if (key := self._keys.get(index)) is None:
+            key = self._keys[index] = self._functions.mr_alloc_int_val(self._context, index, ValueType.INTEGER)
+        return key
+
     def set_item(self, array: Handle, index: int, value: bytes | float | Handle | None) -> None:
         """Write one item of a JavaScript array. ``bytes`` are UTF-8 text; ``None`` is ``undefined``."""
         functions, context = self._functions, self._context
-        if (key := self._keys.get(index)) is None:
-            key = self._keys[index] = functions.mr_alloc_int_val(context, index, ValueType.INTEGER)
+        key = self._key(index)
         owned = True
         if isinstance(value, Handle):
             raw, owned = value.raw, False

@@ -92,6 +92,10 @@ class PublicIsolate:
             return TextTooLong(len(answer))
         return answer
 
+    def item(self, array: Handle, index: int) -> Any:
+        """Read one item of an array that was just evaluated."""
+        return self._value(self._arguments[id(array)][index])
+
     def set_item(self, array: Handle, index: int, value: Any) -> None:
         """Write one argument; the array inside V8 stays as it is."""
         items = self._arguments.setdefault(id(array), [])
