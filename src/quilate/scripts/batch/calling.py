@@ -83,6 +83,9 @@ class Caller:
         self._stack = AsyncExitStack()
         self._sessions: asyncio.Queue[SandboxSession] = asyncio.Queue()
         self._tasks: deque[asyncio.Task[PartResult]] = deque()
+        self._reading: asyncio.Task[list[Part]] | None = None
+        self._wanted = 0
+        self._more = True
         self._waiting_bytes = 0
 
     async def __aenter__(self) -> Self:
@@ -100,7 +103,9 @@ class Caller:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A thread cannot be stopped: it reads its parts to the end before their files go.
+        reading = () if self._reading is None else (self._reading,)
+        await asyncio.gather(*reading, *self._tasks, return_exceptions=True)
         await self._stack.aclose()
 
     async def results(self, parts: Iterator[Part]) -> AsyncIterator[PartResult]:
@@ -109,21 +114,32 @@ class Caller:
         Raises:
             BatchInputError: The data turned out to be broken.
         """
-        more = True
-        while more or self._tasks:
-            wanted = self._room() if more else 0
-            if wanted:
-                # Several at a time: finding a thread costs as much as reading a small part.
-                found = await asyncio.to_thread(lambda count: list(islice(parts, count)), wanted)
-                more = len(found) == wanted
-                for part in found:
-                    self._waiting_bytes += len(part.payload.data)
-                    self._tasks.append(asyncio.create_task(self._call(part)))
-            if self._tasks:
-                result = await self._tasks[0]
+        while self._more or self._tasks:
+            self._read_ahead(parts)
+            first = self._tasks[0] if self._tasks else None
+            await asyncio.wait({task for task in (self._reading, first) if task}, return_when=asyncio.FIRST_COMPLETED)
+            if self._reading is not None and self._reading.done():
+                self._call_all(self._reading.result())
+            if first is not None and first.done():
+                result = first.result()
                 yield result
                 self._tasks.popleft()
                 self._waiting_bytes -= len(result.part.payload.data)
+
+    def _read_ahead(self, parts: Iterator[Part]) -> None:
+        """Read the next parts in a thread; several at a time, as finding one costs as much as reading a small part."""
+        wanted = self._room() if self._more and self._reading is None else 0
+        if wanted:
+            self._wanted = wanted
+            self._reading = asyncio.create_task(asyncio.to_thread(lambda: list(islice(parts, wanted))))
+
+    def _call_all(self, found: list[Part]) -> None:
+        """Begin the calls of what was read; fewer parts than were wanted are the last ones."""
+        self._reading = None
+        self._more = len(found) == self._wanted
+        for part in found:
+            self._waiting_bytes += len(part.payload.data)
+            self._tasks.append(asyncio.create_task(self._call(part)))
 
     def _room(self) -> int:
         """How many parts to read now: small ones far ahead of the calls, large ones not."""
