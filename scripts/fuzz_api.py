@@ -1,9 +1,9 @@
 """Fuzz the whole API of a service of its own: no 5xx, no answer that the description does not have.
 
-``python scripts/fuzz_api.py`` starts PostgreSQL, the API and the background process, makes one person of each role and
-one of everything, and runs schemathesis with a fixed seed, every phase and 100 examples for each operation: once as
-each of them and once without a login. It prints what it finds by slice (the operation's tag) and exits 1 where there
-is anything.
+``python scripts/fuzz_api.py`` starts PostgreSQL, the API, the background process and a script worker, makes one person
+of each role and one of everything, and runs schemathesis with a fixed seed, every phase and 100 examples for each
+operation: once as each of them and once without a login. It prints what it finds by slice (the operation's tag) and
+exits 1 where there is anything.
 
 Before that, each operation is asked for what exists, with a quarter of the examples and no sequences, which make their
 own; what exists is deleted last. With ``--examples``, ``--as``, ``--tags`` and ``--phases`` it does less.
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from quilate.app.service.openapi import describe  # noqa: E402 - after the root is known
-from tests.support.fuzz_hooks import ANSWERS, BASE, CALLER, PROJECT  # noqa: E402 - as above
+from tests.support.fuzz_hooks import AIMS, ANSWERS, BASE, CALLER, PROJECT  # noqa: E402 - as above
 from tests.support.fuzz_service import CALLERS, NOBODY, FuzzedService, fuzzed_service  # noqa: E402 - as above
 
 SEED = 4
@@ -156,6 +156,8 @@ async def fuzz_slice(service: FuzzedService, plan: Plan, caller: str, tag: str, 
         if not plan.phases_of(each):
             continue
         where = place / f"{tag.replace(' ', '-')}-{each.name}"
+        where.mkdir(parents=True, exist_ok=True)
+        (where / "aims.json").write_text(json.dumps(service.things.aims), encoding="utf-8")
         await asyncio.to_thread(run_schemathesis, service.base, caller, plan, tag, each, where)
         found.add(read_results(where))
     return found
@@ -222,7 +224,6 @@ def run_schemathesis(  # noqa: PLR0913, PLR0917 - what one run depends on
     Raises:
         RuntimeError: It did not run.
     """
-    where.mkdir(parents=True, exist_ok=True)
     examples = max(1, plan.examples // 4) if one.known else plan.examples
     fixed = "".join(f"{json.dumps(f'path.{name}')} = {json.dumps(value)}\n" for name, value in one.parameters.items())
     (where / "schemathesis.toml").write_text(f"[parameters]\n{fixed}", encoding="utf-8")
@@ -240,6 +241,7 @@ def run_schemathesis(  # noqa: PLR0913, PLR0917 - what one run depends on
         BASE: base,
         CALLER: "" if caller == NOBODY else caller,
         ANSWERS: str(where / "answers.json"),
+        AIMS: str(where / "aims.json"),
     }
     with (where / "output.txt").open("wb") as output:
         subprocess.run(command, env=environment, stdout=output, stderr=output, check=False, cwd=where)  # noqa: S603 - a fixed command

@@ -2,7 +2,7 @@
 
 Access tokens live for minutes, and what is fuzzed ends sessions too: a run that kept one token would soon hear nothing
 but 401. ``QUILATE_FUZZ_CALLER`` names who asks, ``QUILATE_FUZZ_BASE`` whom, ``QUILATE_FUZZ_ANSWERS`` the file that the
-counts are written to.
+counts are written to, ``QUILATE_FUZZ_AIMS`` the file of path parameters by the ends of operations' paths.
 """
 
 import atexit
@@ -29,11 +29,15 @@ policies:
   approval:
     rule: all_required_checks_pass
 """
+SCRIPT = "function process(data) { console.log('seen'); return data; }"
 GUEST = "guest"
 """Belongs to the project; is read, changed, sent away and erased by the others."""
 
 PASSWORD = "amber kettle under glass"  # noqa: S105 - of people who live for one run
 CALLER, BASE, ANSWERS = "QUILATE_FUZZ_CALLER", "QUILATE_FUZZ_BASE", "QUILATE_FUZZ_ANSWERS"
+AIMS = "QUILATE_FUZZ_AIMS"
+STEP = "step"
+"""Names a script and its version among the aims."""
 _LONGEST_SECONDS = 240.0
 _PATIENCE_SECONDS = 300.0
 _UNAUTHORIZED = 401
@@ -79,14 +83,22 @@ class Login:
         return httpx.get(f"{self._base}/api/v1/me", headers=headers, timeout=30).is_success
 
 
-def _aim(case: Any, tags: Mapping[str, str]) -> None:
-    """Let a request hit what nothing generated ever names: the state that there is, and the project."""
+def _aim(case: Any, tags: Mapping[str, str], known: Mapping[str, Mapping[str, str]]) -> None:
+    """Let a request hit what nothing generated ever names: the state that there is, the project, what it is for."""
+    for end, parameters in known.items():
+        if case.operation.path.endswith(end):
+            case.path_parameters.update(parameters)
     if "If-Match" in case.headers:
         path = case.formatted_path
         case.headers["If-Match"] = tags.get(path) or tags.get(path.rpartition("/")[0]) or "*"
-    aims = {"project_id": PROJECT, "quilateproject": PROJECT}
+    aims: dict[str, Any] = {"project_id": PROJECT, "quilateproject": PROJECT}
     if "/blueprints" in case.operation.path:
         aims |= {"text": BLUEPRINT.replace("version: 1", "version: 2"), "before": "1", "after": "1"}
+    if "/scripts" in case.operation.path:
+        aims |= {"source": SCRIPT, "content": SCRIPT, "input_schema": {}, "output_schema": {}, "inputSchema": {}}
+        aims |= {"against": "2", "steps": [known[STEP]] * 2}
+    if case.operation.path in {"/api/executions", "/api/Processing"}:
+        aims |= {"scriptId": known[STEP]["script"]}
     if case.operation.path.endswith("/auth/login"):
         aims |= {"email": f"{GUEST}@example.org", "password": PASSWORD}
     for values in (case.query, case.body):
@@ -101,6 +113,7 @@ def _install() -> None:
     tags: dict[str, str] = {}
     requests = itertools.count()
     name = os.environ.get(CALLER, "")
+    known = json.loads(Path(os.environ[AIMS]).read_text(encoding="utf-8"))
     login = Login(os.environ[BASE], name) if name else None
 
     @schemathesis.hook
@@ -108,7 +121,7 @@ def _install() -> None:
         if login is not None:
             case.headers["Authorization"] = f"Bearer {login.token()}"
         if next(requests) % 2:
-            _aim(case, tags)
+            _aim(case, tags, known)
 
     @schemathesis.hook
     def after_call(context: Any, case: Any, response: Any) -> None:

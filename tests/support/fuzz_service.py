@@ -1,4 +1,4 @@
-"""A service for fuzzing: PostgreSQL, the API and the background process, people of each role, one of everything."""
+"""A service for fuzzing: PostgreSQL, its processes, people of each role, one of everything."""
 
 import os
 import socket
@@ -15,12 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from quilate.accounts.bootstrap import first_admin_link
-from quilate.app.service.processes import API, BACKGROUND, MODULES
+from quilate.app.service.processes import API, BACKGROUND, MODULES, SCRIPT_WORKER
 from quilate.app.service.schema import service_migrations
 from quilate.kit.database.database import Database
 from quilate.kit.database.embedded import EmbeddedPostgres
 from quilate.kit.database.migrations import migrate
 from tests.support.fuzz_hooks import GUEST, PASSWORD, PROJECT, log_in
+from tests.support.fuzz_scripts import scripts_of
 from tests.support.fuzz_things import Asking, Things, things_of
 from tests.support.issuer import running_issuer
 from tests.support.receivers import receiver
@@ -64,6 +65,9 @@ async def fuzzed_service(place: Path, caller: str) -> AsyncIterator[FuzzedServic
                 with Asking(base, "admin") as admin, Asking(base, INSTANCE_ADMIN) as instance:
                     things = await things_of(admin, instance, database, place / "state", issuer.url, outside.url)
                 things.everywhere["user_id"] = guest
+                with Asking(base, "developer") as developer:
+                    parameters, things.aims = await scripts_of(developer, database)
+                things.everywhere |= parameters
                 if caller != NOBODY:
                     with Asking(base, caller) as person:
                         things.add_own(person)
@@ -85,7 +89,7 @@ async def _fresh_database() -> AsyncIterator[str]:
 
 @contextmanager
 def _processes(url: str, place: Path) -> Iterator[str]:
-    """Run the API and the background process and give the API's address."""
+    """Run the API, the background process and a script worker, and give the API's address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -97,6 +101,7 @@ def _processes(url: str, place: Path) -> Iterator[str]:
         "QUILATE_LOG_LEVEL": "warning",
         "QUILATE_PRIVATE_ADDRESSES": "127.0.0.1",
         "QUILATE_PLAIN_HTTP": "1",
+        "QUILATE_SCRIPT_WORKERS": "1",
     }
     base = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
@@ -107,6 +112,7 @@ def _processes(url: str, place: Path) -> Iterator[str]:
                 raise RuntimeError(f"the API did not start:\n{(place / 'api.log').read_text(encoding='utf-8')}")
             time.sleep(0.05)
         stack.enter_context(_process(BACKGROUND, environment, place))
+        stack.enter_context(_process(SCRIPT_WORKER, environment, place))
         yield base
 
 
