@@ -1,7 +1,7 @@
 """Deliveries in the shapes that providers document, signed as they sign.
 
-The shapes were compared with ``@octokit/webhooks-examples`` 7.6.1 (GitHub) and the providers' own pages; the payloads
-are made here.
+The payloads are made here. GitHub's and Gitea's are judged by published shapes in
+``tests/runs/triggers/providers/test_published.py``; those of GitLab and Bitbucket follow the providers' own pages.
 """
 
 import base64
@@ -85,6 +85,7 @@ def github_push(  # noqa: PLR0913 - what a test may choose
         "deleted": judged == ZERO,
         "forced": forced,
         "base_ref": None,
+        "compare": f"https://git.example/{repository}/compare",
         "commits": [],
         "head_commit": None if judged == ZERO else {"id": judged, "timestamp": "2026-11-20T10:00:00+01:00"},
         "repository": {**_github_repository(repository), "pushed_at": at if at is not None else int(time.time())},
@@ -114,7 +115,7 @@ def github_pull_request(  # noqa: PLR0913 - what a test may choose
     document = {
         "action": action,
         "number": number,
-        **({"before": before, "after": head} if before else {}),
+        **({"before": before or ZERO, "after": head or commit(2)} if before or action == "synchronize" else {}),
         "pull_request": {
             "number": number,
             "state": "closed" if action == "closed" else "open",
@@ -123,7 +124,7 @@ def github_pull_request(  # noqa: PLR0913 - what a test may choose
             "base": {"ref": "main", "sha": commit(1), "repo": repository},
         },
         "repository": repository,
-        "sender": {"login": "eve" if fork else "ann"},
+        "sender": {"login": "eve" if fork else "ann", "id": 7},
     }
     return Delivery(provider="github", event="pull_request", document=document)
 
@@ -137,10 +138,10 @@ def github_merge_group(action: str = "checks_requested") -> Delivery:
             "head_ref": "refs/heads/gh-readonly-queue/main/pr-12-abc",
             "base_sha": commit(1),
             "base_ref": "refs/heads/main",
-            "head_commit": {"id": commit(3)},
+            "head_commit": {"id": commit(3), "timestamp": "2026-11-20T10:00:00Z"},
         },
         "repository": _github_repository(REPOSITORY),
-        "sender": {"login": "ann"},
+        "sender": {"login": "ann", "id": 7},
     }
     return Delivery(provider="github", event="merge_group", document=document)
 
@@ -153,12 +154,12 @@ def github_comment(text: str, association: str = "MEMBER") -> Delivery:
         "comment": {
             "id": 555,
             "body": text,
-            "user": {"login": "ann"},
+            "user": {"login": "ann", "id": 7},
             "author_association": association,
             "created_at": "2026-11-20T10:00:00Z",
         },
         "repository": _github_repository(REPOSITORY),
-        "sender": {"login": "ann"},
+        "sender": {"login": "ann", "id": 7},
     }
     return Delivery(provider="github", event="issue_comment", document=document)
 
@@ -170,14 +171,70 @@ def _github_repository(name: str) -> dict[str, Any]:
         "full_name": name,
         "clone_url": f"https://git.example/{name}.git",
         "default_branch": "main",
+        "pushed_at": "2026-11-20T10:00:00Z",
     }
+
+
+def gitea_push(branch: str = "main", *, after: str = "") -> Delivery:
+    """Return Gitea's event of a push: it does not tell of force, nor when it was."""
+    judged = after or commit(1)
+    document = {
+        "ref": f"refs/heads/{branch}",
+        "before": ZERO,
+        "after": judged,
+        "compare_url": f"https://git.example/{REPOSITORY}/compare",
+        "commits": [],
+        "total_commits": 0,
+        "head_commit": {"id": judged, "timestamp": "2026-11-20T10:00:00+01:00"},
+        "pusher": _GITEA_USER,
+        "repository": _gitea_repository(),
+        "sender": _GITEA_USER,
+    }
+    return Delivery(provider="gitea", event="push", document=document)
 
 
 def gitea_pull_request(action: str = "synchronized") -> Delivery:
     """Return Gitea's event of a pull request, whose actions have names of their own."""
-    return Delivery(
-        provider="gitea", event="pull_request", document={**github_pull_request(action).document, "action": action}
-    )
+    repository = _gitea_repository()
+
+    def side(branch: str, sha: str) -> dict[str, Any]:
+        return {"label": branch, "ref": branch, "sha": sha, "repo_id": 4711, "repo": repository}
+
+    document = {
+        "action": action,
+        "number": 12,
+        "pull_request": {
+            "number": 12,
+            "state": "open",
+            "updated_at": "2026-11-20T10:00:00Z",
+            "head": side("feature", commit(2)),
+            "base": side("main", commit(1)),
+        },
+        "commit_id": "",
+        "repository": repository,
+        "sender": _GITEA_USER,
+    }
+    return Delivery(provider="gitea", event="pull_request", document=document)
+
+
+def gitea_comment(text: str) -> Delivery:
+    """Return Gitea's event of a comment on a pull request."""
+    document = {
+        "action": "created",
+        "issue": {"number": 12},
+        "comment": {"id": 555, "body": text, "user": _GITEA_USER, "created_at": "2026-11-20T10:00:00Z"},
+        "is_pull": True,
+        "repository": _gitea_repository(),
+        "sender": _GITEA_USER,
+    }
+    return Delivery(provider="gitea", event="issue_comment", document=document)
+
+
+_GITEA_USER = {"id": 7, "login": "ann"}
+
+
+def _gitea_repository() -> dict[str, Any]:
+    return {name: value for name, value in _github_repository(REPOSITORY).items() if name != "pushed_at"}
 
 
 def _gitlab_project() -> dict[str, Any]:
@@ -224,6 +281,26 @@ def gitlab_merge_request(action: str, *, oldrev: str = "", fork: bool = False) -
     return Delivery(provider="gitlab", event="Merge Request Hook", document=document)
 
 
+def gitlab_comment(text: str) -> Delivery:
+    """Return GitLab's event of a comment on a merge request."""
+    document = {
+        "object_kind": "note",
+        "event_type": "note",
+        "user": {"id": 1, "username": "ann"},
+        "project_id": 15,
+        "project": _gitlab_project(),
+        "object_attributes": {
+            "id": 1244,
+            "note": text,
+            "noteable_type": "MergeRequest",
+            "action": "create",
+            "created_at": "2026-11-20 10:00:00 UTC",
+        },
+        "merge_request": {"id": 99, "iid": 12},
+    }
+    return Delivery(provider="gitlab", event="Note Hook", document=document)
+
+
 def bitbucket_push(*changes: Mapping[str, Any]) -> Delivery:
     """Return Bitbucket's event of a push with its changes."""
     document = {
@@ -262,6 +339,23 @@ def bitbucket_pull_request(event: str = "created", *, fork: bool = False) -> Del
         },
     }
     return Delivery(provider="bitbucket", event=f"pullrequest:{event}", document=document)
+
+
+def bitbucket_comment(text: str, account: str = "557058:ann") -> Delivery:
+    """Return Bitbucket's event of a comment on a pull request; nicknames there are nobody's own."""
+    actor = {"nickname": "ann", "account_id": account, "uuid": "{7}"}
+    document = {
+        "actor": actor,
+        "repository": _bitbucket_repository("{11}", REPOSITORY),
+        "pullrequest": {"id": 12},
+        "comment": {
+            "id": 17,
+            "content": {"raw": text},
+            "user": actor,
+            "created_on": "2026-11-20T10:00:00.000000+00:00",
+        },
+    }
+    return Delivery(provider="bitbucket", event="pullrequest:comment_created", document=document)
 
 
 def _bitbucket_repository(uuid: str, name: str) -> dict[str, Any]:

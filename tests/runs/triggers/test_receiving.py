@@ -22,6 +22,7 @@ from tests.support.webhooks import (
     bitbucket_push,
     commit,
     gitea_pull_request,
+    gitea_push,
     github_merge_group,
     github_pull_request,
     github_push,
@@ -44,7 +45,7 @@ ONE_OF_EACH = (
     github_push(),
     gitlab_push(),
     bitbucket_push(bitbucket_change("main", commit(1))),
-    Delivery(provider="gitea", event="push", document=github_push().document),
+    gitea_push(),
     mlflow_version(),
     GENERIC,
 )

@@ -54,16 +54,17 @@ def shapes_of(provider: str) -> list[Shape]:
 
 
 def _shape(operation: str, given: Mapping[str, Any], source: str) -> Shape:
-    validator = Draft202012Validator(_closed(given["schema"]), format_checker=FormatChecker())
+    validator = Draft202012Validator(closed(given["schema"]), format_checker=FormatChecker())
     return Shape(operation=operation, page=given["page"], source=source, validator=validator)
 
 
-def _closed(schema: Any) -> Any:
+def closed(schema: Any) -> Any:
+    """Return a schema by which no object has members that it does not name."""
     if isinstance(schema, list):
-        return [_closed(each) for each in schema]
+        return [closed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {key: _closed(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        closed.setdefault("additionalProperties", False)
-    return closed
+    tight = {key: closed(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "object" in schema.get("type", ()):
+        tight.setdefault("additionalProperties", False)
+    return tight
