@@ -157,7 +157,7 @@ async def fuzz_slice(service: FuzzedService, plan: Plan, caller: str, tag: str, 
             continue
         where = place / f"{tag.replace(' ', '-')}-{each.name}"
         where.mkdir(parents=True, exist_ok=True)
-        (where / "aims.json").write_text(json.dumps(service.things.aims), encoding="utf-8")
+        (where / "aims.json").write_text(json.dumps(service.things.aims.get(tag, {})), encoding="utf-8")
         await asyncio.to_thread(run_schemathesis, service.base, caller, plan, tag, each, where)
         found.add(read_results(where))
     return found

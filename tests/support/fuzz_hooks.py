@@ -94,11 +94,9 @@ def _aim(case: Any, tags: Mapping[str, str], known: Mapping[str, Mapping[str, st
     aims: dict[str, Any] = {"project_id": PROJECT, "quilateproject": PROJECT}
     if "/blueprints" in case.operation.path:
         aims |= {"text": BLUEPRINT.replace("version: 1", "version: 2"), "before": "1", "after": "1"}
-    if "/scripts" in case.operation.path:
+    if STEP in known:
         aims |= {"source": SCRIPT, "content": SCRIPT, "input_schema": {}, "output_schema": {}, "inputSchema": {}}
-        aims |= {"against": "2", "steps": [known[STEP]] * 2}
-    if case.operation.path in {"/api/executions", "/api/Processing"}:
-        aims |= {"scriptId": known[STEP]["script"]}
+        aims |= {"against": "2", "steps": [known[STEP]] * 2, "scriptId": known[STEP]["script"], "dataset": "thing"}
     if case.operation.path.endswith("/auth/login"):
         aims |= {"email": f"{GUEST}@example.org", "password": PASSWORD}
     for values in (case.query, case.body):

@@ -6,6 +6,9 @@ from quilate.kit.database.database import Database
 from quilate.kit.ids import uuid7
 from tests.support.fuzz_hooks import PROJECT, SCRIPT, STEP
 
+SCRIPT_TAGS = ("scripts", "executions", "scripts of the source documents")
+"""Slices whose paths name scripts and executions."""
+
 _BASE = f"/projects/{PROJECT}/scripts"
 _PRIVILEGED = {"limits": {"wall_seconds": 10}}
 _VERSION, _EXECUTION = "/versions/{version}", "/executions/{execution}"
@@ -37,17 +40,18 @@ class Author(Protocol):
         ...
 
 
-async def scripts_of(author: Author, database: Database) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+async def scripts_of(author: Author, database: Database, name: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Make a script with versions in every state, and executions.
 
     Args:
         author: A developer, so that the others may approve.
         database: For what only workers make.
+        name: Of the script.
 
     Returns:
         Path parameters; and, by the end of an operation's path, those for which the operation does what it is for.
     """
-    script = str(author.post(_BASE, json={"name": "thing", "source": SCRIPT, "activate": True})["id"])
+    script = str(author.post(_BASE, json={"name": name, "source": SCRIPT, "activate": True})["id"])
     # Numbers by what is done with them; 1 and 2 have both been active.
     wishes: dict[str, dict[str, Any]] = {
         "": {"activate": True},

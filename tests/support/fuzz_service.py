@@ -21,7 +21,7 @@ from quilate.kit.database.database import Database
 from quilate.kit.database.embedded import EmbeddedPostgres
 from quilate.kit.database.migrations import migrate
 from tests.support.fuzz_hooks import GUEST, PASSWORD, PROJECT, log_in
-from tests.support.fuzz_scripts import scripts_of
+from tests.support.fuzz_scripts import SCRIPT_TAGS, scripts_of
 from tests.support.fuzz_things import Asking, Things, things_of
 from tests.support.issuer import running_issuer
 from tests.support.receivers import receiver
@@ -66,8 +66,9 @@ async def fuzzed_service(place: Path, caller: str) -> AsyncIterator[FuzzedServic
                     things = await things_of(admin, instance, database, place / "state", issuer.url, outside.url)
                 things.everywhere["user_id"] = guest
                 with Asking(base, "developer") as developer:
-                    parameters, things.aims = await scripts_of(developer, database)
-                things.everywhere |= parameters
+                    # Each slice has a script of its own: the first would delete the others'.
+                    for tag in SCRIPT_TAGS:
+                        things.of_tag[tag], things.aims[tag] = await scripts_of(developer, database, tag)
                 if caller != NOBODY:
                     with Asking(base, caller) as person:
                         things.add_own(person)

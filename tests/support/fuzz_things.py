@@ -37,12 +37,12 @@ class Things:
     Attributes:
         everywhere: By the parameter's name.
         of_tag: Those that name something else in one slice, by its tag.
-        aims: Those for which an operation does what it is for, by the end of its path.
+        aims: Those for which an operation does what it is for, by tag and the end of its path.
     """
 
     everywhere: dict[str, str]
     of_tag: dict[str, dict[str, str]] = field(default_factory=dict)
-    aims: dict[str, dict[str, str]] = field(default_factory=dict)
+    aims: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
 
     def of(self, tag: str) -> dict[str, str]:
         """Return those of one slice."""
