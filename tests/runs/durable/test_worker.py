@@ -156,7 +156,7 @@ async def test_a_run_that_names_a_foreign_run_takes_nothing_over(
 async def test_every_step_leaves_its_audit_entry_and_its_events(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    text = blueprint("{id: a_STAGE, type: TEST_TRIVIAL, required: true}", stages=2)
+    text = blueprint("{id: a_STAGE, type: TEST_WORK, required: true}", stages=2)
     async with running_worker(database_url, tmp_path, blueprint_text=text):
         (run,) = await submit(database, submission())
         await ended(database, run.run_id)

@@ -45,11 +45,15 @@ class DecidedRun:
 
 async def decided_run(run: LiveRun, key: SigningKey, environment: Environment) -> DecidedRun:
     """Return the decision of a run without keeping the event loop waiting."""
+    if run.decides_at_once:
+        return traced_decision(run, key, environment)
+    return await asyncio.to_thread(traced_decision, run, key, environment)
+
+
+def traced_decision(run: LiveRun, key: SigningKey, environment: Environment) -> DecidedRun:
+    """Return the decision of a run, as a span of its trace."""
     with span("run.decide", parent=run.traceparent, **{PIPELINE_RUN_ID: str(run.id)}) as current:
-        if run.decides_at_once:
-            decided = decide_run(run, key, environment)
-        else:
-            decided = await asyncio.to_thread(decide_run, run, key, environment)
+        decided = decide_run(run, key, environment)
         current.set_attribute(PIPELINE_RESULT, decided.verdict.value if decided.verdict else "partial")
     return decided
 

@@ -20,11 +20,13 @@ class WorkerFigures:
         metrics = self._metrics
         self._observe_group(len(batch))
         ended = 0
+        begun = {run.id for run in written.new}
         for transition, _ in written.transitions:
             for each in transition.ended:
                 kind = str(transition.run.checks[each.check_id].type)
                 metrics.check_seconds.labels(kind, each.result.value).observe(each.attempt.duration_seconds)
-                ended += 1
+            # What ended before a run's plan was written came with the plan.
+            ended += 0 if transition.run.id in begun else len(transition.ended)
         completed = sum(isinstance(item, Completed) for item in batch)
         late = completed - ended - len(written.reload)
         if late > 0:

@@ -8,19 +8,50 @@ from uuid import UUID
 from quilate.domain.ids import CheckId
 from quilate.outbox.events import OutgoingEvent
 from quilate.runs.durable.deciding import DecidedRun
-from quilate.runs.durable.live import Prepared
+from quilate.runs.durable.live import LiveRun, Prepared, Transition, make_live
 from quilate.runs.durable.model import Step
 from quilate.runs.durable.rows import ClaimedStep
 from quilate.runs.state import Attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """How far a worker has carried a run by itself since it made the plan; see ``ahead``.
+
+    Attributes:
+        run: The run, as it was when it began.
+        transition: Everything that has happened to it since, as one step.
+        decided: Its decision, where that has been made.
+    """
+
+    run: LiveRun
+    transition: Transition
+    decided: DecidedRun | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan was made."""
+    """A plan was made; ``carried`` is what has come of it already."""
 
     claim: ClaimedStep
     prepared: Prepared
     supersede: bool
+    carried: Carried | None = None
+
+    @property
+    def concurrency_key(self) -> str:
+        """The submission's key, else the blueprint's, which may name what the run is about; empty for none."""
+        if self.claim.concurrency_key:
+            return self.claim.concurrency_key
+        name = self.prepared.plan.blueprint.concurrency_key
+        subject = self.prepared.subject
+        named = {
+            "branch": subject.branch,
+            "event": self.prepared.event,
+            "project_type": self.prepared.plan.project.type,
+            "subject_kind": subject.kind.value,
+        }
+        return f"{name}={named[name]}" if name in named else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +84,19 @@ class Decided:
 
 
 Item = Planned | Unplannable | Completed | Decided
+
+
+def begun_run(planned: Planned, *, version: int) -> LiveRun:
+    """Return the run of a new plan, of which nothing has happened yet."""
+    claim = planned.claim
+    return make_live(
+        run_id=claim.run_id,
+        project_id=claim.project_id,
+        priority=claim.priority,
+        version=version,
+        prepared=planned.prepared,
+        traceparent=claim.traceparent,
+    )
 
 
 def step_of(item: Planned | Unplannable | Decided) -> tuple[UUID, int]:

@@ -145,7 +145,10 @@ class ReadyCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One step of a run; nothing of it counts before its transaction has been committed."""
+    """One step of a run; nothing of it counts before its transaction has been committed.
+
+    ``started`` are ready checks that this worker runs already.
+    """
 
     run: LiveRun
     snapshot: Snapshot
@@ -153,6 +156,12 @@ class Transition:
     ended: tuple[EndedAttempt, ...]
     ready: tuple[ReadyCheck, ...]
     finished: bool
+    started: frozenset[CheckId] = frozenset()
+
+    @property
+    def waiting(self) -> list[ReadyCheck]:
+        """The ready checks that nobody has started."""
+        return [each for each in self.ready if each.check.id not in self.started]
 
     @property
     def version(self) -> int:
@@ -166,13 +175,18 @@ class Transition:
         self.run.version += 1
 
 
-def step(run: LiveRun, completions: Mapping[CheckId, tuple[int, Attempt]]) -> Transition:
-    """Return what follows once ``completions`` (number and attempt of each check) have ended. Pure."""
+def step(
+    run: LiveRun, completions: Mapping[CheckId, tuple[int, Attempt]], *, after: Transition | None = None
+) -> Transition:
+    """Return what follows once ``completions`` (number and attempt of each check) have ended. Pure.
+
+    With ``after``, a step that is not written yet, the two are one step.
+    """
     graph, questions, answers = run.prepared.graph, run.questions(), run.prepared.answers
-    numbers = dict(run.numbers)
-    before = run.snapshot
-    ended: list[EndedAttempt] = []
-    ready: dict[CheckId, None] = {}
+    numbers = dict(run.numbers if after is None else after.numbers)
+    before = run.snapshot if after is None else after.snapshot
+    ended: list[EndedAttempt] = [] if after is None else list(after.ended)
+    ready: dict[CheckId, None] = {} if after is None else dict.fromkeys(each.check.id for each in after.ready)
     pending = dict(completions)
     while True:
         for check_id, (number, _) in pending.items():

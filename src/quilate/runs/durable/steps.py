@@ -12,14 +12,15 @@ from uuid import UUID
 import msgspec
 
 from quilate.audit.entries import AuditEntry, append_entries
+from quilate.checks.api import Isolation
 from quilate.domain.ids import CheckId
 from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection
 from quilate.outbox.events import append_events
 from quilate.runs.durable.cancelling import cancel_locked_runs
 from quilate.runs.durable.endings import Ended, write_endings
-from quilate.runs.durable.items import Completed, Item, Planned, Unplannable, is_mine, run_event
-from quilate.runs.durable.live import LiveRun, ReadyCheck, Transition, make_live, step
+from quilate.runs.durable.items import Completed, Decided, Item, Planned, Unplannable, begun_run, is_mine, run_event
+from quilate.runs.durable.live import LiveRun, ReadyCheck, Transition, step
 from quilate.runs.durable.model import Step
 from quilate.runs.durable.preparation import preparation_document
 from quilate.runs.durable.rows import LONGEST_INLINE_BYTES, StepColumns, finding_columns
@@ -66,7 +67,7 @@ class Chooser:
         for each in ready:
             if each.pause_seconds or each.check.queue.value not in self._queues:
                 continue
-            if each.check.isolation.value != "thread":
+            if each.check.isolation is not Isolation.THREAD:
                 if self._free <= 0:
                     continue
                 self._free -= 1
@@ -91,8 +92,17 @@ async def write_steps(
     transitions += await _plans(connection, items, rows, worker, written)
     transitions = [each for each in transitions if each.run.id not in written.superseded]
     rows = {run_id: row for run_id, row in rows.items() if run_id not in written.superseded}
-    await _write_transitions(connection, transitions, worker, chooser, written)
-    written.ended, freed = await write_endings(connection, items, rows, worker)
+    attempts = await _write_transitions(connection, transitions, worker, chooser, written)
+    decided = _decided_ahead(items, attempts)
+    rows |= {
+        item.run_id: {**rows[item.run_id], "step": Step.DECIDE, "worker": worker, "attempt": item.attempt}
+        for item in decided
+    }
+    done = {item.run_id for item in decided}
+    written.deciding = [
+        (each.run, attempts[each.run.id]) for each in transitions if each.finished and each.run.id not in done
+    ]
+    written.ended, freed = await write_endings(connection, [*items, *decided], rows, worker)
     if freed:
         written.queues.add(CONTROL)
     return written
@@ -150,7 +160,7 @@ async def _plans(
     await _name_keys(connection, valid)
     started = []
     for item in valid:
-        key = _key_of(item)
+        key = item.concurrency_key
         if key and not await _may_start(connection, item, key, written):
             continue
         started.append(item)
@@ -162,43 +172,42 @@ async def _plans(
     transitions = []
     for item in started:
         row = rows[item.claim.run_id]
-        run = make_live(
-            run_id=item.claim.run_id,
-            project_id=item.claim.project_id,
-            priority=row["priority"],
-            version=row["version"],
-            prepared=item.prepared,
-            traceparent=item.claim.traceparent,
-        )
-        written.new.append(run)
-        transitions.append(step(run, {}))
+        if item.carried is not None:
+            transition = item.carried.transition
+            transition.run.version = row["version"]
+        else:
+            transition = step(begun_run(item, version=row["version"]), {})
+        written.new.append(transition.run)
+        transitions.append(transition)
     return transitions
 
 
-def _key_of(item: Planned) -> str:
-    """Return the concurrency key: the submission's, else the blueprint's, which may name what the run is about."""
-    if item.claim.concurrency_key:
-        return item.claim.concurrency_key
-    name = item.prepared.plan.blueprint.concurrency_key
-    subject = item.prepared.subject
-    named = {
-        "branch": subject.branch,
-        "event": item.prepared.event,
-        "project_type": item.prepared.plan.project.type,
-        "subject_kind": subject.kind.value,
-    }
-    return f"{name}={named[name]}" if name in named else name
+def _decided_ahead(items: Iterable[Item], attempts: Mapping[UUID, int]) -> list[Decided]:
+    """Return the decisions that came with their plans, of the runs whose steps were written."""
+    return [
+        Decided(
+            run_id=item.claim.run_id,
+            project_id=item.claim.project_id,
+            attempt=attempts[item.claim.run_id],
+            decided=item.carried.decided,
+        )
+        for item in items
+        if isinstance(item, Planned)
+        and item.carried is not None
+        and item.carried.decided is not None
+        and item.claim.run_id in attempts
+    ]
 
 
 def _keys_of(items: Iterable[Item]) -> list[tuple[UUID, str]]:
     """Return the concurrency keys of what was planned."""
-    named = ((item.claim.project_id, _key_of(item)) for item in items if isinstance(item, Planned))
+    named = ((item.claim.project_id, item.concurrency_key) for item in items if isinstance(item, Planned))
     return [(project, key) for project, key in named if key]
 
 
 async def _name_keys(connection: Connection, planned: Sequence[Planned]) -> None:
     """Write down the keys that blueprints give, before any run of this transaction asks for the others of its key."""
-    new = [(item.claim.run_id, _key_of(item)) for item in planned if not item.claim.concurrency_key]
+    new = [(item.claim.run_id, item.concurrency_key) for item in planned if not item.claim.concurrency_key]
     named = [(run_id, key) for run_id, key in new if key]
     if named:
         arguments = {"runs": [run_id for run_id, _ in named], "keys": [key for _, key in named]}
@@ -240,20 +249,21 @@ def _preparation_columns(started: Sequence[Planned]) -> dict[str, Any]:
         "branches": [subject.branch for subject in subjects],
         "documents": [preparation_document(item.prepared) for item in started],
         "plans": text_array(item.prepared.plan_digest for item in started),
-        "keys": [_key_of(item) or None for item in started],
+        "keys": [item.concurrency_key or None for item in started],
     }
 
 
 async def _write_transitions(
     connection: Connection, transitions: Sequence[Transition], worker: UUID, chooser: Chooser, written: Written
-) -> None:
+) -> dict[UUID, int]:
+    """Write steps; return the run rows' fencing tokens after them."""
     if not transitions:
-        return
+        return {}
     columns = StepColumns()
     audit, events = [], []
     begun = {run.id for run in written.new}
     for transition in transitions:
-        mine = chooser.mine(transition.ready)
+        mine = chooser.mine(transition.waiting) | transition.started
         columns.add(transition, mine=mine, decides=True)
         written.transitions.append((transition, mine))
         written.queues |= {
@@ -261,21 +271,19 @@ async def _write_transitions(
             for ready in transition.ready
             if ready.check.id not in mine and not ready.pause_seconds
         }
-        if transition.finished:
-            # The claim of the decision is the run row's next attempt, which the statement itself counts up.
-            written.deciding.append((transition.run, -1))
         audit.append(_advanced(transition))
         if transition.run.id in begun:
             events.append(run_event("dev.quilate.run.started", transition.run.id, transition.run.project_id, {}))
     cursor = await connection.execute(QUERIES["write_steps"], {**columns.arguments(), "worker": worker})
+    # The claim of a decision is the run row's next attempt, which the statement itself counts up.
     attempts = {row["id"]: row["attempt"] for row in await cursor.fetchall()}
-    written.deciding = [(run, attempts[run.id]) for run, _ in written.deciding]
     findings = finding_columns(transitions)
     if findings["runs"]:
         await connection.execute(QUERIES["insert_findings"], findings)
     await append_entries(connection, audit)
     await append_events(connection, events)
     await _keep_answers(connection, transitions)
+    return attempts
 
 
 def _advanced(transition: Transition) -> AuditEntry:

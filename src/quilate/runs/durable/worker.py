@@ -8,7 +8,7 @@ others have taken over must not be done twice.
 import asyncio
 import contextlib
 import os
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -22,21 +22,22 @@ from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.database.notices import notices
 from quilate.kit.ids import uuid7
 from quilate.kit.waiting import end_tasks, happened
+from quilate.runs.durable.ahead import AheadParts, RunsAhead
 from quilate.runs.durable.attempts import AttemptRunner
-from quilate.runs.durable.deciding import decided_run
+from quilate.runs.durable.deciding import decided_run, traced_decision
 from quilate.runs.durable.figures import WorkerFigures
 from quilate.runs.durable.holding import HeldSteps
-from quilate.runs.durable.items import Completed, Decided, Item, Unplannable, step_of
+from quilate.runs.durable.items import Completed, Decided, Item, Planned, Unplannable, step_of
 from quilate.runs.durable.keeping import keep_documents
 from quilate.runs.durable.lanes import Job, JobKey
 from quilate.runs.durable.leaving import leave, with_effects
 from quilate.runs.durable.live import LiveRun
+from quilate.runs.durable.live_runs import LiveRuns
 from quilate.runs.durable.losses import lost_attempt, lost_run, tell_lost
 from quilate.runs.durable.model import Step
 from quilate.runs.durable.planning import Planner
 from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.presence import Presence
-from quilate.runs.durable.reading import load_runs
 from quilate.runs.durable.rows import ClaimedCheck, ClaimedStep, claimed_check, claimed_step
 from quilate.runs.durable.sql import QUERIES
 from quilate.runs.durable.steps import Chooser, Written, write_steps
@@ -50,7 +51,6 @@ _LARGEST_BATCH = 256
 _LOOK_SECONDS = 1.0
 _NO_ROOM_SECONDS = 5.0
 """A decision that the artifact store had no room for is tried again after this long."""
-_KEPT_RUNS = 2048
 _MOST_LOSSES = 3
 """So many workers may die under a step before it ends as lost."""
 
@@ -103,11 +103,20 @@ class Worker:
         self._parts = parts
         self._options = options
         self._id = uuid7()
-        self._live: dict[UUID, LiveRun] = {}
+        self._live = LiveRuns(parts.database, parts.preparer, parts.artifacts)
         self._items: list[Item] = []
         self._writing: Sequence[Item] = ()
         self._held = HeldSteps(parts.database, self._id)
         self._starting: set[JobKey] = set()
+        self._ahead = RunsAhead(
+            AheadParts(
+                start=parts.runner.start,
+                decide=lambda run: traced_decision(run, parts.key, options.environment),
+                write=self._add,
+                failed=lambda step, error: self._spawn(self._held.give_back([step], error)),
+            ),
+            options.queues,
+        )
         self._dirty = asyncio.Event()
         self._look = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -168,10 +177,10 @@ class Worker:
         """Write what has ended, also what could not be written before, and give back the rest."""
         items = [*self._writing, *self._items]
         ended, _ = await keep_documents(items, self._parts.artifacts)
-        effects = {*begun, *with_effects(self._pending(), self._live)}
+        effects = {*begun, *with_effects(self._pending(), self._live.known)}
 
         async def work(connection: Connection) -> None:
-            await leave(connection, self._id, self._live, ended=ended, begun=effects)
+            await leave(connection, self._id, self._live.known, ended=ended, begun=effects)
 
         if self._presence.lasts:
             await self._parts.database.run(work, patience_seconds=2.0)
@@ -240,12 +249,16 @@ class Worker:
 
         async def plan(alone: list[ClaimedStep]) -> None:
             for claim in alone:
-                self._add(await self._parts.planner.plan(claim, rules))
+                item = await self._parts.planner.plan(claim, rules)
+                if isinstance(item, Planned):
+                    self._ahead.begin(item)
+                else:
+                    self._add(item)
 
         await asyncio.gather(*(self._held.carry_out(plan, [claim]) for claim in claims))
 
     async def _decide_claimed(self, claims: list[ClaimedStep]) -> None:
-        runs = await self._loaded([claim.run_id for claim in claims], fresh=True)
+        runs = await self._live.loaded([claim.run_id for claim in claims], fresh=True)
         for claim in claims:
             if claim.run_id in runs:
                 await self._decide(runs[claim.run_id], claim.attempt)
@@ -263,7 +276,7 @@ class Worker:
 
     async def _start_loaded(self, claims: list[ClaimedCheck]) -> None:
         try:
-            runs = await self._loaded({claim.run_id for claim in claims})
+            runs = await self._live.loaded({claim.run_id for claim in claims})
         finally:
             self._parts.runner.reserve(-len(claims))
         for claim in claims:
@@ -278,16 +291,6 @@ class Worker:
                 self._add(Completed(run_id=run.id, check_id=check.id, number=claim.attempt, attempt=lost))
                 await tell_lost(self._parts.database, run, check, claim.losses)
 
-    async def _loaded(self, runs: Iterable[UUID], *, fresh: bool = False) -> dict[UUID, LiveRun]:
-        wanted = list(runs)
-        missing = [run for run in wanted if fresh or run not in self._live]
-        if missing:
-            parts = self._parts
-            loaded = await load_runs(parts.database, missing, parts.preparer, parts.artifacts)
-            self._drop(missing)
-            self._live |= loaded
-        return {run: self._live[run] for run in wanted if run in self._live}
-
     def _pending(self) -> set[JobKey]:
         """Return the attempts that are about to be started, and those whose ends are still to be written."""
         waiting = (*self._items, *self._writing)
@@ -299,7 +302,7 @@ class Worker:
     def _ended(self, job: Job, attempt: Attempt) -> None:
         """Take the end of an attempt; one that was cancelled here has lost its row already."""
         run_id, check_id, number = job.key
-        if attempt.completion is Completion.CANCELLED:
+        if attempt.completion is Completion.CANCELLED or self._ahead.ended(job.key, attempt):
             return
         self._add(Completed(run_id=run_id, check_id=check_id, number=number, attempt=attempt))
         self._look.set()
@@ -326,7 +329,7 @@ class Worker:
 
         async def work(connection: Connection) -> Written:
             chooser = Chooser(self._options.queues, self._parts.runner.free)
-            return await write_steps(connection, batch, self._live, self._id, chooser)
+            return await write_steps(connection, batch, self._live.known, self._id, chooser)
 
         # Without the database nothing can be written: the beats end this worker before its lease runs out.
         written = await self._parts.database.run(work, patience_seconds=self._options.lease_seconds)
@@ -335,10 +338,10 @@ class Worker:
         await self._apply(written)
 
     async def _apply(self, written: Written) -> None:
-        self._live |= {run.id: run for run in written.new}
+        self._live.add(written.new)
         for transition, mine in written.transitions:
             transition.apply()
-            for ready in transition.ready:
+            for ready in transition.waiting:
                 if ready.check.id in mine:
                     self._parts.runner.start(transition.run, ready.check, ready.number)
         for run, attempt in written.deciding:
@@ -347,7 +350,7 @@ class Worker:
                 await self._decide(run, attempt)
             else:
                 self._spawn(self._decide(run, attempt))
-        self._drop(run_id for run_id, _, _ in written.ended)
+        self._live.drop(run_id for run_id, _, _ in written.ended)
         if written.reload:
             await self._reload(written.reload)
         self._tell(written)
@@ -362,9 +365,9 @@ class Worker:
 
     async def _reload(self, items: Sequence[Completed]) -> None:
         """Read runs again that others have advanced; one that has no state any more was ended without these items."""
-        runs = await self._loaded({item.run_id for item in items}, fresh=True)
+        runs = await self._live.loaded({item.run_id for item in items}, fresh=True)
         self._add(*(item for item in items if item.run_id in runs))
-        self._forget_old_runs()
+        self._live.forget_old({run for run, _, _ in self._parts.runner.jobs})
 
     async def _decide(self, run: LiveRun, attempt: int) -> None:
         try:
@@ -377,18 +380,6 @@ class Worker:
     async def _later(self, items: Sequence[Item]) -> None:
         await asyncio.sleep(_NO_ROOM_SECONDS)
         self._add(*items)
-
-    def _drop(self, runs: Iterable[UUID]) -> None:
-        for run_id in runs:
-            run = self._live.pop(run_id, None)
-            if run is not None:
-                self._parts.preparer.release(run.prepared)
-
-    def _forget_old_runs(self) -> None:
-        """Forget runs that others go on with; what is running here keeps its files."""
-        busy = {run for run, _, _ in self._parts.runner.jobs}
-        idle = [run for run in self._live if run not in busy]
-        self._drop(idle[: max(len(self._live) - _KEPT_RUNS, 0)])
 
     async def _notices(self) -> None:
         mine = {CONTROL, *self._options.queues}

@@ -1,0 +1,48 @@
+"""The runs that a worker keeps in memory, with their files, beside what the database says of them."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from quilate.evidence.artifacts import ArtifactStore
+from quilate.kit.database.database import Database
+from quilate.runs.durable.live import LiveRun
+from quilate.runs.durable.preparation import Preparer
+from quilate.runs.durable.reading import load_runs
+
+_KEPT_RUNS = 2048
+
+
+class LiveRuns:
+    """Loads runs, keeps them and lets go of their files."""
+
+    def __init__(self, database: Database, preparer: Preparer, artifacts: ArtifactStore) -> None:
+        self._database = database
+        self._preparer = preparer
+        self._artifacts = artifacts
+        self.known: dict[UUID, LiveRun] = {}
+
+    def add(self, runs: Iterable[LiveRun]) -> None:
+        """Keep runs that have begun here."""
+        self.known |= {run.id: run for run in runs}
+
+    async def loaded(self, runs: Iterable[UUID], *, fresh: bool = False) -> dict[UUID, LiveRun]:
+        """Return runs, read where they are not known or ``fresh`` is asked for; those that have ended are left out."""
+        wanted = list(runs)
+        missing = [run for run in wanted if fresh or run not in self.known]
+        if missing:
+            found = await load_runs(self._database, missing, self._preparer, self._artifacts)
+            self.drop(missing)
+            self.known |= found
+        return {run: self.known[run] for run in wanted if run in self.known}
+
+    def drop(self, runs: Iterable[UUID]) -> None:
+        """Forget runs and let go of their files."""
+        for run_id in runs:
+            run = self.known.pop(run_id, None)
+            if run is not None:
+                self._preparer.release(run.prepared)
+
+    def forget_old(self, busy: Collection[UUID]) -> None:
+        """Forget runs that others go on with; what is ``busy`` here keeps its files."""
+        idle = [run for run in self.known if run not in busy]
+        self.drop(idle[: max(len(self.known) - _KEPT_RUNS, 0)])
