@@ -58,3 +58,12 @@ async def test_an_answer_that_does_not_come_is_an_error() -> None:
     with pytest.raises(OutgoingError, match="cannot be reached"):
         await total(http, "http://127.0.0.1:1/")
     await http.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999999/", "http://127.0.0.1:x/", "http://[::1/"])
+async def test_what_is_no_address_is_refused_for_good(url: str) -> None:
+    http = OutgoingHttp(policy=_LOOPBACK)
+    with pytest.raises(OutgoingError) as refused:
+        await total(http, url)
+    assert refused.value.permanent

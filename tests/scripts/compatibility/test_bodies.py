@@ -63,3 +63,18 @@ def test_a_body_that_cannot_be_taken_is_told_why(body: bytes, status: int, says:
 def test_a_name_that_is_too_long_is_refused() -> None:
     with pytest.raises(Problem, match="at most 255"):
         script_body(json.dumps({"name": "n" * 256, "content": "c"}).encode())
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\t"])
+def test_a_name_of_nothing_is_refused_before_anything_is_changed(name: str) -> None:
+    with pytest.raises(Problem, match="'name' is missing") as caught:
+        script_body(json.dumps({"name": name, "content": "c"}).encode())
+    assert caught.value.status == 422
+    assert script_body(b'{"name": null, "content": "c"}').name is None
+
+
+@pytest.mark.parametrize("schema", ["1e999", "9" * 5000, '{"maxLength": 1e400}'])
+def test_a_schema_with_a_number_that_nothing_holds_is_refused(schema: str) -> None:
+    with pytest.raises(Problem, match="'inputSchema'") as caught:
+        version_body(f'{{"code": "c", "inputSchema": {schema}}}'.encode())
+    assert caught.value.status == 422

@@ -1,5 +1,7 @@
 """Running a script once on sample data (A01, A07, A10)."""
 
+import json
+
 import pytest
 
 from quilate.sandbox.model import Engine, Limits
@@ -65,3 +67,13 @@ async def test_what_nobody_has_reviewed_is_tested_with_the_defaults(api: Scripts
     assert answer["reduced"] is False
     program, limits, _ = api.echo.asked[-1]
     assert (program.engine, program.reuse, limits.wall_seconds) == (Engine.FAST, True, 60)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("data", ["NaN", "-Infinity", '"\\ud800"', '{"\\udc00\\ud800": 1}'])
+async def test_data_that_is_no_json_is_refused_and_nothing_runs(api: ScriptsApi, data: str) -> None:
+    body = f'{{"source": {json.dumps(SOURCE)}, "data": {data}}}'
+    headers = {"Content-Type": "application/json"}
+    refused = await api.as_caller("dev").post(_TEST, content=body, headers=headers)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/data")
+    assert api.echo.asked == []

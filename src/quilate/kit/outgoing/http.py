@@ -203,6 +203,7 @@ class OutgoingHttp:
         own = {name.lower(): value for name, value in (headers or {}).items()}
         common = {"user-agent": self.user_agent, "accept": "*/*"}
         first = url
+        self._require_address(first)
         for _ in range(MOST_REDIRECTS + 1):
             sent = common | (own if _origin(url) == _origin(first) else {})
             async with self._streamed(url, sent, seconds) as answer:

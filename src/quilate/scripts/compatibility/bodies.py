@@ -84,8 +84,9 @@ def script_body(body: bytes) -> ScriptBody:
         Problem: 400 or 422.
     """
     fields = fields_of(body)
+    name = _text(fields, "name", LONGEST_NAME)
     return ScriptBody(
-        name=_text(fields, "name", LONGEST_NAME),
+        name=None if name is None else required(name, "name"),
         content=_text(fields, "content", None),
         description=_text(fields, "description", LONGEST_DESCRIPTION),
     )
@@ -99,8 +100,7 @@ def version_body(body: bytes) -> VersionBody:
     """
     fields = fields_of(body)
     content = required(_text(fields, "content", None), "content")
-    schema = msgspec.json.decode(fields["schema"]) if "schema" in fields else None
-    return VersionBody(content=content, semver=_text(fields, "version", 100), input_schema=schema)
+    return VersionBody(content=content, semver=_text(fields, "version", 100), input_schema=_schema(fields))
 
 
 def execution_body(body: bytes, script: UUID | None) -> tuple[UUID, str | None, bytes]:
@@ -160,6 +160,20 @@ def _text(fields: Mapping[str, bytes], name: str, longest: int | None) -> str | 
             next_step="send another text",
         )
     return value
+
+
+def _schema(fields: Mapping[str, bytes]) -> Any:
+    if "schema" not in fields:
+        return None
+    try:
+        return msgspec.json.decode(fields["schema"])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(
+            status=422,
+            type="invalid-request",
+            detail="'inputSchema' holds a number that is too large, or nests too deep",
+            next_step="send a JSON Schema",
+        ) from error
 
 
 def _identifier(text: str) -> UUID:

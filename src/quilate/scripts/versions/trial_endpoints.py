@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from quilate.accounts.model import ProjectAccess
 from quilate.kit.web.answers import json_answer, problem_responses
 from quilate.scripts.versions.answer_schemas import TrialView, trial_answer
+from quilate.scripts.versions.errors import invalid
 from quilate.scripts.versions.schemas import SourceTestBody, TestBody
 from quilate.scripts.versions.service import VersionService
 from quilate.scripts.versions.version_endpoints import VERSION, AccessTo, ScriptId, VersionName
@@ -58,4 +59,8 @@ def add_trials(router: APIRouter, service: VersionService, editing: AccessTo) ->
 
 
 async def _data(request: Request) -> bytes:
-    return bytes(msgspec.json.decode(await request.body(), type=_Sent).data)
+    try:
+        return bytes(msgspec.json.decode(await request.body(), type=_Sent).data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        # The reader of the other fields takes more than JSON: NaN, Infinity, halves of surrogate pairs.
+        raise invalid("data is no JSON that can be read", "send one JSON value as data", "#/data") from error
