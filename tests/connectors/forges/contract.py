@@ -11,13 +11,14 @@ from quilate.deliveries.connector import ConnectorKind, DeliveryError, OutcomeKi
 from quilate.domain.errors import ConfigurationError
 from tests.connectors.forges.cases_of_comments import CommentCases
 from tests.connectors.forges.cases_of_errors import ErrorCases
+from tests.connectors.forges.cases_of_people import PeopleCases
 from tests.connectors.forges.cases_of_statuses import StatusCases
 from tests.support import connectors as made
 from tests.support.connectors import COMMIT
 from tests.support.forge_servers.server import ForgeServer
 
 
-class ForgeContract(StatusCases, CommentCases, ErrorCases):
+class ForgeContract(StatusCases, CommentCases, PeopleCases, ErrorCases):
     """All cases."""
 
     @pytest.mark.asyncio

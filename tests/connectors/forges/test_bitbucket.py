@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import pytest
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges.delivering import ForgeConnector
 from quilate.connectors.forges.report import State
 from quilate.deliveries.connector import DeliveryError
@@ -29,6 +30,7 @@ class TestBitbucket(ForgeContract):
         State.UNKNOWN: "FAILED",
         State.SUPERSEDED: "STOPPED",
     }
+    roles: ClassVar[Mapping[str, Role | None]] = {"admin": Role.REVIEWER, "write": Role.DEVELOPER, "read": None}
     longest: ClassVar[int] = 32_768
 
     def make_server(self) -> BitbucketServer:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges.report import State
 from tests.connectors.forges.contract import ForgeContract
 from tests.support.forge_servers.gitea import GiteaServer
@@ -18,6 +19,13 @@ class TestGitea(ForgeContract):
         State.FAILED: "failure",
         State.UNKNOWN: "error",
         State.SUPERSEDED: "error",
+    }
+    roles: ClassVar[Mapping[str, Role | None]] = {
+        "owner": Role.REVIEWER,
+        "admin": Role.REVIEWER,
+        "write": Role.DEVELOPER,
+        "read": None,
+        "none": None,
     }
     longest: ClassVar[int] = 65_535
 

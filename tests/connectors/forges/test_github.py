@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges.delivering import ForgeConnector
 from quilate.connectors.forges.report import State
 from quilate.deliveries.connector import DeliveryError
@@ -25,7 +26,7 @@ from tests.support.forge_servers.server import Fault, ForgeServer, Reply
 
 
 @cache
-def _keys() -> tuple[str, bytes]:
+def app_keys() -> tuple[str, bytes]:
     """Return an app's private and public key."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     private = key.private_bytes(
@@ -39,6 +40,15 @@ class _GitHub(ForgeContract):
     """What holds with a token and with an app."""
 
     type: ClassVar[str] = "github"
+    roles: ClassVar[Mapping[str, Role | None]] = {
+        "admin": Role.REVIEWER,
+        "maintain": Role.REVIEWER,
+        "write": Role.DEVELOPER,
+        "triage": None,
+        "read": None,
+        "owner": None,  # A role of the organisation's own may have any name.
+        "none": None,
+    }
     longest: ClassVar[int] = 65_536
 
     @pytest.mark.asyncio
@@ -139,10 +149,10 @@ class TestGitHubApp(_GitHub):
     }
 
     def make_server(self) -> GitHubServer:
-        return GitHubServer(public_key=_keys()[1])
+        return GitHubServer(public_key=app_keys()[1])
 
     def secrets(self) -> dict[str, str]:
-        return {"private_key": _keys()[0]}
+        return {"private_key": app_keys()[0]}
 
     def further_settings(self) -> dict[str, Any]:
         return {"app_id": APP_ID}

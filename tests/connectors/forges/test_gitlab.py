@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges.delivering import ForgeConnector
 from quilate.connectors.forges.report import State
 from quilate.deliveries.connector import DeliveryError
@@ -26,6 +27,14 @@ class TestGitLab(ForgeContract):
         State.FAILED: "failed",
         State.UNKNOWN: "failed",
         State.SUPERSEDED: "canceled",
+    }
+    roles: ClassVar[Mapping[str, Role | None]] = {
+        "owner": Role.REVIEWER,
+        "maintainer": Role.REVIEWER,
+        "developer": Role.DEVELOPER,
+        "reporter": None,
+        "guest": None,
+        "blocked maintainer": None,
     }
     longest: ClassVar[int] = 900_000
 

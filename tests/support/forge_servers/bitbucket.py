@@ -43,6 +43,7 @@ class BitbucketServer(ForgeServer):
             ("POST", _COMMENTS, self._create_comment),
             ("PUT", rf"{_COMMENTS}/(\d+)", self._edit_comment),
             ("DELETE", rf"{_COMMENTS}/(\d+)", self._delete_comment),
+            ("GET", r"/workspaces/([^/]+)/permissions/repositories/([^/]+)", self._permissions),
         ]
 
     def admits(self, request: Request) -> bool:
@@ -71,6 +72,29 @@ class BitbucketServer(ForgeServer):
         return Reply(
             document={"uuid": self.repository_id, "full_name": self.repository}, headers={"x-oauth-scopes": scopes}
         )
+
+    def _permissions(self, request: Request, found: re.Match[str]) -> Reply:
+        workspace, name = self.repository.split("/")
+        if found[1] != workspace or unquote(found[2]) not in {name, self.repository_id}:
+            return self.refusal(404, f"Repository {found[2]} not found")
+        if not self.tells_roles:
+            return self.refusal(403, "You must be a repository admin to view permissions.")
+        wanted = {"admin", "write"} if request.query.get("q") == 'permission>"read"' else {"admin", "write", "read"}
+        chosen = [
+            {
+                "type": "repository_permission",
+                "user": {"account_id": account, "uuid": f"{{{number}}}", "nickname": "ann"},
+                "permission": permission,
+            }
+            for number, (account, permission) in enumerate(self.people.items(), 1)
+            if permission in wanted
+        ]
+        # Pages of one, so that whoever reads only the first is found out.
+        page = int(request.query.get("page", "1"))
+        document: dict[str, Any] = {"page": page, "pagelen": 1, "values": chosen[page - 1 : page]}
+        if page < len(chosen):
+            document["next"] = f"{self.base_url}{request.path}?q=permission%3E%22read%22&page={page + 1}"
+        return Reply(document=document)
 
     def _status(self, request: Request, found: re.Match[str]) -> Reply:
         refused = self._refused(found)

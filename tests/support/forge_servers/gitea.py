@@ -4,6 +4,7 @@
 
 import re
 from typing import ClassVar
+from urllib.parse import unquote
 
 from tests.support.forge_servers.server import ForgeServer, Reply, Request, Route, Status
 
@@ -24,6 +25,7 @@ class GiteaServer(ForgeServer):
             ("POST", rf"{_REPOSITORY}/issues/(\d+)/comments", self._create_comment),
             ("PATCH", rf"{_REPOSITORY}/issues/comments/(\d+)", self._edit_comment),
             ("DELETE", rf"{_REPOSITORY}/issues/comments/(\d+)", self._delete_comment),
+            ("GET", rf"{_REPOSITORY}/collaborators/([^/]+)/permission", self._permission),
         ]
 
     def admits(self, request: Request) -> bool:
@@ -41,6 +43,16 @@ class GiteaServer(ForgeServer):
             return self.refusal(404, "The target couldn't be found.")
         granted = {"admin": False, "push": self.may_write, "pull": True}
         return Reply(document={"id": 4711, "full_name": self.repository, "permissions": granted})
+
+    def _permission(self, request: Request, found: re.Match[str]) -> Reply:
+        if found[1].lower() != self.repository.lower() or unquote(found[2]) not in self.people:
+            return self.refusal(404, "user does not exist")
+        if not self.tells_roles:
+            return self.refusal(
+                403, "Only admins can query all permissions, repo admins can query all repo permissions"
+            )
+        permission = self.people[unquote(found[2])]
+        return Reply(document={"permission": permission, "role_name": permission, "user": {"login": found[2]}})
 
     def _refused(self, found: re.Match[str]) -> Reply | None:
         if found[1].lower() != self.repository.lower():

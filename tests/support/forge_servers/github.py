@@ -8,6 +8,7 @@ Pages: https://docs.github.com/rest (checks/runs, commits/statuses, issues/comme
 import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import jwt
 
@@ -16,6 +17,7 @@ from tests.support.forge_servers.server import ForgeServer, Reply, Request, Rout
 _REPOSITORY = r"/repos/([^/]+/[^/]+)"
 APP_ID = "77"
 INSTALLATION = "900"
+_PERMISSIONS = {"admin", "write", "read", "none"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class GitHubServer(ForgeServer):
             ("PATCH", rf"{_REPOSITORY}/issues/comments/(\d+)", self._edit_comment),
             ("DELETE", rf"{_REPOSITORY}/issues/comments/(\d+)", self._delete_comment),
             ("POST", rf"{_REPOSITORY}/code-scanning/sarifs", self._sarif),
+            ("GET", rf"{_REPOSITORY}/collaborators/([^/]+)/permission", self._permission),
         ]
 
     def admits(self, request: Request) -> bool:
@@ -100,6 +103,15 @@ class GitHubServer(ForgeServer):
             return self.refusal(404, "Not Found")
         granted = {"pull": True, "push": self.may_write, "admin": False}
         return Reply(document={"id": 4711, "full_name": self.repository, "permissions": granted})
+
+    def _permission(self, request: Request, found: re.Match[str]) -> Reply:
+        if found[1].lower() != self.repository.lower() or unquote(found[2]) not in self.people:
+            return self.refusal(404, f"{found[2]} is not a user")
+        if not self.tells_roles:
+            return self.refusal(403, "Must have push access to view collaborator permission.")
+        role = self.people[unquote(found[2])]
+        permission = {"maintain": "write", "triage": "read"}.get(role, role if role in _PERMISSIONS else "read")
+        return Reply(document={"permission": permission, "role_name": role, "user": {"login": found[2]}})
 
     def _installation(self, request: Request, found: re.Match[str]) -> Reply:
         if found[1].lower() != self.repository.lower():

@@ -12,6 +12,9 @@ _PROJECT = r"/projects/([^/]+)"
 _NOTES = rf"{_PROJECT}/merge_requests/(\d+)/notes"
 
 
+_LEVELS = {"guest": 10, "reporter": 20, "developer": 30, "maintainer": 40, "owner": 50, "blocked maintainer": 40}
+
+
 class GitLabServer(ForgeServer):
     """GitLab."""
 
@@ -32,6 +35,7 @@ class GitLabServer(ForgeServer):
             ("POST", _NOTES, self._create_note),
             ("PUT", rf"{_NOTES}/(\d+)", self._edit_note),
             ("DELETE", rf"{_NOTES}/(\d+)", self._delete_note),
+            ("GET", rf"{_PROJECT}/members/all", self._members),
         ]
 
     def admits(self, request: Request) -> bool:
@@ -67,6 +71,24 @@ class GitLabServer(ForgeServer):
         level = {"access_level": 30 if self.may_write else 20}
         permissions = {"project_access": level, "group_access": None}
         return Reply(document={"id": 4711, "path_with_namespace": self.repository, "permissions": permissions})
+
+    def _members(self, request: Request, found: re.Match[str]) -> Reply:
+        if not self._known(found):
+            return self.refusal(404, "Project Not Found")
+        if not self.tells_roles:
+            return self.refusal(403, "Forbidden")
+        # The query finds parts of names, and of other members than the one who is asked for.
+        chosen = [
+            {
+                "id": number,
+                "username": name,
+                "state": "blocked" if " " in role else "active",
+                "access_level": _LEVELS[role],
+            }
+            for number, (name, role) in enumerate(self.people.items(), 1)
+            if request.query.get("query", "") in name
+        ]
+        return self.paged(request, chosen)
 
     def _status(self, request: Request, found: re.Match[str]) -> Reply:
         refused = self._refused(found)

@@ -90,6 +90,8 @@ class ForgeServer(QuietServer):
         changes: Those that changed something, as method and path.
         violations: What was not of the published shape.
         faults: What a test has planned.
+        people: What people may do, in the forge's own words, by the name that its events give them.
+        tells_roles: The token may ask what somebody may do.
     """
 
     provider: ClassVar[str]
@@ -111,6 +113,8 @@ class ForgeServer(QuietServer):
         self.changes: list[str] = []
         self.violations: list[str] = []
         self.faults: list[Fault] = []
+        self.people: dict[str, str] = {}
+        self.tells_roles = True
         self._shapes = shapes_of(self.provider)
         self._lock = threading.RLock()
         self._closing = threading.Event()

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges.calls import Calls, RefusedError
 from quilate.connectors.forges.delivering import (
     ForgeConnector,
     PostedComment,
     Repository,
+    only_administrators,
     require_settings,
     required_secret,
 )
@@ -136,19 +138,43 @@ class BitbucketRepository(Repository):
 
     async def comments(self, number: int) -> Sequence[PostedComment]:
         """Return the pull request's comments that were not deleted."""
-        found: list[PostedComment] = []
-        following: str = f"{await self._root()}/pullrequests/{number}/comments?pagelen=100&sort=created_on"
+        found = await self._pages(f"{await self._root()}/pullrequests/{number}/comments?pagelen=100&sort=created_on")
+        return [
+            PostedComment(id=str(each["id"]), body=str((each.get("content") or {}).get("raw") or ""))
+            for each in found
+            if not each.get("deleted")
+        ]
+
+    async def _pages(self, following: str) -> list[Any]:
+        """Return the members of all pages of a list, as Bitbucket links them."""
+        found: list[Any] = []
         for _ in range(_MOST_PAGES):
             answer = await self.calls.call("GET", following)
             data = answer.data if isinstance(answer.data, dict) else {}
-            for each in self.calls.members(data.get("values")):
-                if not each.get("deleted"):
-                    body = str((each.get("content") or {}).get("raw") or "")
-                    found.append(PostedComment(id=str(each["id"]), body=body))
+            found.extend(self.calls.members(data.get("values")))
             if not data.get("next"):
                 break
             following = self.calls.same_origin(str(data["next"]))
         return found
+
+    async def role_of(self, login: str) -> Role | None:
+        """Look for an account by its id among those that may write; Bitbucket tells them to administrators.
+
+        Source: https://developer.atlassian.com/cloud/bitbucket/rest/api-group-workspaces/ ("List a repository
+        permissions for a workspace": effective permissions ``read``, ``write`` and ``admin``).
+        """
+        workspace, _, name = (await self._root()).removeprefix("/repositories/").partition("/")
+        writers = quote('permission>"read"', safe="")
+        try:
+            found = await self._pages(
+                f"/workspaces/{workspace}/permissions/repositories/{name}?q={writers}&pagelen=100"
+            )
+        except RefusedError as refused:
+            raise only_administrators(refused, "Bitbucket") from refused
+        granted = {each.get("permission") for each in found if login and login in _account(each)}
+        if "admin" in granted:
+            return Role.REVIEWER
+        return Role.DEVELOPER if "write" in granted else None
 
     def comment_body(self, run: Judged) -> str:
         """Return the comment's Markdown; Bitbucket shows HTML comments, but no definition of a link."""
@@ -190,6 +216,12 @@ class BitbucketRepository(Repository):
                 permanent=True,
             )
         return f"the token reaches {self.settings.repository}"
+
+
+def _account(permission: dict[str, Any]) -> set[str]:
+    """Return the ids of the account that a permission is of."""
+    user = permission.get("user")
+    return {str(user[key]) for key in ("account_id", "uuid") if user.get(key)} if isinstance(user, dict) else set()
 
 
 def _key(context: str) -> str:

@@ -109,12 +109,12 @@ class Calls:
         return found
 
     def members(self, data: Any) -> list[Any]:
-        """Return a list as the forge answered it.
+        """Return a list of objects as the forge answered it.
 
         Raises:
             DeliveryError: It is none.
         """
-        if not isinstance(data, list):
+        if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
             raise DeliveryError(f"{self.forge} answered with something else than a list")
         return data
 

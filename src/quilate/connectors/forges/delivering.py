@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges import markdown
 from quilate.connectors.forges.calls import Calls, RefusedError, UnknownCommitError
 from quilate.connectors.forges.report import Judged, State, is_elsewhere, judged
@@ -22,6 +23,7 @@ from quilate.deliveries.connector import (
     SecretSpec,
 )
 
+_FORBIDDEN = 403
 _GONE = frozenset({404, 410})
 _NOT_OURS = frozenset({403, 404, 410})
 
@@ -73,6 +75,14 @@ class Repository(ABC):
     @abstractmethod
     async def probe(self) -> str:
         """Return one sentence about what the token may do, having changed nothing."""
+
+    @abstractmethod
+    async def role_of(self, login: str) -> Role | None:
+        """Return what somebody's role in the repository amounts to here; ``None``: no right to change it.
+
+        Raises:
+            DeliveryError: The forge cannot be asked.
+        """
 
     async def upload(self, run: Judged) -> str:
         """Give further reports to the forge; return what was done, in words, or nothing."""
@@ -293,3 +303,14 @@ async def _created(repository: Repository, run: Judged, body: str) -> str:
         return created
     await repository.delete_comment(number, created)
     return older
+
+
+def only_administrators(refused: RefusedError, forge: str) -> RefusedError:
+    """Return why a forge did not tell somebody's role, with what to do where the token may not ask for it."""
+    if refused.status != _FORBIDDEN:
+        return refused
+    return RefusedError(
+        f"{forge} tells roles of people only to administrators of the repository",
+        status=refused.status,
+        next_step="give the connection a token that administers the repository, or approve waivers in Quilate",
+    )

@@ -6,12 +6,15 @@ Source: https://docs.gitea.com/api (each server describes itself at ``/swagger.v
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import quote
 
-from quilate.connectors.forges.calls import Calls
+from quilate.accounts.model import Role
+from quilate.connectors.forges.calls import Calls, RefusedError
 from quilate.connectors.forges.delivering import (
     ForgeConnector,
     PostedComment,
     Repository,
+    only_administrators,
     require_settings,
     required_secret,
 )
@@ -20,6 +23,7 @@ from quilate.deliveries.connector import DeliveryContext, DeliveryError, SecretS
 
 _LONGEST_DESCRIPTION = 255
 _LONGEST_COMMENT = 60_000
+_NOT_FOUND = 404
 # Branch protection takes `warning` for a success in old versions, so everything that did not pass is an error.
 _STATES = {State.PENDING: "pending", State.PASSED: "success", State.FAILED: "failure"}
 
@@ -110,6 +114,19 @@ class GiteaRepository(Repository):
         """Take back a comment."""
         del number
         await self.calls.call("DELETE", f"{self._root}/issues/comments/{comment}")
+
+    async def role_of(self, login: str) -> Role | None:
+        """Ask for the permission; Gitea tells it to administrators of the repository."""
+        try:
+            answer = await self.calls.call("GET", f"{self._root}/collaborators/{quote(login, safe='')}/permission")
+        except RefusedError as refused:
+            if refused.status == _NOT_FOUND:
+                return None
+            raise only_administrators(refused, "Gitea") from refused
+        permission = answer.text("permission")
+        if permission in {"admin", "owner"}:
+            return Role.REVIEWER
+        return Role.DEVELOPER if permission == "write" else None
 
     async def probe(self) -> str:
         """Read the repository and what the token's user may do there."""

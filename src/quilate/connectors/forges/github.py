@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges.calls import Calls, RefusedError
 from quilate.connectors.forges.delivering import (
     ForgeConnector,
@@ -40,7 +41,7 @@ from quilate.deliveries.connector import (
 
 _API_VERSION = "2022-11-28"
 _BATCH = 50
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _NOT_FOUND = 401, 404
 _LONGEST_DESCRIPTION = 140
 _LONGEST_OUTPUT = 65_535
 _LONGEST_COMMENT = 65_536
@@ -255,6 +256,23 @@ class GitHubRepository(Repository):
         """Take back a comment."""
         del number
         await self.calls.call("DELETE", f"{self._root}/issues/comments/{comment}")
+
+    async def role_of(self, login: str) -> Role | None:
+        """Ask for the permission, in which a role of the organisation's own shows as the one it is based on.
+
+        Source: https://docs.github.com/rest/collaborators/collaborators#get-repository-permissions-for-a-user
+        """
+        path = f"{self._root}/collaborators/{quote(login, safe='')}/permission"
+        try:
+            answer = await self.calls.call("GET", path)
+        except RefusedError as refused:
+            if refused.status == _NOT_FOUND:
+                return None
+            raise
+        permission = answer.text("permission")
+        if permission == "admin" or answer.text("role_name") == "maintain":
+            return Role.REVIEWER
+        return Role.DEVELOPER if permission == "write" else None
 
     async def upload(self, run: Judged) -> str:
         """Upload the findings to code scanning, once for each run."""

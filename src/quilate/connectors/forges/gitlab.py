@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from quilate.accounts.model import Role
 from quilate.connectors.forges.calls import Calls, RefusedError
 from quilate.connectors.forges.delivering import (
     ForgeConnector,
@@ -18,7 +19,7 @@ from quilate.deliveries.connector import DeliveryContext, DeliveryError, SecretS
 
 _LONGEST_DESCRIPTION = 255
 _LONGEST_NOTE = 900_000
-_DEVELOPER = 30
+_DEVELOPER, _MAINTAINER = 30, 40
 _BAD_REQUEST = 400
 _STATES = {
     State.PENDING: "pending",
@@ -142,6 +143,19 @@ class GitLabProject(Repository):
     async def delete_comment(self, number: int, comment: str) -> None:
         """Take back a note."""
         await self.calls.call("DELETE", f"{await self._notes(number)}/{comment}")
+
+    async def role_of(self, login: str) -> Role | None:
+        """Look for an active member, of a group above included.
+
+        Source: https://docs.gitlab.com/api/project_members/ (``access_level``: 30 Developer, 40 Maintainer, 50 Owner).
+        """
+        path = f"/projects/{await self.identity()}/members/all?query={quote(login, safe='')}&per_page=100"
+        found = [each for each in await self.calls.pages(path) if each.get("username") == login]
+        active = [each.get("access_level") for each in found if each.get("state", "active") == "active"]
+        level = max((each for each in active if isinstance(each, int)), default=0)
+        if level >= _MAINTAINER:
+            return Role.REVIEWER
+        return Role.DEVELOPER if level >= _DEVELOPER else None
 
     async def probe(self) -> str:
         """Read the project, the token's role and its scopes."""

@@ -16,7 +16,7 @@ RETURNING comment_commands.*, projects.slug, projects.name;
 -- name: connection
 SELECT id FROM connections
 WHERE project_id = %(project)s AND type = %(provider)s AND enabled AND deleted_at IS NULL
-ORDER BY (settings->>'repository' = %(repository)s) DESC NULLS LAST, id LIMIT 1;
+ORDER BY (lower(settings->>'repository') = lower(%(repository)s)) DESC NULLS LAST, id LIMIT 1;
 
 -- name: know_actor
 INSERT INTO forge_actors (id, provider, login) VALUES (%(id)s, %(provider)s, %(login)s) ON CONFLICT DO NOTHING;

@@ -24,7 +24,6 @@ from quilate.domain.errors import ConfigurationError, QuilateError
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.queries import load_queries
 from quilate.kit.log import logger
-from quilate.kit.outgoing.http import OutgoingError
 from quilate.kit.secrets.opened import Secrets
 from quilate.kit.waiting import happened
 from quilate.kit.web.problems import Problem
@@ -114,12 +113,18 @@ class CommentWorker:
             return False
         try:
             await self._answered(row)
-        except (DeliveryError, OutgoingError) as error:
-            last = getattr(error, "permanent", False) or row["attempts"] >= _MOST_ATTEMPTS
-            given = {"event": row["event_id"], "error": f"{error.message} {error.next_step}".strip()[:500]}
-            await self._one("done" if last else "later", **given, **({} if last else {"pause": _PAUSE_SECONDS}))
-            _LOG.warning("a command in a comment waits" if not last else "a command in a comment was given up")
+        except QuilateError as error:
+            permanent = bool(getattr(error, "permanent", False))
+            await self._failed(row, f"{error.message} {error.next_step}".strip(), permanent=permanent)
+        except Exception as error:  # noqa: BLE001 - a forge that answers anything ends no command but its own
+            await self._failed(row, f"the command could not be carried out: {type(error).__name__}", permanent=False)
         return True
+
+    async def _failed(self, row: Mapping[str, Any], error: str, *, permanent: bool) -> None:
+        last = permanent or row["attempts"] >= _MOST_ATTEMPTS
+        more = {} if last else {"pause": _PAUSE_SECONDS}
+        await self._one("done" if last else "later", event=row["event_id"], error=error[:500], **more)
+        _LOG.warning("a command in a comment was given up" if last else "a command in a comment waits")
 
     async def _answered(self, row: Mapping[str, Any]) -> None:
         found = await self._one(
@@ -133,12 +138,22 @@ class CommentWorker:
             forge = self._parts.open_forge(row["provider"], context, row["repository"])
             answer = row["answer"]
             if answer is None:
-                answer = await self._outcome(row, await forge.role_of(row["sender"]))
+                answer = context.without_secrets(await self._judged(row, forge))
                 await self._one("answer", event=row["event_id"], answer=answer)
             await forge.reply(row["pull_request"], f"{answer}\n\n<!-- quilate:answer:{row['event_id']} -->")
         finally:
             await context.http.close()
         await self._one("done", event=row["event_id"], error="")
+
+    async def _judged(self, row: Mapping[str, Any], forge: ForgePeople) -> str:
+        """Do what the writer's role allows and return the answer; who cannot be judged is told why."""
+        try:
+            role = await forge.role_of(row["sender"])
+        except DeliveryError as error:
+            if not error.permanent:
+                raise
+            return f"{error.message}. {error.next_step}".strip()
+        return await self._outcome(row, role)
 
     async def _outcome(self, row: Mapping[str, Any], role: Role | None) -> str:
         """Do what was asked for and return the answer."""

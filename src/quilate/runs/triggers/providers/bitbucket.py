@@ -114,8 +114,10 @@ def _comment(event: str, document: Document) -> EventFacts | None:
     place = number(document, "pullrequest", "id")
     if place is None:
         return None
-    common = _common(document, event)
     comment = inner(document, "comment")
+    # A nickname is nobody's own; what somebody may do is asked by the account.
+    writer = next(filter(None, (text(comment, "user", name) for name in ("account_id", "uuid"))), "")
+    common = {**_common(document, event), "sender": writer}
     return EventFacts(
         **common,
         action={"updated": "edited"}.get(event.rpartition("_")[2], event.rpartition("_")[2]),
