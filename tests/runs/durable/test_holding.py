@@ -16,6 +16,7 @@ from quilate.runs.durable.intake import insert_runs
 from quilate.runs.durable.live import LiveRun
 from quilate.runs.durable.planning import ProjectRules
 from quilate.runs.durable.worker import WorkerOptions
+from quilate.runs.workspaces.errors import SourceUnavailableError
 from quilate.runs.workspaces.model import MaterialisedTree, Source, SourceKind
 from quilate.seals.keys import SigningKey
 from quilate.seals.statement import Environment
@@ -158,3 +159,42 @@ async def test_a_check_whose_files_are_still_fetched_is_not_given_back(
     assert row["verdict"] == "PASS"
     attempts = await rows(database, "SELECT attempt, result FROM check_attempts")
     assert [(each["attempt"], each["result"]) for each in attempts] == [(1, "pass")]
+
+
+class GoneTrees(SlowTrees):
+    """Trees of which one cannot be had any more."""
+
+    def materialise(self, source: Source, *, project: str) -> MaterialisedTree:
+        if "gone" in source.location:
+            raise SourceUnavailableError("the repository is not there any more", next_step="put it back")
+        return super().materialise(source, project=project)
+
+
+async def test_a_run_whose_files_are_gone_after_its_plan_ends_and_takes_no_other_along(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "quilate.yaml").write_text("project: test\ntype: ds\nblueprint: test\n")
+    text = blueprint("{id: a_STAGE, type: TEST_WORK, required: true}")
+    planner = WorkerOptions(queues=frozenset({"security"}), plugins=(FAKES,))
+    sources = [Source(kind=SourceKind.GIT, location=f"https://git.example/{name}.git") for name in ("gone", "there")]
+    given = [submission(source=source, project_file="") for source in sources]
+    there = SlowTrees(root, lambda: 0.0)
+    async with running_worker(database_url, tmp_path, blueprint_text=text, trees=there, options=planner):
+        gone, good = await submit(database, *given)
+        await until(lambda: rows(database, "SELECT 1 FROM check_runs HAVING count(*) = 2"))
+    trees = GoneTrees(root, lambda: 0.0)
+    async with running_worker(database_url, tmp_path, blueprint_text=text, trees=trees, options=OPTIONS):
+        assert (await ended(database, good.run_id, seconds=_SECONDS))["verdict"] == "PASS"
+        row = await ended(database, gone.run_id, seconds=20.0)
+    assert (row["status"], row["verdict"]) == ("failed", "UNKNOWN")
+    (told,) = await rows(database, "SELECT failure FROM run_submissions WHERE run_id = %s", gone.run_id)
+    assert told["failure"] == {
+        "error": "the repository is not there any more (tried 3 times after the run had begun)",
+        "next_step": "put it back",
+    }
+    assert await rows(database, "SELECT run_id, reason FROM dead_letters") == [
+        {"run_id": gone.run_id, "reason": "worker lost"}
+    ]
+    assert await rows(database, "SELECT 1 FROM check_runs") == []

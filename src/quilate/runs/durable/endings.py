@@ -1,6 +1,7 @@
 """Writing the ends of runs: decided ones with their seals, and those that no plan could be made for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from quilate.outbox.events import append_events
 from quilate.runs.durable.cancelling import free_held_runs
 from quilate.runs.durable.items import Decided, Item, Unplannable, is_mine, run_event
 from quilate.runs.durable.model import Step
-from quilate.runs.durable.rows import LONGEST_INLINE_BYTES, ClaimedStep
+from quilate.runs.durable.rows import LONGEST_INLINE_BYTES
 from quilate.runs.durable.sql import QUERIES
 
 Ended = tuple[UUID, RunStatus, Verdict | None]
@@ -38,6 +39,17 @@ async def write_endings(
     return ended, bool(await free_held_runs(connection, keys))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """A run that ends without a decision; one with ``losses`` becomes a dead letter."""
+
+    run_id: UUID
+    project_id: UUID
+    failure: Mapping[str, Any]
+    step: str
+    losses: int = 0
+
+
 async def _write_unplannable(
     connection: Connection, items: Sequence[Item], rows: Mapping[UUID, Mapping[str, Any]], worker: UUID
 ) -> list[Unplannable]:
@@ -47,41 +59,47 @@ async def _write_unplannable(
         if isinstance(item, Unplannable)
         and is_mine(rows.get(item.claim.run_id), item.claim.step, worker, item.claim.attempt)
     ]
-    if not valid:
-        return []
-    failures = [msgspec.json.encode(item.failure).decode() for item in valid]
-    runs = [item.claim.run_id for item in valid]
-    await connection.execute(QUERIES["fail_runs"], {"runs": runs, "failures": failures})
+    failed = [
+        FailedRun(
+            run_id=item.claim.run_id,
+            project_id=item.claim.project_id,
+            failure=item.failure,
+            step=item.claim.step,
+            losses=item.claim.losses if item.lost else 0,
+        )
+        for item in valid
+    ]
+    if failed:
+        await fail_runs(connection, failed)
+    return valid
+
+
+async def fail_runs(connection: Connection, failed: Sequence[FailedRun]) -> None:
+    """End runs whose rows the caller has locked, within the caller's transaction: UNKNOWN, with the reason."""
+    failures = [msgspec.json.encode(each.failure).decode() for each in failed]
+    await connection.execute(QUERIES["fail_runs"], {"runs": [each.run_id for each in failed], "failures": failures})
     await append_entries(
         connection,
         [
             AuditEntry(
                 action="run.failed",
                 actor="system:quilate",
-                subject=f"run:{item.claim.run_id}",
-                project_id=item.claim.project_id,
-                details={"verdict": "UNKNOWN", "error": str(item.failure.get("error", ""))},
+                subject=f"run:{each.run_id}",
+                project_id=each.project_id,
+                details={"verdict": "UNKNOWN", "error": str(each.failure.get("error", ""))},
             )
-            for item in valid
+            for each in failed
         ],
     )
+    finished = {"status": "failed", "verdict": "UNKNOWN"}
     await append_events(
         connection,
-        [
-            run_event(
-                "dev.quilate.run.finished",
-                item.claim.run_id,
-                item.claim.project_id,
-                {"status": "failed", "verdict": "UNKNOWN"},
-            )
-            for item in valid
-        ],
+        [run_event("dev.quilate.run.finished", each.run_id, each.project_id, finished) for each in failed],
     )
-    await _keep_dead_letters(connection, [item.claim for item in valid if item.lost])
-    return valid
+    await _keep_dead_letters(connection, [each for each in failed if each.losses])
 
 
-async def _keep_dead_letters(connection: Connection, lost: Sequence[ClaimedStep]) -> None:
+async def _keep_dead_letters(connection: Connection, lost: Sequence[FailedRun]) -> None:
     """Keep a dead letter for each run that was given up, so that an operator sees it and may replay it."""
     if not lost:
         return
@@ -89,11 +107,11 @@ async def _keep_dead_letters(connection: Connection, lost: Sequence[ClaimedStep]
         QUERIES["insert_dead_letters"],
         {
             "ids": [uuid7() for _ in lost],
-            "projects": [claim.project_id for claim in lost],
-            "runs": [claim.run_id for claim in lost],
+            "projects": [each.project_id for each in lost],
+            "runs": [each.run_id for each in lost],
             "checks": [None for _ in lost],
             "reasons": ["worker lost" for _ in lost],
-            "details": [msgspec.json.encode({"losses": claim.losses, "step": claim.step}).decode() for claim in lost],
+            "details": [msgspec.json.encode({"losses": each.losses, "step": each.step}).decode() for each in lost],
         },
     )
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Database
+from quilate.kit.database.faults import is_passing
 from quilate.runs.durable.live import LiveRun
 from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.reading import load_runs
@@ -34,6 +35,29 @@ class LiveRuns:
             self.drop(missing)
             self.known |= found
         return {run: self.known[run] for run in wanted if run in self.known}
+
+    async def loaded_apart(
+        self, runs: Collection[UUID], *, fresh: bool = False
+    ) -> tuple[dict[UUID, LiveRun], dict[UUID, Exception]]:
+        """Return runs as ``loaded`` does, and those that cannot be read, which take no other along.
+
+        Raises:
+            Exception: The database was away; that passes.
+        """
+        try:
+            return await self.loaded(runs, fresh=fresh), {}
+        except Exception as error:
+            if is_passing(error):
+                raise
+            if len(runs) == 1:
+                return {}, dict.fromkeys(runs, error)
+        found: dict[UUID, LiveRun] = {}
+        failed: dict[UUID, Exception] = {}
+        for run in runs:
+            alone, unreadable = await self.loaded_apart({run}, fresh=fresh)
+            found |= alone
+            failed |= unreadable
+        return found, failed
 
     def drop(self, runs: Iterable[UUID]) -> None:
         """Forget runs and let go of their files."""

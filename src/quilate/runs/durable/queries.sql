@@ -78,6 +78,14 @@ UPDATE check_runs AS c SET
 FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
 WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt AND c.worker = %(worker)s;
 
+-- name: give_back_checks
+UPDATE check_runs AS c SET
+    worker = NULL, status = 'queued', started_at = NULL, attempt = c.attempt + 1, losses = c.losses + 1,
+    ready_at = now() + make_interval(secs => %(pause)s)
+FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
+WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt AND c.worker = %(worker)s
+RETURNING c.losses;
+
 -- name: release_these_steps
 UPDATE runs AS r SET
     worker = NULL, attempt = r.attempt + 1, losses = r.losses + %(losses)s,

@@ -8,7 +8,7 @@ others have taken over must not be done twice.
 import asyncio
 import contextlib
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,7 @@ from quilate.runs.durable.presence import Presence
 from quilate.runs.durable.rows import ClaimedCheck, ClaimedStep, claimed_check, claimed_step
 from quilate.runs.durable.sql import QUERIES
 from quilate.runs.durable.steps import Chooser, Written, write_steps
+from quilate.runs.durable.unreadable import give_back_unreadable
 from quilate.runs.durable.wakeups import CANCELLED, CHANNEL, CONTROL, Wakeups
 from quilate.runs.state import Attempt
 from quilate.seals.keys import SigningKey
@@ -276,9 +277,10 @@ class Worker:
 
     async def _start_loaded(self, claims: list[ClaimedCheck]) -> None:
         try:
-            runs = await self._live.loaded({claim.run_id for claim in claims})
+            runs, failed = await self._live.loaded_apart({claim.run_id for claim in claims})
         finally:
             self._parts.runner.reserve(-len(claims))
+        await self._give_back_unreadable(failed, [(claim.run_id, claim.check_id, claim.attempt) for claim in claims])
         for claim in claims:
             run = runs.get(claim.run_id)
             if run is None:
@@ -290,6 +292,11 @@ class Worker:
             else:
                 self._add(Completed(run_id=run.id, check_id=check.id, number=claim.attempt, attempt=lost))
                 await tell_lost(self._parts.database, run, check, claim.losses)
+
+    async def _give_back_unreadable(self, failed: Mapping[UUID, Exception], checks: Sequence[JobKey]) -> None:
+        for run_id, error in failed.items():
+            held = [key for key in checks if key[0] == run_id]
+            await give_back_unreadable(self._parts.database, self._id, held, error, most=_MOST_LOSSES)
 
     def _pending(self) -> set[JobKey]:
         """Return the attempts that are about to be started, and those whose ends are still to be written."""
@@ -365,8 +372,9 @@ class Worker:
 
     async def _reload(self, items: Sequence[Completed]) -> None:
         """Read runs again that others have advanced; one that has no state any more was ended without these items."""
-        runs = await self._live.loaded({item.run_id for item in items}, fresh=True)
+        runs, failed = await self._live.loaded_apart({item.run_id for item in items}, fresh=True)
         self._add(*(item for item in items if item.run_id in runs))
+        await self._give_back_unreadable(failed, [(item.run_id, item.check_id, item.number) for item in items])
         self._live.forget_old({run for run, _, _ in self._parts.runner.jobs})
 
     async def _decide(self, run: LiveRun, attempt: int) -> None:
