@@ -152,6 +152,7 @@ async def fuzz_caller(plan: Plan, caller: str, tags: Sequence[str], place: Path,
 async def fuzz_slice(service: FuzzedService, plan: Plan, caller: str, tag: str, place: Path) -> Found:
     """Fuzz one slice as one caller."""
     found = Found()
+    await service.prepare(tag)
     for each in passes(service, tag):
         if not plan.phases_of(each):
             continue

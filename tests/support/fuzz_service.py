@@ -41,10 +41,19 @@ class FuzzedService:
     Attributes:
         base: Its address.
         things: What there is, by the names of path parameters.
+        database: Open.
     """
 
     base: str
     things: Things
+    database: Database
+
+    async def prepare(self, tag: str) -> None:
+        """Make what a slice needs just before it: sequences of another delete whatever a list shows them."""
+        if tag in SCRIPT_TAGS:
+            with Asking(self.base, "developer") as developer:
+                made = await scripts_of(developer, self.database, f"for {tag}")
+            self.things.of_tag[tag], self.things.aims[tag] = made
 
 
 @asynccontextmanager
@@ -65,14 +74,10 @@ async def fuzzed_service(place: Path, caller: str) -> AsyncIterator[FuzzedServic
                 with Asking(base, "admin") as admin, Asking(base, INSTANCE_ADMIN) as instance:
                     things = await things_of(admin, instance, database, place / "state", issuer.url, outside.url)
                 things.everywhere["user_id"] = guest
-                with Asking(base, "developer") as developer:
-                    # Each slice has a script of its own: the first would delete the others'.
-                    for tag in SCRIPT_TAGS:
-                        things.of_tag[tag], things.aims[tag] = await scripts_of(developer, database, tag)
                 if caller != NOBODY:
                     with Asking(base, caller) as person:
                         things.add_own(person)
-            yield FuzzedService(base=base, things=things)
+                yield FuzzedService(base=base, things=things, database=database)
 
 
 @asynccontextmanager
