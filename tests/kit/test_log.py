@@ -124,3 +124,16 @@ def test_what_is_no_id_of_an_actor_is_masked(actor: str) -> None:
     logger("quilate").info("request", actor=actor)
 
     assert _lines(stream)[0]["actor"].partition(":")[2] == "[masked]"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("0199e8a73f0e7c118c8b111111111111", "0199e8a73f0e7c118c8b111111111111"), ("529.982.247-25", "[masked]")],
+)
+def test_a_request_is_told_by_its_id_and_never_by_personal_data(given: str, told: str) -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+
+    logger("quilate").info("request", request_id=given)
+
+    assert _lines(stream)[0]["request_id"] == told

@@ -17,8 +17,13 @@ from quilate.kit.masking import mask_text, mask_value
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _OWN_NAMES = frozenset({"event", "level", "timestamp", "logger", "_record", "_from_structlog"})
-_ACTOR = re.compile(r"[a-z]{1,16}:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""Who acted, by kind and id: "token:" is followed by the id of a token, which opens nothing."""
+_IDENTIFIERS = {
+    "actor": re.compile(r"[a-z]{1,16}:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "request_id": re.compile(r"[0-9a-f]{32}"),
+    "trace_id": re.compile(r"[0-9a-f]{32}"),
+}
+"""Names whose values are ids of our own making. Who acted is told by kind and id: what follows "token:" is the id of a
+token, which opens nothing."""
 
 _TALKATIVE = ("httpx", "httpcore")
 """Libraries that tell the address of each request, which may hold anything."""
@@ -109,14 +114,15 @@ class _Writer(structlog.WriteLogger):
 def mask_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Processor: mask every value of an event."""
     for name, value in event.items():
-        if name not in _OWN_NAMES and not _is_actor(name, value):
+        if name not in _OWN_NAMES and not _is_identifier(name, value):
             event[name] = mask_value(name, value)
     event["event"] = mask_text(str(event.get("event", "")))
     return event
 
 
-def _is_actor(name: str, value: Any) -> bool:
-    return name == "actor" and isinstance(value, str) and _ACTOR.fullmatch(value) is not None
+def _is_identifier(name: str, value: Any) -> bool:
+    form = _IDENTIFIERS.get(name)
+    return form is not None and isinstance(value, str) and form.fullmatch(value) is not None
 
 
 def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
