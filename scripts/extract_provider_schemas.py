@@ -5,7 +5,7 @@ descriptions of GitHub, Gitea and Forgejo are under the MIT licence; those of Gi
 shapes are written from their documentation in ``tests/support/forge_servers/documented.py``.
 
     npm pack @octokit/openapi && tar xzf octokit-openapi-*.tgz
-    scripts/extract_provider_schemas.py github package/generated/api.github.com.deref.json
+    scripts/extract_provider_schemas.py github package/generated/api.github.com.deref.json    # github-issues too
     scripts/extract_provider_schemas.py gitea swagger.v1.json    # of a running server: /swagger.v1.json
     scripts/extract_provider_schemas.py forgejo swagger.v1.json
 """
@@ -33,11 +33,17 @@ _OPERATIONS = {
         ("post", "/repos/{owner}/{repo}/code-scanning/sarifs"),
         ("post", "/app/installations/{installation_id}/access_tokens"),
     ),
+    "github-issues": (
+        ("post", "/repos/{owner}/{repo}/issues"),
+        ("patch", "/repos/{owner}/{repo}/issues/{issue_number}"),
+        ("post", "/repos/{owner}/{repo}/issues/{issue_number}/comments"),
+    ),
     "gitea": _GITEA,
     "forgejo": _GITEA,
 }
 _SOURCES = {
     "github": ("npm @octokit/openapi, generated/api.github.com.deref.json", ""),
+    "github-issues": ("npm @octokit/openapi, generated/api.github.com.deref.json", ""),
     "gitea": ("swagger.v1.json, as Gitea serves it", "https://docs.gitea.com/api"),
     "forgejo": ("swagger.v1.json, as Forgejo serves it", "https://codeberg.org/api/swagger"),
 }

@@ -3,6 +3,7 @@
 import pytest
 
 pytest.register_assert_rewrite(
+    "tests.connectors.catalogs.contract",
     "tests.connectors.forges.cases_of_comments",
     "tests.connectors.forges.cases_of_errors",
     "tests.connectors.forges.cases_of_people",

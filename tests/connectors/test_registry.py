@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -18,7 +20,7 @@ PAGE = (ROOT / "docs" / "connectors" / "others.md").read_text(encoding="utf-8")
 ROWS = {
     line.split("`")[1]: [part.strip() for part in line.strip("|").split("|")]
     for line in PAGE.splitlines()
-    if line.startswith("| `") and line.count("|") > 4
+    if line.startswith("| `") and line.count("|") > len(("connector", "cases", "suite", "pages")) + 1
 }
 FOLDERS = ("notify", "tickets", "registries", "catalogs")
 OTHERS = sorted(name for name, target in CONNECTOR_TYPES.items() if target.split(".")[2] in FOLDERS)
@@ -75,12 +77,21 @@ def test_the_page_says_what_the_code_does(name: str) -> None:
 
 @DOCUMENTED
 def test_the_page_names_the_suite_that_tests_it(name: str) -> None:
-    match = re.search(rf"^\| `{name}` \| `(tests/[^`]+)` \|$", PAGE, re.MULTILINE)
+    match = re.search(rf"^\| `{name}` \| \d+ \| `(tests/[^`]+)` \|", PAGE, re.MULTILINE)
     assert match is not None
     suite = (ROOT / match[1]).read_text(encoding="utf-8")
     class_name = CONNECTOR_TYPES[name].rpartition(":")[2]
     servers = (ROOT / "tests" / "support" / "ticket_servers.py").read_text(encoding="utf-8")
     assert re.search(rf"\b{class_name}\b", suite + (servers if "ticket_servers" in suite else ""))
+
+
+def test_the_page_holds_the_table_of_cases_that_the_command_prints() -> None:
+    command = [sys.executable, "-m", "tests.connectors.cases"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+    table, _, requests = printed.partition("\n\n")
+    assert table in PAGE
+    assert {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")} == set(CONNECTOR_TYPES)
+    assert "check-runs" in requests
 
 
 def test_an_unknown_name_is_told_with_the_nearest_one_and_a_taken_one_stays() -> None:

@@ -16,6 +16,7 @@ from quilate.connectors.tickets.github_issues import GitHubIssues, GitHubIssuesS
 from quilate.connectors.tickets.gitlab_issues import GitLabIssues, GitLabIssuesSettings
 from quilate.connectors.tickets.jira import Jira, JiraSettings
 from quilate.deliveries.connector import Connector
+from tests.support.forge_servers.shapes import shapes_of
 from tests.support.receivers import Received, Reply
 
 TOKEN = "token-of-the-connection"  # noqa: S105 - of a server that exists for a test
@@ -45,12 +46,14 @@ class TicketServer:
     """What the servers have in common.
 
     Attributes:
+        published: Name of the provider's published shapes, where there are any.
         tickets: In the order in which they were opened.
         fault: Answers instead of the server, where it gives something.
     """
 
     connector: ClassVar[type[Connector]]
     secrets: ClassVar[Mapping[str, str]] = {"token": TOKEN}
+    published: ClassVar[str] = ""
     tickets: list[KeptTicket] = field(default_factory=list)
     fault: Callable[[Received], Reply | None] = field(default=lambda _: None)
 
@@ -66,6 +69,13 @@ class TicketServer:
         """Answer a request that has the right credentials."""
         raise NotImplementedError
 
+    def wrong(self, request: Received, path: str) -> str:
+        """Return what a body has that the provider's published description does not, where there is one."""
+        shapes = shapes_of(self.published) if self.published and request.method != "GET" else []
+        fitting = [each for each in shapes if each.matches(request.method, path)]
+        problems = [problem for each in fitting for problem in each.problems(request.json())]
+        return "; ".join(problems) or ("" if fitting or not shapes else "there is no such request")
+
     def __call__(self, request: Received) -> Reply:
         """Answer a request."""
         if (faulty := self.fault(request)) is not None:
@@ -73,6 +83,8 @@ class TicketServer:
         if not self.authorized(request):
             return reply({"message": "Bad credentials"}, 401)
         parts = urlsplit(request.path)
+        if wrong := self.wrong(request, parts.path):
+            return reply({"message": f"not as published: {wrong}"}, 400)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         body = request.json() if request.body else {}
         try:
@@ -109,6 +121,7 @@ class GitHubServer(TicketServer):
     """The issues of ``acme/fraud`` at GitHub."""
 
     connector = GitHubIssues
+    published = "github-issues"
 
     def settings(self, url: str, *, undecided: bool = False) -> Any:
         """Return settings that lead to this server."""

@@ -14,6 +14,7 @@ from quilate.kit.plugins import CONNECTORS, PluginNames
 
 _TARGETS = {
     "bitbucket": "quilate.connectors.forges.bitbucket:Bitbucket",
+    "datahub": "quilate.connectors.catalogs.datahub:DataHub",
     "email": "quilate.connectors.notify.email:Email",
     "gitea": "quilate.connectors.forges.gitea:Gitea",
     "github": "quilate.connectors.forges.github:GitHub",

@@ -7,30 +7,19 @@ The schemas are those of https://github.com/OpenLineage/OpenLineage (Apache-2.0)
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jsonschema
 import pytest
 from referencing import Registry, Resource
 
 from quilate.connectors.catalogs.openlineage import OpenLineage, OpenLineageSettings
-from quilate.deliveries.connector import DeliveryError, OutcomeKind, RunReport
-from quilate.kit.outgoing.http import OutgoingError
-from tests.support.connectors import (
-    check,
-    failing,
-    finished_event,
-    open_context,
-    passing,
-    queued,
-    queued_event,
-    superseded,
-    unknown,
-)
-from tests.support.receivers import Received, Reply, receiver
+from quilate.deliveries.connector import RunReport
+from tests.connectors.catalogs.contract import TOKEN, CatalogContract
+from tests.support.connectors import check, failing, finished_event, open_context, passing, unknown
+from tests.support.receivers import Received, receiver
 
 SCHEMAS = Path(__file__).parents[2] / "support" / "schemas" / "openlineage-2-0-2"
-TOKEN = "token-of-the-catalogue"  # noqa: S105 - of a server that exists for a test
 
 
 def validate(document: Any) -> None:
@@ -45,6 +34,21 @@ def validate(document: Any) -> None:
             registry=registry,
             format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
         ).validate(part)
+
+
+class TestOpenLineage(CatalogContract):
+    """The shared cases."""
+
+    type: ClassVar[str] = "openlineage"
+
+    def settings(self, base_url: str, **changes: Any) -> OpenLineageSettings:
+        return OpenLineageSettings(
+            **{"base_url": f"{base_url}/", "dataset_namespace": "postgres://db.test:5432", "dataset": "t", **changes}
+        )
+
+    def check_shape(self, request: Received) -> None:
+        assert request.path == "/api/v1/lineage"
+        validate(request.json())
 
 
 async def sent(report: RunReport, **settings: Any) -> list[Received]:
@@ -111,63 +115,3 @@ async def test_a_repetition_sends_the_same_events_to_the_path_that_was_set() -> 
     first, again = await sent(failing(), endpoint=place), await sent(failing(), endpoint=place)
     assert [each.json() for each in first] == [each.json() for each in again]
     assert {each.path for each in first} == {place}
-
-
-@pytest.mark.asyncio
-async def test_what_has_no_verdict_is_nothing_to_do_and_a_dry_run_sends_nothing() -> None:
-    with receiver() as outside:
-        async with open_context(OpenLineageSettings(base_url=outside.url)) as context:
-            for event, report in ((finished_event(superseded()), superseded()), (queued_event(queued()), queued())):
-                context.learn(report)
-                assert (await OpenLineage().deliver(event, context)).kind is OutcomeKind.NOTHING_TO_DO
-        async with open_context(
-            OpenLineageSettings(base_url=outside.url), secrets={"token": TOKEN}, dry_run=True
-        ) as context:
-            context.learn(failing())
-            await OpenLineage().deliver(finished_event(failing()), context)
-    assert outside.received == []
-    assert [json.loads(each.body)["eventType"] for each in context.http.recorded] == ["START", "FAIL"]
-    assert TOKEN not in str(context.http.recorded)
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("reply", "permanent", "pause"),
-    [
-        (Reply(status=401), True, None),
-        (Reply(status=404), True, None),
-        (Reply(status=422, body=b'{"code": 422}'), True, None),
-        (Reply(status=429, headers={"retry-after": "9"}), False, 9.0),
-        (Reply(status=500, body=b"<html>", headers={"content-type": "text/html"}), False, None),
-    ],
-)
-async def test_what_an_answer_means(reply: Reply, *, permanent: bool, pause: float | None) -> None:
-    with receiver(lambda _: reply) as outside:
-        async with open_context(OpenLineageSettings(base_url=outside.url), secrets={"token": TOKEN}) as context:
-            context.learn(failing())
-            with pytest.raises(DeliveryError) as caught:
-                await OpenLineage().deliver(finished_event(failing()), context)
-    assert (caught.value.permanent, caught.value.retry_after_seconds) == (permanent, pause)
-    assert TOKEN not in str(caught.value)
-
-
-@pytest.mark.asyncio
-async def test_the_test_delivery_tells_a_refused_token_from_an_address_that_answers() -> None:
-    with receiver(lambda _: Reply(status=404)) as outside:
-        async with open_context(OpenLineageSettings(base_url=outside.url), secrets={"token": TOKEN}) as context:
-            assert "answers" in (await OpenLineage().probe(context)).summary
-            outside.answer = lambda _: Reply(status=401)
-            with pytest.raises(DeliveryError):
-                await OpenLineage().probe(context)
-    assert {each.method for each in outside.received} == {"GET"}
-
-
-@pytest.mark.asyncio
-async def test_the_token_does_not_follow_to_another_host() -> None:
-    with receiver() as elsewhere, receiver() as outside:
-        outside.answer = lambda _: Reply(status=307, headers={"location": elsewhere.url})
-        async with open_context(OpenLineageSettings(base_url=outside.url), secrets={"token": TOKEN}) as context:
-            context.learn(failing())
-            with pytest.raises(OutgoingError):
-                await OpenLineage().deliver(finished_event(failing()), context)
-    assert elsewhere.received == []
