@@ -32,6 +32,7 @@ from quilate.scripts.executions.outcomes import Keeping
 from quilate.scripts.executions.reception import Reception, ReceptionParts
 from quilate.scripts.executions.service import ExecutionService, Submitted
 from quilate.scripts.executions.worker import ExecutionWorker, ExecutionWorkerOptions, ExecutionWorkerParts
+from quilate.scripts.exports.allowing import Targets
 from quilate.scripts.model import FileFormat, ScriptVersion
 from quilate.scripts.payloads.admission import Admission
 from quilate.scripts.payloads.contents import PayloadStore
@@ -128,8 +129,11 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(database: Database, directory: Path, *, quota: Quota | None = None) -> AsyncIterator[Site]:
+async def site(
+    database: Database, directory: Path, *, quota: Quota | None = None, objects: ObjectStores | None = None
+) -> AsyncIterator[Site]:
     """Give the routes; requests go in the name of ``dev`` unless they say otherwise."""
+    allowed = objects or ObjectStores()
     callers = Callers()
     for slug in ("fraud", "credit"):
         callers.projects[slug] = await add_project(database, slug)
@@ -143,20 +147,22 @@ async def site(database: Database, directory: Path, *, quota: Quota | None = Non
     versions = VersionService(database, accept)
     store, admission = payload_store(database, directory)
     service = ExecutionService(database, versions, quota=quota)
+    store.objects = allowed
     artifacts = DirectoryArtifactStore(directory / "artifacts")
     pointers = PointerReader(
         PointerParts(
             store=store,
             catalogue=CatalogueService(database, artifacts),
             http=OutgoingHttp(policy=AddressPolicy(allow_private=("127.0.0.1",), allow_plain_http=True)),
-            objects=ObjectStores(),
+            objects=allowed,
             data_roots=(str(directory / "data"),),
         )
     )
     parts = ReceptionParts(store=store, pointers=pointers, admission=admission, limits=PayloadLimits())
     app = FastAPI()
     access = Access(callers, AccessTrail(database))
-    app.include_router(make_router(service, Reception(parts), store, access), prefix="/api/v1")
+    targets = Targets(CatalogueService(database, artifacts), allowed)
+    app.include_router(make_router(service, Reception(parts), store, access, targets), prefix="/api/v1")
     install_handlers(app, ProblemWriter())
     transport = httpx.ASGITransport(app=app)
     headers = {"Authorization": "Bearer dev"}

@@ -12,6 +12,7 @@ from quilate.client.pages import items_of
 from quilate.client.transport import Body, Transport, path_of
 
 _ENDED = frozenset({"completed", "failed", "cancelled", "timed_out"})
+_EXPORT_ENDED = frozenset({"completed", "failed", "skipped"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,51 @@ class ExecutionUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutputTarget:
+    """Where an output is to go once its execution has completed.
+
+    Attributes:
+        dataset: Of the project; the output becomes a version of it.
+        gate: A run judges this version.
+        blueprint: By which the run judges; the project's own without it.
+        url: ``s3``, ``gs`` or ``az`` address below which it is written.
+    """
+
+    dataset: str | None = None
+    gate: bool = False
+    blueprint: str | None = None
+    url: str | None = None
+
+    def query(self) -> dict[str, str | None]:
+        """Return it as the API takes it."""
+        return {
+            "output_dataset": self.dataset,
+            "output_gate": "true" if self.gate else None,
+            "output_blueprint": self.blueprint,
+            "output_url": self.url,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionExport:
+    """What has become of an output that was to go somewhere."""
+
+    state: str
+    dataset: str | None = None
+    version: int | None = None
+    run: UUID | None = None
+    url: str | None = None
+    attempts: int = 0
+    problem: str | None = None
+    next_step: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self.state in _EXPORT_ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """An execution; ``output`` is its result, where that is short JSON and was asked for."""
 
@@ -96,6 +142,7 @@ class Execution:
     output_data: ExecutionData | None = None
     parts: Mapping[str, Any] | None = None
     failure: Mapping[str, Any] | None = None
+    export: ExecutionExport | None = None
     output: Any = None
 
     @property
@@ -215,6 +262,7 @@ class Executions:
         media_type: str = "application/json",
         version: str | None = None,
         output_format: str | None = None,
+        target: OutputTarget | None = None,
         wait_seconds: float = 0.0,
         idempotency_key: str | None = None,
     ) -> Execution:
@@ -227,6 +275,7 @@ class Executions:
             media_type: How it is written.
             version: Which version; the active one without it.
             output_format: How the result is to be written.
+            target: Where it is to go besides.
             wait_seconds: Answer with the end, where that comes within so many seconds.
             idempotency_key: The same key again gives the same execution.
 
@@ -243,7 +292,11 @@ class Executions:
         answer = self._transport.request(
             "POST",
             path,
-            query={"wait": wait_seconds or None, "output_format": output_format},
+            query={
+                "wait": wait_seconds or None,
+                "output_format": output_format,
+                **(target.query() if target is not None else {}),
+            },
             headers={"Content-Type": media_type},
             body=once,
             idempotency_key=idempotency_key,
@@ -260,8 +313,16 @@ class Executions:
         query = {"script": str(script) if script is not None else None, "status": status}
         return items_of(self._transport, path_of("projects", project, "executions"), Execution, query)
 
-    def wait(self, project: str, execution: UUID | str, *, timeout_seconds: float = 600.0) -> Execution:
+    def wait(
+        self, project: str, execution: UUID | str, *, timeout_seconds: float = 600.0, exported: bool = False
+    ) -> Execution:
         """Return an execution once it has ended.
+
+        Args:
+            project: The project's slug.
+            execution: Which one.
+            timeout_seconds: How long.
+            exported: Also wait until its output is where it was to go, or that was given up.
 
         Raises:
             WaitTimeoutError: It has not ended within the time.
@@ -270,11 +331,13 @@ class Executions:
         pause = 0.02
         while True:
             found = self.get(project, execution)
-            if found.ended:
+            under_way = exported and found.export is not None and not found.export.ended
+            if found.ended and not under_way:
                 return found
             if time.monotonic() + pause > end:
+                state = "on its way to where it is to go" if found.ended else found.status
                 raise WaitTimeoutError(
-                    f"the execution {execution} is still {found.status} after {timeout_seconds:g} s",
+                    f"the execution {execution} is still {state} after {timeout_seconds:g} s",
                     next_step="wait longer, or look at it with quilate script logs",
                 )
             time.sleep(pause)

@@ -96,6 +96,7 @@ def test_a_failed_chunk_is_named_and_the_others_are_kept(place: Path) -> None:
         (("missing.js", "--data", "six.json"), "there is no file 'missing.js'"),
         (("cards.js", "--data", "six.txt"), "does not say how it is written"),
         (("cards.js", "--data", "six.json", "--key", "produto"), "belong together"),
+        (("cards.js", "--data", "six.json", "--output-dataset", "totals"), "are for a service"),
     ],
 )
 def test_wrong_options_say_what_to_do(place: Path, arguments: tuple[str, ...], says: str) -> None:
@@ -103,6 +104,16 @@ def test_wrong_options_say_what_to_do(place: Path, arguments: tuple[str, ...], s
     found = quilate(place, "script", "run", *arguments)
     assert found.code == 2
     assert says in found.errors
+
+
+def test_a_file_runs_here_although_the_environment_names_a_service(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUILATE_SERVER", "http://127.0.0.1:9")
+    found = run_here(place, "cards.js", "six.json")
+    assert (found.code, json.loads(found.output)) == (0, THREE_GROUPS)
+    meant_there = run_here(place, "cards.js", "six.json", "--version", "1.0.0")
+    assert meant_there.code != 0, "a version is one of the service"
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +159,22 @@ def test_a_script_is_pushed_run_rolled_back_and_its_console_read(place: Path, se
     unknown = quilate(place, "script", "rollback", "nothing", *at)
     assert unknown.code == 2
     assert "there is no script 'nothing'" in unknown.errors
+
+
+@pytest.mark.slow
+def test_a_result_is_sent_on_into_a_dataset(place: Path, service: LocalService) -> None:
+    at = ("--server", service.url)
+    assert quilate(place, "script", "push", "cards.js", "--name", "sent", *at).code == 0
+    datasets = f"{service.url}/api/v1/projects/default/datasets"
+    assert httpx.post(datasets, json={"name": "groups"}).status_code == 201
+    wishes = ("--output-dataset", "groups", "--output-gate", "--output-blueprint", "ds-batch")
+    ran = quilate(place, "script", "run", "sent", "--data", "six.json", "--output", "out.ndjson", *wishes, *at)
+    assert ran.code == 0, ran.errors
+    assert "export completed  groups@1  run " in ran.output
+    version = httpx.get(f"{datasets}/groups/versions/1").json()
+    assert (version["rows"], len(version["columns"])) == (3, len(THREE_GROUPS[0]))
+    refused = quilate(place, "script", "run", "sent", "--data", "six.json", "--output-dataset", "none", *at)
+    assert (refused.code, "dataset" in refused.errors) == (2, True), refused.errors
 
 
 @pytest.mark.slow

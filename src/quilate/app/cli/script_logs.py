@@ -9,7 +9,7 @@ from quilate.app.cli.terminal import Terminal, current_terminal
 from quilate.domain.errors import ExitCode
 
 if TYPE_CHECKING:
-    from quilate.client.scripts import Execution
+    from quilate.client.scripts import Execution, ExecutionExport
 
 
 @click.command("logs")
@@ -36,6 +36,18 @@ def command(*, server: str, project: str, token_file: str, execution: str) -> in
     return ExitCode.APPROVED if found.status == "completed" else ExitCode.REJECTED
 
 
+def _show_export(terminal: Terminal, export: "ExecutionExport | None") -> None:
+    """Print what has become of an output that was to go somewhere."""
+    if export is None:
+        return
+    places = [f"{export.dataset}@{export.version}"] if export.version is not None else []
+    places += [f"run {export.run}"] if export.run is not None else []
+    places += [export.url] if export.url and export.state == "completed" else []
+    terminal.line("  ".join([f"export {export.state}", *places]))
+    if export.problem:
+        terminal.line(export.problem + (f"; {export.next_step}" if export.next_step else ""))
+
+
 def show_end(terminal: Terminal, execution: "Execution") -> None:
     """Print one line of an execution, and why it has no result."""
     usage = execution.usage
@@ -43,6 +55,7 @@ def show_end(terminal: Terminal, execution: "Execution") -> None:
     cost += [f"{usage.peak_memory_bytes / (1 << 20):.0f} MiB"] if usage.peak_memory_bytes else []
     cost += [f"sandbox {execution.sandbox_level}"] if execution.sandbox_level else []
     terminal.line("  ".join([str(execution.id), execution.status, *cost]))
+    _show_export(terminal, execution.export)
     failure = execution.failure
     if failure:
         place = f" (line {failure['line']}, column {failure['column']})" if failure.get("line") is not None else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from quilate.app.cli.script_logs import show_end
 from quilate.app.cli.script_server import at_server, client_of
@@ -90,6 +91,22 @@ class DataPlace(click.Path):
     metavar="URL",
     help="Run on Spark: local[2], spark://host:port, yarn, or Spark Connect as sc://host:port.",
 )
+@click.option(
+    "--output-dataset",
+    default=None,
+    metavar="NAME",
+    help="At a service: the result becomes a version of this dataset of the project.",
+)
+@click.option("--output-gate", is_flag=True, help="A run judges this version.")
+@click.option(
+    "--output-blueprint", default=None, metavar="NAME", help="By which that run judges; the project's own without it."
+)
+@click.option(
+    "--output-url",
+    default=None,
+    metavar="URL",
+    help="At a service: s3, gs or az address below which the result is written as well.",
+)
 def command(  # noqa: PLR0913 - one argument per option
     *,
     server: str | None,
@@ -100,13 +117,23 @@ def command(  # noqa: PLR0913 - one argument per option
     output: Path | str | None,
     version: str | None,
     spark: str | None,
+    output_dataset: str | None,
+    output_gate: bool,
+    output_blueprint: str | None,
+    output_url: str | None,
     **options: Any,
 ) -> int:
     """Run SCRIPT on data: a file here, or with --server a script of that service by its name or id.
 
     Here it runs in the same sandbox, under the same limits and with the same result as at the service. What it writes
-    to console goes to standard error. Ends with 1 where there is no result.
+    to console goes to standard error. Ends with 1 where there is no result. Where only QUILATE_SERVER names a service,
+    a SCRIPT that is a file runs here all the same.
     """
+    wishes = Wishes(
+        version=version, dataset=output_dataset, gate=output_gate, blueprint=output_blueprint, url=output_url
+    )
+    if wishes == Wishes() and _is_meant_here(script):
+        server = None
     _format_of(Path(data))
     if server and spark is not None:
         raise ConfigurationError("--server and --spark exclude each other", next_step="give one of them")
@@ -115,7 +142,11 @@ def command(  # noqa: PLR0913 - one argument per option
     here, there = Path(data), Path(output) if output is not None else None
     if server:
         remote = Remote(server=server, project=project, token_file=token_file)
-        return _run_there(remote, script, version, here, there)
+        return _run_there(remote, script, wishes, here, there)
+    if wishes != Wishes():
+        raise ConfigurationError(
+            "--version and --output-dataset, -gate, -blueprint, -url are for a service", next_step="give --server"
+        )
     from quilate.app.cli.script_local import LocalRequest, run_here  # noqa: PLC0415 - keeps --help fast
 
     file = Path(script)
@@ -147,6 +178,23 @@ class Remote:
     token_file: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What only a service can do: run a version that it has, send the result on."""
+
+    version: str | None = None
+    dataset: str | None = None
+    gate: bool = False
+    blueprint: str | None = None
+    url: str | None = None
+
+
+def _is_meant_here(script: str) -> bool:
+    """Tell whether a file is meant although the environment names a service."""
+    source = click.get_current_context().get_parameter_source("server")
+    return source is not ParameterSource.COMMANDLINE and Path(script).is_file()
+
+
 def _tell(request: "LocalRequest", outcome: "BatchOutcome | SparkOutcome") -> int:
     for line in outcome.console:
         click.echo(harmless(line), err=True)
@@ -171,7 +219,9 @@ def _why(failure: "Failure") -> str:
     return f"{failure.kind.value}: {failure.message}{place}{record}"
 
 
-def _run_there(remote: Remote, script: str, version: str | None, data: Path, output: Path | None) -> int:
+def _run_there(remote: Remote, script: str, wishes: Wishes, data: Path, output: Path | None) -> int:
+    from quilate.client.scripts import OutputTarget  # noqa: PLC0415 - keeps --help fast
+
     def pieces() -> Iterator[bytes]:
         with data.open("rb") as reading:
             while piece := reading.read(_PIECE):
@@ -185,12 +235,13 @@ def _run_there(remote: Remote, script: str, version: str | None, data: Path, out
             found.id,
             pieces,
             media_type=MEDIA_TYPES[data.suffix.lower()],
-            version=version,
+            version=wishes.version,
             output_format=_format_of(output) if output is not None else None,
+            target=OutputTarget(dataset=wishes.dataset, gate=wishes.gate, blueprint=wishes.blueprint, url=wishes.url),
             wait_seconds=_WAIT_SECONDS,
         )
-        if not execution.ended:
-            execution = client.executions.wait(remote.project, execution.id)
+        if not execution.ended or execution.export is not None:
+            execution = client.executions.wait(remote.project, execution.id, exported=True)
         if execution.output_data is not None:
             content = client.executions.output(remote.project, execution.id)
             if output is not None:
@@ -201,7 +252,8 @@ def _run_there(remote: Remote, script: str, version: str | None, data: Path, out
                     sys.stdout.buffer.write(piece)
                 terminal.line()
     show_end(terminal, execution)
-    return ExitCode.APPROVED if execution.status == "completed" else ExitCode.REJECTED
+    sent = execution.export is None or execution.export.state == "completed"
+    return ExitCode.APPROVED if execution.status == "completed" and sent else ExitCode.REJECTED
 
 
 def _format_of(file: Path) -> str:

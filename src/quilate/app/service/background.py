@@ -1,4 +1,4 @@
-"""The background process: schedules, recovery of lost work, the audit log's sequencer.
+"""The background process: schedules, recovery of lost work, deliveries, exports, the audit log's sequencer.
 
 ``python -m quilate.app.service.background``. Any number may run on any number of machines: advisory locks in the
 database let one at a time do each piece.
@@ -23,6 +23,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     """
     from quilate.accounts.trail.sealing import run_trail  # noqa: PLC0415 - as below
     from quilate.app.service.delivering import sending_parts  # noqa: PLC0415 - as below
+    from quilate.app.service.exporting import export_parts  # noqa: PLC0415 - as below
     from quilate.app.service.housekeeping import retention_of, run_housekeeping  # noqa: PLC0415 - as below
     from quilate.audit.sequencer import run_sequencer  # noqa: PLC0415 - its imports are most of this process
     from quilate.connectors.forges.people import Forge  # noqa: PLC0415 - as above
@@ -37,6 +38,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
     from quilate.runs.schedules.scheduler import run_scheduler  # noqa: PLC0415 - as above
     from quilate.runs.triggers.polling import run_registry_polls  # noqa: PLC0415 - as above
     from quilate.runs.triggers.working import run_triggers  # noqa: PLC0415 - as above
+    from quilate.scripts.exports.working import run_exports  # noqa: PLC0415 - as above
 
     connections = min(settings.database_connections, _CONNECTIONS)
     sealed = OpenedWhenUsed(lambda: open_box(settings.secrets_key))
@@ -55,6 +57,7 @@ async def run_background(settings: Settings, stop: asyncio.Event) -> None:
                 run_trail(database, stop, days=settings.access_record_days),
                 run_housekeeping(database, stop, retention_of(settings)),
                 run_deliveries(sending, stop),
+                run_exports(export_parts(settings, database), stop),
                 run_comments(CommentParts(sending=sending, open_forge=Forge, secrets=sealed), stop),
             ),
             run_sequencer(database, settings.state, ending),

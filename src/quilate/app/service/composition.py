@@ -285,6 +285,7 @@ def _scripts(ground: Ground) -> Mounted:
     from quilate.scripts.executions.gauges import execution_readings  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.reception import Reception, ReceptionParts  # noqa: PLC0415 - as said above
     from quilate.scripts.executions.service import ExecutionService  # noqa: PLC0415 - as said above
+    from quilate.scripts.exports.allowing import Targets  # noqa: PLC0415 - as said above
     from quilate.scripts.payloads import handing_on  # noqa: PLC0415 - as said above
     from quilate.scripts.payloads.admission import Admission  # noqa: PLC0415 - as said above
     from quilate.scripts.pipelines.endpoints import make_pipeline_router  # noqa: PLC0415 - as said above
@@ -318,7 +319,9 @@ def _scripts(ground: Ground) -> Mounted:
 
     return Mounted(
         routers=(
-            execution_endpoints.make_router(executions, reception, store, access),
+            execution_endpoints.make_router(
+                executions, reception, store, access, Targets(_catalogue(ground), scripting.object_stores(settings))
+            ),
             version_endpoints.make_router(versions, access),
             make_pipeline_router(versions, access),
             handing_on.make_router(executions, versions, _outputs(ground, store), access, database),

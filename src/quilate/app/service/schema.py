@@ -22,6 +22,7 @@ MIGRATIONS = (
     "quilate.scripts.versions:migrations/0001_scripts.sql",
     "quilate.scripts.executions:migrations/0001_executions.sql",
     "quilate.scripts.payloads:migrations/0001_payloads.sql",
+    "quilate.scripts.exports:migrations/0001_exports.sql",
 )
 
 

@@ -6,13 +6,16 @@ from uuid import UUID
 
 import msgspec
 
+from quilate.datasets.model import NAME, NAME_PATTERN
 from quilate.kit.web.idempotency import LONGEST_KEY
 from quilate.kit.web.problems import Problem
 from quilate.scripts.executions.model import LEAST_PRIORITY, MOST_PRIORITY, Options
 from quilate.scripts.executions.service import MOST_WAIT_SECONDS
+from quilate.scripts.exports.model import OutputTarget
 from quilate.scripts.model import FileFormat
 
 MOST_ATTEMPTS = 10
+_NO_NUL = "^[^\\x00]*$"
 LONGEST_VERSION = 100
 
 
@@ -23,11 +26,36 @@ class Asked(msgspec.Struct, frozen=True):
     priority: Annotated[int, msgspec.Meta(ge=LEAST_PRIORITY, le=MOST_PRIORITY)] = 0
     attempts: Annotated[int, msgspec.Meta(ge=1, le=MOST_ATTEMPTS)] = 3
     output_format: FileFormat | None = None
+    output_dataset: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    output_gate: bool = False
+    output_blueprint: Annotated[str, msgspec.Meta(max_length=200, pattern=_NO_NUL)] = ""
+    output_url: Annotated[str, msgspec.Meta(max_length=2048, pattern=_NO_NUL)] = ""
 
     @property
     def options(self) -> Options:
         """As the service takes them."""
-        return Options(priority=self.priority, attempts=self.attempts, output_format=self.output_format)
+        return Options(
+            priority=self.priority, attempts=self.attempts, output_format=self.output_format, target=self.target
+        )
+
+    @property
+    def target(self) -> OutputTarget | None:
+        """Where the output is to go besides.
+
+        Raises:
+            Problem: 422, what is said of it does not go together.
+        """
+        if self.output_gate and not self.output_dataset:
+            raise malformed("output_gate", "query", "a gate judges a dataset: name it as output_dataset")
+        if self.output_blueprint and not self.output_gate:
+            raise malformed("output_blueprint", "query", "only a gate has a blueprint: send output_gate=true")
+        if not self.output_dataset and not self.output_url:
+            return None
+        if self.output_dataset and not NAME.match(self.output_dataset):
+            raise malformed("output_dataset", "query", "that is no name of a dataset")
+        return OutputTarget(
+            dataset=self.output_dataset, gate=self.output_gate, blueprint=self.output_blueprint, url=self.output_url
+        )
 
 
 _NOTHING = Asked()
@@ -108,11 +136,37 @@ def described_parameters(*, version: bool) -> list[dict[str, Any]]:
         _parameter("priority", "query", "Higher ones first within the project.", priority),
         _parameter("attempts", "query", "How often it is begun where a sandbox or a worker dies.", attempts),
         _parameter("output_format", "query", "How the output is to be written.", formats),
+        *_described_target(),
         _parameter(
             "Idempotency-Key",
             "header",
             "Any name for this request; sent again with it, the request is not carried out twice.",
             key,
+        ),
+    ]
+
+
+def _described_target() -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    return [
+        _parameter(
+            "output_dataset",
+            "query",
+            "A dataset of the project: the output becomes a version of it once the execution has completed.",
+            text | {"maxLength": 128, "pattern": NAME_PATTERN},
+        ),
+        _parameter("output_gate", "query", "Submit a run that judges this version.", {"type": "boolean"}),
+        _parameter(
+            "output_blueprint",
+            "query",
+            "By which that run judges, `name` or `name@version`; the project's own without it.",
+            text | {"maxLength": 200},
+        ),
+        _parameter(
+            "output_url",
+            "query",
+            "`s3`, `gs` or `az` address below which the output is written as well, where the installation allows it.",
+            text | {"maxLength": 2048},
         ),
     ]
 

@@ -3,7 +3,7 @@
 # ruff: noqa: FAST003 - the access dependency reads {project}, ``asking`` the rest
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -20,11 +20,25 @@ from quilate.scripts.executions.reception import POINTER_TYPE, Reception
 from quilate.scripts.executions.schemas import CancelBody, ExecutionDetail, ExecutionView
 from quilate.scripts.executions.service import ExecutionService, Submitted
 from quilate.scripts.executions.views import detail_json, execution_view, links_of
-from quilate.scripts.model import FileFormat
+from quilate.scripts.exports.model import OutputTarget
+from quilate.scripts.model import FileFormat, ScriptVersion
 from quilate.scripts.payloads.contents import PayloadStore
 from quilate.scripts.payloads.formats import MULTIPART, NAMED
 
 TAG = "executions"
+
+
+class Targets(Protocol):
+    """Judges where outputs are to go: ``quilate.scripts.exports.allowing.Targets``."""
+
+    async def require(self, access: ProjectAccess, version: ScriptVersion, target: OutputTarget) -> None:
+        """Refuse what could never be carried out.
+
+        Raises:
+            Problem: 403, 404, 409 or 422.
+        """
+        ...
+
 
 AccessTo = Callable[..., Awaitable[ProjectAccess]]
 ExecutionId = Annotated[UUID, Path(description="The execution's id.")]
@@ -77,18 +91,29 @@ _SUBMITTED: dict[int | str, dict[str, Any]] = {
 class _Submitting:
     """Answers submissions."""
 
-    def __init__(self, service: ExecutionService, reception: Reception, store: PayloadStore, access: Access) -> None:
+    def __init__(
+        self,
+        service: ExecutionService,
+        reception: Reception,
+        store: PayloadStore,
+        access: Access,
+        targets: Targets,
+    ) -> None:
         self._service = service
         self._reception = reception
         self._store = store
         self._access = access
+        self._targets = targets
 
     async def answer(self, request: Request, granted: ProjectAccess, *, named: bool = False) -> Response:
         """Take an execution in, and answer with what has become of it."""
         asked, key = read_asked(request.query_params), read_key(request)
+        options = asked.options
         script = read_script(request.path_params["script"])
         version = read_version(request.path_params["version"]) if named else None
         found = await self._service.versions.executable(granted.project.id, script, version)
+        if options.target is not None:
+            await self._targets.require(granted, found, options.target)
         admitted = await self._reception.receive(request.headers, request.stream(), granted, found)
         submitted = await self._service.submit(
             granted,
@@ -96,7 +121,7 @@ class _Submitting:
             version,
             admitted.payload,
             idempotency_key=key,
-            options=asked.options,
+            options=options,
             subjects=admitted.subjects,
             wait_seconds=asked.wait,
         )
@@ -117,11 +142,13 @@ class _Submitting:
         return Response(detail_json(slug, execution, answer), media_type="application/json", headers=headers)
 
 
-def make_router(service: ExecutionService, reception: Reception, store: PayloadStore, access: Access) -> APIRouter:
+def make_router(
+    service: ExecutionService, reception: Reception, store: PayloadStore, access: Access, targets: Targets
+) -> APIRouter:
     """Return the slice's routes, to be mounted below ``/api/v1``."""
     router = APIRouter(tags=[TAG])
     executing = access.project(Permission.SCRIPT_EXECUTE)
-    _add_submitting(router, _Submitting(service, reception, store, access), executing)
+    _add_submitting(router, _Submitting(service, reception, store, access, targets), executing)
     _add_changing(router, service, executing, access.project(Permission.DEAD_LETTER_REPLAY))
     add_reading(router, service, store, access)
     add_quotas(router, service, access)
@@ -182,6 +209,6 @@ def _add_changing(router: APIRouter, service: ExecutionService, executing: Acces
     async def replay_execution(
         granted: Annotated[ProjectAccess, Depends(replaying)], execution: ExecutionId, response: Response
     ) -> ExecutionView:
-        """With the same input and version; its attempts so far stay in its history."""
+        """With the same input and version; its attempts so far stay in its history. Or its export that was given up."""
         response.headers["Location"] = links_of(granted.project.slug, execution).self
         return execution_view(granted.project.slug, await service.replay(granted, execution))

@@ -78,7 +78,7 @@ def not_dead(execution_id: UUID) -> Problem:
         status=409,
         type="conflict",
         detail=f"the execution {execution_id} is no dead letter",
-        next_step="only what failed after its last retry is replayed; submit anything else again",
+        next_step="what failed after its last retry is replayed, or an export that was given up; submit the rest",
     )
 
 

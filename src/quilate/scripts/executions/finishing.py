@@ -14,9 +14,10 @@ from quilate.kit.database.database import Connection
 from quilate.outbox.events import append_events
 from quilate.sandbox.model import RETRYABLE, FailureClass
 from quilate.scripts.executions.events import finished_event
-from quilate.scripts.executions.model import Ended, Quota, Result, Written
+from quilate.scripts.executions.model import Ended, Quota, Result, Status, Written
 from quilate.scripts.executions.quotas import use_processor
 from quilate.scripts.executions.sql import QUERIES
+from quilate.scripts.exports import store as exports
 
 _ACTOR = "system:quilate"
 _LONGEST_MESSAGE = 4_000
@@ -43,6 +44,10 @@ def is_dead(ended: Ended) -> bool:
     """Tell whether an execution ends as a dead letter: it would be retried if attempts were left."""
     failure = ended.result.failure
     return failure is not None and failure.kind in RETRYABLE and not is_retried(ended)
+
+
+def _is_exported(ended: Ended) -> bool:
+    return ended.claim.options.target is not None and ended.result.status is Status.COMPLETED
 
 
 async def write_ends(  # noqa: PLR0913 - what an end is written with
@@ -83,6 +88,7 @@ async def write_ends(  # noqa: PLR0913 - what an end is written with
             for each in ended
         ],
     )
+    await exports.insert(connection, [(each.claim.id, each.claim.project_id) for each in ended if _is_exported(each)])
     await use_processor(connection, _used(counted), defaults)
     return Written(
         counted=frozenset(each.claim.id for each in counted),

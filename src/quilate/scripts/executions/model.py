@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from quilate.sandbox.model import Failure, FailureClass
+from quilate.scripts.exports.model import Export, OutputTarget
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.model import StoredPayload
 
@@ -54,11 +55,13 @@ class Options:
         priority: Higher ones first within a project, -100 to 100.
         output_format: ``None``: JSON where the answer is one value, the input's format where it is records.
         attempts: How often an execution is begun whose sandbox or worker died, 1 to 10.
+        target: Where the output is to go besides.
     """
 
     priority: int = 0
     output_format: FileFormat | None = None
     attempts: int = 3
+    target: OutputTarget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,7 @@ class Execution:
         attempts: How often it was begun.
         history: Attempts that were repeated, oldest first.
         dead: Its retries are used up and nobody has replayed it.
+        export: What has become of an output that is to go somewhere, once it has completed.
     """
 
     id: UUID
@@ -175,6 +179,7 @@ class Execution:
     attempts: int
     history: Sequence[Mapping[str, Any]] = ()
     dead: bool = False
+    export: Export | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

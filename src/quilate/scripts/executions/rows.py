@@ -7,6 +7,7 @@ import msgspec
 
 from quilate.sandbox.model import Failure, FailureClass
 from quilate.scripts.executions.model import Claim, Execution, Options, Status
+from quilate.scripts.exports.model import OutputTarget
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.model import Provenance, StoredPayload
 
@@ -17,7 +18,7 @@ def options_text(options: Options) -> str | None:
     """Return what of the options is not as usual, as JSON; ``None`` for nothing. The priority has its own column."""
     told = {
         name: getattr(options, name)
-        for name in ("output_format", "attempts")
+        for name in ("output_format", "attempts", "target")
         if getattr(options, name) != getattr(_NO_OPTIONS, name)
     }
     return msgspec.json.encode(told).decode() if told else None
@@ -31,6 +32,8 @@ def options_from(row: Mapping[str, Any]) -> Options:
     told = msgspec.json.decode(text) if text else {}
     if "output_format" in told:
         told["output_format"] = FileFormat(told["output_format"])
+    if "target" in told:
+        told["target"] = OutputTarget(**told["target"])
     return Options(priority=row["priority"], **told)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from quilate.scripts.executions.model import Status
+from quilate.scripts.exports.model import ExportState
 
 _MOST_RATE, _MOST_BURST, _MOST_CONCURRENCY, _MOST_QUEUE = 10_000_000, 1_000_000_000, 100_000, 10_000_000
 
@@ -45,6 +46,23 @@ class UsageView(BaseModel):
     fuel: int | None = Field(description="Steps, where the engine counts them.")
 
 
+class ExportView(BaseModel):
+    """What becomes of an output that was to go somewhere."""
+
+    state: ExportState = Field(
+        description="`waiting` for the end, `pending`, `completed`, `failed` for good, `skipped`: there is no output."
+    )
+    dataset: str | None = Field(description="The dataset that was asked for.")
+    version: int | None = Field(description="The version of it that the output has become.")
+    run: UUID | None = Field(description="The run that judges this version.")
+    url: str | None = Field(description="The object that the output was written to, or below which it is to be.")
+    attempts: int = Field(description="How often it was begun.")
+    problem: str | None = Field(description="Why the last attempt came to nothing.")
+    next_step: str | None = Field(description="What can be done about it.")
+    next_attempt_at: datetime | None = Field(description="When it is tried again.")
+    ended_at: datetime | None = Field(description="When it was done, or given up.")
+
+
 class ExecutionLinks(BaseModel):
     """Where the parts of an execution are."""
 
@@ -77,6 +95,7 @@ class ExecutionView(BaseModel):
     output_data: DataView | None = Field(description="Where its output lies.")
     parts: dict[str, Any] | None = Field(description="What became of data that was split; `failed` names the parts.")
     failure: FailureView | None = Field(description="Why there is no result.")
+    export: ExportView | None = Field(description="What becomes of the output, where it was to go somewhere.")
     links: ExecutionLinks = Field(description="Where its parts are.")
 
 

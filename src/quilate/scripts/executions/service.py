@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -31,10 +31,13 @@ from quilate.scripts.executions.model import (
     Taken,
 )
 from quilate.scripts.executions.quotas import read_states, set_quota
+from quilate.scripts.executions.reading import execution_of, with_exports
 from quilate.scripts.executions.rows import execution_from
 from quilate.scripts.executions.sql import QUERIES
 from quilate.scripts.executions.waiting import Waiting
 from quilate.scripts.executions.wakeups import CANCELLED, DONE_CHANNEL, WORK, WORK_CHANNEL, Notifier, notice_of
+from quilate.scripts.exports import store as exports
+from quilate.scripts.exports.model import ExportState
 from quilate.scripts.model import ScriptVersion
 from quilate.scripts.payloads.model import StoredPayload
 
@@ -177,12 +180,7 @@ class ExecutionService:
         Raises:
             Problem: 404, the project has none of this id.
         """
-        async with self.database.connection() as connection:
-            cursor = await connection.execute(QUERIES["executions_by_id"], {"ids": [execution_id]})
-            row = await cursor.fetchone()
-        if row is None or row["project_id"] != project_id:
-            raise errors.unknown_execution(execution_id)
-        return execution_from(row)
+        return await execution_of(self.database, project_id, execution_id)
 
     async def content(self, execution_id: UUID, part: Part) -> bytes | None:
         """Return data as it lies in the database, sealed or not; ``None`` where there is none."""
@@ -211,7 +209,7 @@ class ExecutionService:
         }
         async with self.database.connection() as connection:
             cursor = await connection.execute(QUERIES["executions"], arguments)
-            return [execution_from(row) for row in await cursor.fetchall()]
+            return await with_exports(connection, [execution_from(row) for row in await cursor.fetchall()])
 
     async def dead_letters(self, project_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Execution]:
         """Return executions whose retries are used up, the newest first."""
@@ -247,10 +245,10 @@ class ExecutionService:
         return execution
 
     async def replay(self, access: ProjectAccess, execution_id: UUID) -> Execution:
-        """Queue a dead letter again; its attempts so far stay in its history.
+        """Queue a dead letter again, its attempts so far stay in its history; or an export that was given up.
 
         Raises:
-            Problem: 404, the project has none of this id; 409, it is no dead letter.
+            Problem: 404, the project has none of this id; 409, it is no dead letter and has no such export.
         """
         project, actor = access.project.id, str(access.actor)
 
@@ -270,6 +268,9 @@ class ExecutionService:
             return True
 
         known = await self.get(project, execution_id)
+        if known.export is not None and known.export.state is ExportState.FAILED:
+            await self.database.run(lambda connection: exports.begin_again(connection, access, execution_id))
+            return await self.get(project, execution_id)
         # A version that was quarantined or retired since is not begun again.
         await self.versions.executable(project, known.script_id, known.version_id)
         if not await self.database.run(work):
@@ -313,6 +314,8 @@ def request_digest(script_id: UUID, version: UUID | str | None, payload: StoredP
             "priority": options.priority,
             "output": options.output_format.value if options.output_format else None,
             "attempts": options.attempts,
+            # Only where there is one: keys that came before there were any keep their meaning.
+            **({"target": asdict(options.target)} if options.target is not None else {}),
         }
     )
 

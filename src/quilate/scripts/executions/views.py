@@ -4,17 +4,19 @@ from typing import Any
 
 import msgspec
 
-from quilate.scripts.executions.model import Execution, QuotaState
+from quilate.scripts.executions.model import Execution, QuotaState, Status
 from quilate.scripts.executions.schemas import (
     DataView,
     ExecutionDetail,
     ExecutionLinks,
     ExecutionView,
+    ExportView,
     FailureView,
     QuotaBody,
     QuotaView,
     UsageView,
 )
+from quilate.scripts.exports.model import Export, ExportState
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.model import StoredPayload
 
@@ -56,6 +58,7 @@ def execution_view(project: str, execution: Execution) -> ExecutionView:
         output_data=_data(execution.output, links.output) if execution.output is not None else None,
         parts=dict(execution.parts) if execution.parts is not None else None,
         failure=_failure(execution),
+        export=_export(execution),
         links=links,
     )
 
@@ -97,6 +100,32 @@ def _data(payload: StoredPayload, url: str) -> DataView:
         inline=payload.reference is None,
         url=url,
     )
+
+
+def _export(execution: Execution) -> ExportView | None:
+    target = execution.options.target
+    if target is None:
+        return None
+    export = execution.export or Export(state=_state_before(execution.status))
+    return ExportView(
+        state=export.state,
+        dataset=target.dataset or None,
+        version=export.version,
+        run=export.run,
+        url=export.object or target.url or None,
+        attempts=export.attempts,
+        problem=export.problem or None,
+        next_step=export.next_step or None,
+        next_attempt_at=export.ready_at,
+        ended_at=export.ended_at,
+    )
+
+
+def _state_before(status: Status) -> ExportState:
+    """Return where an export stands that is not written down, or was not read with its execution."""
+    if not status.ended:
+        return ExportState.WAITING
+    return ExportState.PENDING if status is Status.COMPLETED else ExportState.SKIPPED
 
 
 def _failure(execution: Execution) -> FailureView | None:
