@@ -15,6 +15,8 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
+from quilate.sandbox.flatbuffer import Table
+
 CONTINUATION: Final = 0xFFFFFFFF
 GREATEST_LENGTH: Final = 1 << 31
 GREATEST_DEPTH: Final = 32
@@ -103,61 +105,6 @@ class Batch:
     columns: tuple[Column, ...]
 
 
-class _Table:
-    """A table of a FlatBuffer: its fields are found through its list of offsets."""
-
-    __slots__ = ("_data", "_position", "_slots")
-
-    def __init__(self, data: memoryview, position: int) -> None:
-        self._data = data
-        self._position = position
-        offsets = position - struct.unpack_from("<i", data, position)[0]
-        if offsets < 0:
-            message = "the Arrow stream is broken: a table lies before its message"
-            raise ColumnsError(message)
-        size = struct.unpack_from("<H", data, offsets)[0]
-        self._slots = struct.unpack_from(f"<{max(size - 4, 0) // 2}H", data, offsets + 4)
-
-    def _place(self, slot: int) -> int:
-        offset = self._slots[slot] if slot < len(self._slots) else 0
-        return self._position + offset if offset else 0
-
-    def number(self, slot: int, code: str, default: int = 0) -> int:
-        place = self._place(slot)
-        return int(struct.unpack_from("<" + code, self._data, place)[0]) if place else default
-
-    def _target(self, slot: int) -> int:
-        place = self._place(slot)
-        return place + struct.unpack_from("<I", self._data, place)[0] if place else 0
-
-    def table(self, slot: int) -> "_Table | None":
-        target = self._target(slot)
-        return _Table(self._data, target) if target else None
-
-    def tables(self, slot: int) -> "Iterator[_Table]":
-        start, count = self._vector(slot, 4)
-        for place in range(start, start + 4 * count, 4):
-            yield _Table(self._data, place + struct.unpack_from("<I", self._data, place)[0])
-
-    def text(self, slot: int) -> str:
-        start, count = self._vector(slot, 1)
-        return bytes(self._data[start : start + count]).decode("utf-8", "replace")
-
-    def pairs(self, slot: int) -> list[tuple[int, int]]:
-        start, count = self._vector(slot, 16)
-        return list(struct.iter_unpack("<qq", self._data[start : start + 16 * count]))
-
-    def _vector(self, slot: int, width: int) -> tuple[int, int]:
-        target = self._target(slot)
-        if not target:
-            return 0, 0
-        count = struct.unpack_from("<I", self._data, target)[0]
-        if target + 4 + count * width > len(self._data):
-            message = "the Arrow stream is broken: a list is longer than its message"
-            raise ColumnsError(message)
-        return target + 4, count
-
-
 _INTEGER_CODES = {
     (8, 1): "b",
     (16, 1): "h",
@@ -172,13 +119,13 @@ _FLOAT_CODES = {1: "f", 2: "d"}
 _TYPE_NAMES = {4: "binary", 7: "decimal", 8: "date", 9: "time", 10: "timestamp", 14: "union", 16: "fixed size list"}
 
 
-def _integer_code(table: _Table | None) -> str:
+def _integer_code(table: Table | None) -> str:
     if table is None:
         return "i"
     return _INTEGER_CODES.get((table.number(0, "i"), table.number(1, "B")), "")
 
 
-def _type_code(kind: Kind, table: _Table | None) -> str:
+def _type_code(kind: Kind, table: Table | None) -> str:
     if kind is Kind.INT:
         return _integer_code(table)
     if kind is Kind.FLOAT and table is not None:
@@ -186,7 +133,7 @@ def _type_code(kind: Kind, table: _Table | None) -> str:
     return ""
 
 
-def _read_type(table: _Table, depth: int = 0) -> Type:
+def _read_type(table: Table, depth: int = 0) -> Type:
     name, number = table.text(0), table.number(2, "B")
     if number not in Kind._value2member_map_ or depth > GREATEST_DEPTH:
         described = _TYPE_NAMES.get(number, f"number {number}")
@@ -217,7 +164,7 @@ def _cast(view: memoryview, code: str) -> memoryview:
 class _Body:
     """The buffers of one record batch, handed out in the order of its columns."""
 
-    def __init__(self, table: _Table, body: memoryview, dictionaries: Mapping[int, Column]) -> None:
+    def __init__(self, table: Table, body: memoryview, dictionaries: Mapping[int, Column]) -> None:
         if table.table(3) is not None:
             message = "the Arrow stream is compressed: send it without compression"
             raise ColumnsError(message)
@@ -323,7 +270,7 @@ def _messages(data: memoryview) -> Iterator[tuple[Header, memoryview, memoryview
             return
         start = position + 8
         metadata = data[start : start + size]
-        table = _Table(metadata, struct.unpack_from("<I", metadata, 0)[0])
+        table = Table(metadata, struct.unpack_from("<I", metadata, 0)[0])
         body_length = table.number(3, "q")
         position = start + size + body_length
         number = table.number(1, "B")
@@ -334,8 +281,8 @@ def _messages(data: memoryview) -> Iterator[tuple[Header, memoryview, memoryview
             yield Header(number), metadata, data[start + size : position]
 
 
-def _header(metadata: memoryview) -> _Table:
-    header = _Table(metadata, struct.unpack_from("<I", metadata, 0)[0]).table(2)
+def _header(metadata: memoryview) -> Table:
+    header = Table(metadata, struct.unpack_from("<I", metadata, 0)[0]).table(2)
     if header is None:
         message = "the Arrow stream is broken: a message has no header"
         raise ColumnsError(message)

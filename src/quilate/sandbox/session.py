@@ -2,14 +2,30 @@
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from quilate.sandbox.model import Failure, FailureClass, Format, Limits, Outcome, Payload, Program
-from quilate.sandbox.requests import Wanted, check_function
+from quilate.sandbox.requests import Request, Wanted, check_function
 from quilate.sandbox.worker_process import WorkerProcess
 
-if TYPE_CHECKING:
-    from quilate.sandbox.pool import SandboxPool
+
+class Lender(Protocol):
+    """Who has the workers; ``pool.SandboxPool`` is it."""
+
+    async def enter_session(self) -> None:
+        """Wait until there may be one more session."""
+
+    def leave_session(self, worker: WorkerProcess | None) -> None:
+        """Take a session's worker back, if it has one."""
+
+    async def lend(self, program: Program, limits: Limits, lost: WorkerProcess | None) -> WorkerProcess | Failure:
+        """Give a worker in place of the one that was lost, or why there is none."""
+
+    async def call(self, worker: WorkerProcess, request: Request, wanted: Wanted) -> Outcome:
+        """Call a worker that was lent."""
+
+    def refused(self, program: Program, failure: Failure) -> Outcome:
+        """Give the outcome of what never ran."""
 
 
 class SandboxSession:
@@ -19,7 +35,7 @@ class SandboxSession:
     then the next call begins in a new one. Calls are made one after the other.
     """
 
-    def __init__(self, pool: "SandboxPool", program: Program, limits: Limits) -> None:
+    def __init__(self, pool: Lender, program: Program, limits: Limits) -> None:
         self._pool = pool
         self._program = program
         self._limits = limits
