@@ -1,99 +1,21 @@
 """How each slice is put together from what all of them stand on. A new slice is one function and one line."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
-
-from quilate.accounts.access import Access
-from quilate.accounts.authentication import DatabaseAuthenticator, LocalAuthenticator
 from quilate.accounts.trail.recording import AccessTrail
-from quilate.app.service.settings import Settings
+from quilate.app.service.ground import Ground, Mounted, address_policy, secrets_of
 from quilate.audit.notes import parse_verifier_key
 from quilate.audit.service import AuditService
 from quilate.datasets.model import CatalogueLimits
 from quilate.datasets.service import CatalogueService
-from quilate.evidence.artifacts import ArtifactStore, DirectoryArtifactStore
-from quilate.kit.database.database import Database
-from quilate.kit.metrics import Metrics
-from quilate.kit.outgoing.addresses import AddressPolicy
 from quilate.kit.outgoing.http import OutgoingHttp
-from quilate.kit.secrets.box import SecretBox, open_box
-from quilate.runs.durable.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from quilate.scripts.payloads.contents import PayloadStore
     from quilate.scripts.payloads.outputs import OutputStore
     from quilate.scripts.payloads.pointers import PointerReader
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What slices are made of.
-
-    Attributes:
-        settings: Of this process.
-        database: Open while the application lives.
-        artifacts: Content-addressed store.
-        metrics: Of this process.
-        authenticator: Finds out who asks; ``forget`` after each change of accounts.
-        access: Dependencies of the routes.
-        wakeups: Tells workers of work.
-    """
-
-    settings: Settings
-    database: Database
-    artifacts: ArtifactStore
-    metrics: Metrics
-    authenticator: DatabaseAuthenticator | LocalAuthenticator
-    access: Access
-    wakeups: Wakeups
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mounted:
-    """What a slice gives.
-
-    Attributes:
-        routers: To be mounted below ``/api/v1``.
-        root_routers: To be mounted at the root.
-        close: Ends what the slice has running.
-        tidy: Forgets what has expired; called once a minute.
-    """
-
-    routers: tuple[APIRouter, ...] = ()
-    root_routers: tuple[APIRouter, ...] = ()
-    close: Callable[[], Awaitable[None]] | None = None
-    tidy: Callable[[], Awaitable[Any]] | None = None
-
-
-def secrets_of(settings: Settings) -> SecretBox:
-    """Return what seals the secrets of connections and hooks.
-
-    Raises:
-        ConfigurationError: Its key cannot be used.
-    """
-    return open_box(settings.secrets_key)
-
-
-def address_policy(settings: Settings) -> AddressPolicy:
-    """Return which addresses requests to others may go to."""
-    return AddressPolicy(allow_private=settings.private_addresses, allow_plain_http=settings.plain_http)
-
-
-def ground_of(settings: Settings, database: Database, metrics: Metrics) -> Ground:
-    """Return what the slices of an application stand on."""
-    authenticator = LocalAuthenticator(database) if settings.local else DatabaseAuthenticator(database)
-    return Ground(
-        settings=settings,
-        database=database,
-        artifacts=DirectoryArtifactStore(settings.artifact_directory),
-        metrics=metrics,
-        authenticator=authenticator,
-        access=Access(authenticator, AccessTrail(database, observe=metrics.observe_group("access"))),
-        wakeups=Wakeups(database),
-    )
 
 
 # A slice's own modules are imported by the function that puts it together: so each function holds everything of it.
@@ -184,7 +106,7 @@ def _runs(ground: Ground) -> Mounted:
     service = RunService(parts)
     return Mounted(
         routers=(make_router(service, ground.access),),
-        root_routers=(make_pipelines_router(service, ground.access, root=True),),
+        first_routers=(make_pipelines_router(service, ground.access, root=True),),
         close=service.close,
     )
 

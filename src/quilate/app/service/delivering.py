@@ -1,6 +1,6 @@
 """What deliveries stand on, from the settings."""
 
-from quilate.app.service.composition import address_policy, secrets_of
+from quilate.app.service.ground import address_policy, secrets_of
 from quilate.app.service.settings import Settings
 from quilate.connectors.registry import RegisteredConnectors
 from quilate.deliveries.reports import ReportReader

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from quilate import __version__
-from quilate.app.service.composition import SLICES, Ground, Mounted, ground_of
+from quilate.app.service.composition import SLICES
+from quilate.app.service.ground import Ground, Mounted, ground_of
 from quilate.app.service.pages import page_router
 from quilate.app.service.settings import Settings
 from quilate.kit.database.database import Database
@@ -101,7 +102,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _mount(app: FastAPI, ground: Ground, mounted: Sequence[Mounted]) -> None:
-    # Routes are tried in their order, and the intake of pipelines is asked most of all: the routes of the root are few.
+    # Routes are tried in their order.
+    for router in (router for each in mounted for router in each.first_routers):
+        app.include_router(router)
     for router in (router for each in reversed(mounted) for router in each.root_routers):
         app.include_router(router)
     for router in (router for each in mounted for router in each.routers):
