@@ -6,7 +6,7 @@ import json
 import pytest
 
 from quilate.sandbox.model import FailureClass, Format, Limits, Payload, Program
-from quilate.sandbox.pool import SandboxPool
+from quilate.sandbox.pool import PoolSettings, SandboxPool
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,6 +21,7 @@ FAILURES: dict[str, tuple[str, FailureClass]] = {
     "throw": ("function process(data) { throw new Error('no') }", FailureClass.RUNTIME),
     "throw at the top": ("throw new Error('no'); function process(data) { return 1 }", FailureClass.RUNTIME),
     "throw of no error": ("function process(data) { throw null }", FailureClass.RUNTIME),
+    "throw of half a character": ("function process(data) { throw '\\ud83d' }", FailureClass.RUNTIME),
     "no function": ("const handle = (data) => 1", FailureClass.RUNTIME),
     "no function but a value": ("const process = 5", FailureClass.RUNTIME),
     "eval": ("function process(data) { return eval('1+1') }", FailureClass.RUNTIME),
@@ -83,6 +84,24 @@ async def test_memory_bombs_end_as_memory_failures_within_the_limit_of_the_proce
     assert outcome.peak_memory_bytes < limits.data_bytes + (128 << 20)
     after = await pool.execute(Program(source="function process(d) { return d.length }"), RECORDS)
     assert after.output == b"4"
+
+
+async def test_a_pool_that_gives_large_heaps_gives_them_only_where_they_are_asked_for() -> None:
+    bomb = Program(source="function process() { const k = []; for (;;) k.push(new Uint8Array(1 << 24).fill(1)); }")
+    large = Program(source="function process() { const k = []; while (k.push({ n: {} }) < 2e6); return k.length; }")
+    usual = Limits(wall_seconds=20, cpu_seconds=20)
+    granted = Limits(wall_seconds=20, cpu_seconds=20, heap_bytes=400 << 20)
+    async with SandboxPool(PoolSettings(workers=1, heap_bytes=512 << 20)) as pool:
+        for _ in range(2):
+            stopped = await pool.execute(bomb, RECORDS, limits=usual)
+            assert stopped.failure is not None
+            assert stopped.failure.kind is FailureClass.MEMORY
+            assert stopped.peak_memory_bytes < usual.data_bytes + (128 << 20)
+            given, _ = await pool.execute_many([(large, RECORDS, granted), (bomb, RECORDS, usual)])
+            assert given.output == b"2000000", given.failure
+            refused = await pool.execute(large, RECORDS, limits=usual)
+            assert refused.failure is not None
+            assert refused.failure.kind is FailureClass.MEMORY
 
 
 async def test_processor_time_has_its_own_limit(pool: SandboxPool) -> None:

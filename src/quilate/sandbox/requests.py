@@ -125,16 +125,19 @@ def header(number: int, source: bytes, request: Request, wanted: Wanted) -> prot
 
 
 def next_batch(requests: Sequence[Request], waiting: deque[int], size: int) -> tuple[list[int], WorkerKind]:
-    """Indexes of the next calls that may be on their way to one worker together; long ones go alone."""
+    """Indexes of the next calls that may be on their way to one worker together; long ones go alone.
+
+    Calls with heaps of different size do not go together: the limit of the process is set as each call begins.
+    """
     batch: list[int] = []
-    kind = WorkerKind()
+    kind, heap = WorkerKind(), 0
     while waiting and len(batch) < size:
         program, payload, limits = requests[waiting[0]]
         this = kind_of(program, limits)
         long = len(program.source) + len(payload.data) > protocol.SHARED_ABOVE // 4
-        if batch and (this != kind or long):
+        if batch and (this != kind or limits.heap_bytes != heap or long):
             break
-        kind = this
+        kind, heap = this, limits.heap_bytes
         batch.append(waiting.popleft())
         if long:
             break

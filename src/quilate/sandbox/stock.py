@@ -9,7 +9,7 @@ from typing import Final
 from quilate.sandbox import jail
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.levels import strong_enough
-from quilate.sandbox.model import Engine, Level, LevelReport
+from quilate.sandbox.model import Engine, Level, LevelReport, Limits
 from quilate.sandbox.pool_settings import PoolSettings
 from quilate.sandbox.requests import WorkerKind
 from quilate.sandbox.worker_process import WorkerPlan, WorkerProcess
@@ -31,7 +31,10 @@ class WorkerStock:
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         ceiling = max(settings.heap_bytes, settings.heap_ceiling_bytes)
-        self._plan = WorkerPlan(heap_bytes=settings.heap_bytes, ceiling_bytes=ceiling)
+        # Workers are made for the usual limits; what may be asked for beyond them is given call by call, or memory
+        # outside the heap would have that room too, whoever is called.
+        usual = min(settings.heap_bytes, Limits().heap_bytes)
+        self._plan = WorkerPlan(heap_bytes=usual, ceiling_bytes=ceiling)
         self._usual = [WorkerKind(engine=engine) for engine in Engine if engine in settings.engines]
         self._target = max(settings.workers + settings.spares, len(self._usual))
         self._idle: deque[WorkerProcess] = deque()
