@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any, ClassVar, Literal
 
-from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of, one_line
+from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of, one_line, remember_told
 from quilate.deliveries.connector import (
     ConnectorKind,
     DeliveredEvent,
@@ -37,7 +37,8 @@ class EmailSettings:
         security: ``tls`` from the first byte (465), ``starttls`` (587), or ``none`` where that is allowed.
         sender: Address of the sender.
         recipients: Addresses, at most fifty.
-        when: Tell of every verdict, or only of those that are not PASS.
+        when: Tell of those verdicts that are not PASS and of the end of such (``not-passed``), of all (``always``), or
+            of those that differ from the one before (``changed``).
     """
 
     host: str
@@ -79,7 +80,9 @@ class Email:
         notice = await notice_of(event, context, context.settings.when)
         if notice is None:
             return Outcome(summary="nothing to tell", kind=OutcomeKind.NOTHING_TO_DO)
-        return await self._send(context, message(event, notice, context.settings))
+        outcome = await self._send(context, message(event, notice, context.settings))
+        await remember_told(notice, context)
+        return outcome
 
     async def probe(self, context: DeliveryContext) -> Outcome:
         """Greet the server and log in; no message is sent."""

@@ -8,7 +8,7 @@ take Adaptive Cards only, wrapped into a ``message`` with one attachment) and ht
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of
+from quilate.connectors.notify.messages import TOLD_EVENTS, Notice, When, notice_of, remember_told
 from quilate.connectors.notify.posting import post_to_secret_address
 from quilate.deliveries.connector import (
     ConnectorKind,
@@ -24,7 +24,12 @@ _MARKUP = "\\`*_[]()#<>~"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamsSettings:
-    """``when``: tell of every verdict, or only of those that are not PASS."""
+    """What is told.
+
+    Attributes:
+        when: Tell of those verdicts that are not PASS and of the end of such (``not-passed``), of all (``always``), or
+            of those that differ from the one before (``changed``).
+    """
 
     when: When = "not-passed"
 
@@ -50,7 +55,9 @@ class Teams:
         notice = await notice_of(event, context, context.settings.when)
         if notice is None:
             return Outcome(summary="nothing to tell", kind=OutcomeKind.NOTHING_TO_DO)
-        return await self._post(context, card(notice))
+        outcome = await self._post(context, card(notice))
+        await remember_told(notice, context)
+        return outcome
 
     async def probe(self, context: DeliveryContext) -> Outcome:
         """Post that this is a test."""
