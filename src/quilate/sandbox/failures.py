@@ -26,8 +26,9 @@ _FIXED: Final = {
 
 
 def cut(text: str) -> str:
-    """A message that is not too long to be kept."""
-    return text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…"
+    """A message that can be kept: not too long, and UTF-8 can write it; half of a surrogate pair becomes ``?``."""
+    whole = text.encode("utf-8", "replace").decode()
+    return whole if len(whole) <= MESSAGE_CHARACTERS else whole[: MESSAGE_CHARACTERS - 1] + "…"
 
 
 def place(stack: str, lines: int) -> tuple[int | None, int | None]:

@@ -312,7 +312,12 @@ class V8Session:
         if script is None or refused is not None:
             return None
         found = self._ask_further(
-            Operation.LOCATE, script, value, _FORMATS[payload.format], message.encode(), deadline=deadline
+            Operation.LOCATE,
+            script,
+            value,
+            _FORMATS[payload.format],
+            message.encode("utf-8", "replace"),
+            deadline=deadline,
         )
         return found if isinstance(found, int) and found >= 0 else None
 

@@ -136,6 +136,13 @@ def test_throw_has_its_place_and_its_record(engine: StrictEngine) -> None:
     assert failure.message.startswith("TypeError: ")
 
 
+def test_throw_of_half_a_surrogate_pair_is_a_message(engine: StrictEngine) -> None:
+    failure = run(engine, "function process() { throw new Error('a\\udc00b') }").failure
+
+    assert failure is not None
+    assert (failure.kind, failure.message) == (FailureClass.RUNTIME, "Error: a?b")
+
+
 def test_place_on_the_first_line_does_not_count_what_we_put_before(engine: StrictEngine) -> None:
     failure = run(engine, "function process() { nothing() }").failure
 

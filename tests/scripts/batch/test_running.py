@@ -119,6 +119,8 @@ async def test_a_batch_of_which_every_part_fails_ends_early_with_the_cause(pool:
         (b"PAR1 but no more", FileFormat.PARQUET, "The parquet data cannot be read"),
         (b"nothing", FileFormat.ARROW, "The arrow data cannot be read"),
         (b'a,b\n1,2\n"3', FileFormat.CSV, "The csv data cannot be read"),
+        (b'[{"n":1},' + b"[" * 5000 + b"]" * 5001, FileFormat.JSON, "nests too deep"),
+        (b'{"n":1}\n' + b"[" * 5000 + b"]" * 5000, FileFormat.NDJSON, "nests too deep"),
     ],
 )
 @pytest.mark.parametrize("shape", [CHUNKS, Shape(mode=Mode.GROUP, key=("n",))])
@@ -188,6 +190,14 @@ async def test_results_that_are_no_arrays_are_listed(pool: SandboxPool) -> None:
     program = Program(source="function process(data) { return data.length }")
     assert rows_of((await run_batch(pool, program, CHUNKS, ndjson(95), None)).output) == [10] * 9 + [5]
     assert rows_of((await run_batch(pool, program, GROUPS, ndjson(95), None)).output) == [14] * 4 + [13] * 3
+
+
+@pytest.mark.parametrize("shape", [CHUNKS, GROUPS])
+async def test_a_result_that_nests_too_deep_is_the_script_s_failure(pool: SandboxPool, shape: Shape) -> None:
+    program = Program(source="function process(d) { let x = []; for (let i = 0; i < 5000; i++) x = [x]; return x }")
+    outcome = await run_batch(pool, program, shape, ndjson(20), None)
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, "nests too deep" in outcome.failure.message) == (FailureClass.RESULT, True)
 
 
 async def test_a_worker_that_is_ended_costs_its_part_only(pool: SandboxPool) -> None:

@@ -72,6 +72,22 @@ async def test_a_throw_and_an_endless_loop_get_their_classes(executions: Site, d
 
 
 @pytest.mark.asyncio
+async def test_results_and_throws_that_are_no_text_are_the_scripts_failures_and_harm_no_others(
+    executions: Site, database_url: str
+) -> None:
+    deep = await executions.script(
+        "function process(d) { let x = []; for (let i = 0; i < 5000; i++) x = [x]; return x }"
+    )
+    half = await executions.script("function process(d) { throw '\\ud83d'; }")
+    echo = await executions.script(ECHO)
+    async with running_worker(database_url, executions.directory):
+        ended = await asyncio.gather(*(executions.submit(version, wait=20.0) for version in (deep, half, echo) * 4))
+    found = [(each.ended.failure and each.ended.failure.kind, each.ended.attempts) for each in ended if each.ended]
+    assert found == [(FailureClass.RESULT, 1), (FailureClass.RUNTIME, 1), (None, 1)] * 4
+    assert not await executions.rows("SELECT 1 FROM script_versions WHERE crashes > 0")
+
+
+@pytest.mark.asyncio
 async def test_what_waits_and_what_runs_can_be_cancelled(executions: Site, database_url: str) -> None:
     version = await executions.script(EVER, limits=LONG)
     access = executions.granted()

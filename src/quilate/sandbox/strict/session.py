@@ -283,7 +283,7 @@ class StrictSession:
         arguments = [machine.number(int(operation))]
         for value in values:
             if isinstance(value, str):
-                texts.append(machine.string(value.encode()))
+                texts.append(machine.string(value.encode("utf-8", "replace")))
                 arguments.append(texts[-1])
             else:
                 arguments.append(value if isinstance(value, Cell) else machine.number(value))

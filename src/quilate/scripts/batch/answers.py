@@ -29,6 +29,10 @@ def _broken(why: str) -> BatchResultError:
     return BatchResultError(f"The sandbox's answer is broken: {why}")
 
 
+def _too_deep() -> BatchResultError:
+    return BatchResultError("The result nests too deep to be read")
+
+
 def read_value(output: bytes) -> bytes:
     """One JSON value on one line."""
     try:
@@ -37,6 +41,8 @@ def read_value(output: bytes) -> bytes:
         return msgspec.json.format(value, indent=-1) if b"\n" in value or b"\r" in value else value
     except msgspec.DecodeError as error:
         raise _broken(str(error)) from error
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def read_values(output: bytes) -> list[bytes]:
@@ -92,6 +98,8 @@ def _group_values(output: bytes, *, single: bool) -> list[Any]:
         values = [bytes(one.value) for one in _GROUPED.decode(read_value(output))]
     except msgspec.DecodeError as error:
         raise _broken(str(error)) from error
+    except RecursionError:
+        raise _too_deep() from None
     return [[value] for value in values] if single else [read_values(value) for value in values]
 
 

@@ -109,6 +109,9 @@ class GroupReader:
             except msgspec.ValidationError as error:
                 message = f"Records that are grouped are objects: {error} (counted from record {count})"
                 raise BatchInputError(message) from None
+            except RecursionError:
+                message = f"A record nests too deep to be read (counted from record {count})"
+                raise BatchInputError(message) from None
             keys = [key_text(msgspec.structs.astuple(one)).encode() for one in found]
             columns = [pa.array(keys, pa.large_binary()), pa.array(texts, pa.large_binary())]
             yield pa.RecordBatch.from_arrays(columns, names=[_KEY, _TEXT])

@@ -121,14 +121,14 @@ def whole(source: BatchInput, settings: Settings, types: dict[str, Any] | None =
 
 
 def count_records(data: bytes, payload_format: Format) -> int:
-    """Items of an array, lines with a value, or 1; 0 for what is broken, which the sandbox will say."""
+    """Items of an array, lines with a value, or 1; 0 for what is broken or too deep, which the sandbox will say."""
     if payload_format is Format.NDJSON:
         return sum(1 for line in data.split(b"\n") if line.strip())
     try:
         return len(_RAW_LIST.decode(data))
     except msgspec.ValidationError:
         return 1
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return 0
 
 

@@ -49,7 +49,10 @@ def read_records(source: BatchInput, settings: Settings) -> Iterator[list[bytes]
     """
     with open_source(source) as stream:
         reader = _Lines(stream, settings) if source.format is FileFormat.NDJSON else _Array(stream, settings)
-        yield from reader.records()
+        try:
+            yield from reader.records()
+        except RecursionError:
+            raise reader.too_deep() from None
 
 
 class _Reader:
@@ -91,6 +94,10 @@ class _Reader:
         column = len(before) - before.rfind(b"\n") - 1 if lines else self._column + len(before)
         place = f"line {self._lines + lines + 1}, column {column + 1} (byte {self._bytes + len(before)})"
         return BatchInputError(f"The JSON is broken at {place}: {why}")
+
+    def too_deep(self) -> BatchInputError:
+        """An error of the records that come next."""
+        return BatchInputError(f"A record after line {self._lines} (byte {self._bytes}) nests too deep to be read")
 
     def _too_long(self) -> BatchInputError:
         most = self._settings.record_bytes

@@ -132,6 +132,8 @@ def unfit(output: bytes | None) -> Failure | None:
         msgspec.json.decode(output, type=msgspec.Raw)
         if not output.isascii():
             output.decode()
+    except RecursionError:
+        return Failure(kind=FailureClass.RESULT, message="the result nests too deep to be read")
     except (ValueError, msgspec.MsgspecError):
         return Failure(
             kind=FailureClass.RESULT, message="the result is no JSON text; it may hold half of a surrogate pair"

@@ -237,6 +237,10 @@ class Runner:
         except (Problem, QuilateError) as error:
             # The artifact store is full, or a key is gone: another attempt may find it mended.
             result = failed(FailureClass.UNAVAILABLE, f"the result cannot be kept: {error}", started_at)
+        except Exception as error:  # noqa: BLE001 - whatever it is: those that ran together with it keep their results
+            _LOG.error("a result could not be kept", execution=str(job.claim.id), exc_info=True)
+            fault = f"a fault of the service: {type(error).__name__}"
+            result = failed(FailureClass.UNAVAILABLE, fault, started_at)
         self._end(job.claim, result)
 
     def _unavailable(self, jobs: Sequence[Job], error: BaseException, started_at: datetime) -> None:
