@@ -17,7 +17,9 @@ from quilate.kit.web.documents import ProblemWriter
 from quilate.kit.web.handlers import install_handlers
 from quilate.sandbox.model import Failure, FailureClass, Limits, Outcome, Program
 from quilate.sandbox.validation.violations import Violation
+from quilate.scripts.model import Shape
 from quilate.scripts.versions.endpoints import make_router
+from quilate.scripts.versions.model import Ran
 from quilate.scripts.versions.service import VersionService
 from tests.support.run_rows import add_project
 from tests.support.runs_api import Callers
@@ -32,15 +34,16 @@ class Echo:
 
     asked: list[tuple[Program, Limits, bytes]] = field(default_factory=list)
 
-    async def run(self, program: Program, limits: Limits, data: bytes) -> Outcome:
+    async def run(self, program: Program, limits: Limits, data: bytes, shape: Shape) -> Ran:
         """Run a program."""
+        del shape
         self.asked.append((program, limits, data))
         if "throw" in program.source:
             failure = Failure(kind=FailureClass.RUNTIME, message="no such card", line=2, column=9, record=1)
-            return Outcome(output=None, failure=failure, console=("before",), wall_milliseconds=1.5)
+            return Ran(outcome=Outcome(output=None, failure=failure, console=("before",), wall_milliseconds=1.5))
         if "broken" in program.source:
-            return Outcome(output=b'{"a":')
-        return Outcome(output=data, console=("seen",), wall_milliseconds=1.5, cpu_milliseconds=1.0)
+            return Ran(outcome=Outcome(output=b'{"a":'))
+        return Ran(outcome=Outcome(output=data, console=("seen",), wall_milliseconds=1.5, cpu_milliseconds=1.0))
 
 
 async def validate(source: str, limits: Limits) -> tuple[Violation, ...]:

@@ -215,8 +215,8 @@ def _scripts(ground: Ground) -> Mounted:
     from quilate.scripts.versions.service import VersionService  # noqa: PLC0415 - as said above
 
     settings, database, access = ground.settings, ground.database, ground.access
-    # One worker and the validator's session: an API process tests scripts and executes none.
-    sandbox = ScriptSandbox(replace(pool_settings(settings), workers=1, sessions=1))
+    # One worker, the validator's session and one for a test in parts: an API process executes nothing else.
+    sandbox = ScriptSandbox(replace(pool_settings(settings), workers=1, sessions=2))
     versions = VersionService(database, sandbox.validate, sandbox.run, combine_validator=sandbox.validate_combining)
     vault = scripting.data_vault(settings, database)
     store = scripting.payload_store(settings, vault)

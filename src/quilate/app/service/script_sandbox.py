@@ -5,14 +5,18 @@ nobody pushes scripts to has none.
 """
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quilate.kit.web.problems import Problem
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import FailureClass, Limits, Outcome, Payload, Program
+from quilate.scripts.model import FileFormat, Mode, Shape
+from quilate.scripts.versions.model import Ran
 
 if TYPE_CHECKING:
     from quilate.sandbox.pool import PoolSettings, SandboxPool
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_WAITING_TESTS = 8
 """Tests that may wait for a free worker; more are refused for now."""
+_WHOLE = Shape()
 _REFUSAL_SECONDS = 10.0
 """So long a sandbox that could not be had is not tried again."""
 
@@ -53,8 +58,8 @@ class ScriptSandbox:
         """As ``validate``, for a script that has to define ``combine`` as well."""
         return await self._validated(source, limits, combine=True)
 
-    async def run(self, program: Program, limits: Limits, data: bytes) -> Outcome:
-        """Run a script once on JSON.
+    async def run(self, program: Program, limits: Limits, data: bytes, shape: Shape = _WHOLE) -> Ran:
+        """Run a script on JSON: once, or once for each chunk or group.
 
         Raises:
             Problem: 429, too many tests are waiting; 503, there is no sandbox.
@@ -70,12 +75,16 @@ class ScriptSandbox:
         self._tests += 1
         try:
             async with self._available() as (pool, _):
-                outcome = await pool.execute(program, Payload(data=data), limits=limits)
+                if shape.mode is Mode.WHOLE:
+                    ran = Ran(outcome=await pool.execute(program, Payload(data=data), limits=limits))
+                else:
+                    ran = await _in_parts(pool, program, limits, data, shape)
         finally:
             self._tests -= 1
-        if outcome.failure is not None and outcome.failure.kind is FailureClass.UNAVAILABLE:
-            raise _unavailable(SandboxUnavailableError(outcome.failure.message))
-        return outcome
+        failure = ran.outcome.failure
+        if failure is not None and failure.kind is FailureClass.UNAVAILABLE:
+            raise _unavailable(SandboxUnavailableError(failure.message))
+        return ran
 
     async def close(self) -> None:
         """End all workers."""
@@ -117,6 +126,31 @@ class ScriptSandbox:
             validator = await stack.enter_async_context(Validator(pool))
             self._stack = stack.pop_all()
         return pool, validator
+
+
+async def _in_parts(pool: "SandboxPool", program: Program, limits: Limits, data: bytes, shape: Shape) -> Ran:
+    """Run a script as the batch runner of executions does; the data lies in a file of its own meanwhile."""
+    from quilate.scripts.batch import BatchInput, run_batch  # noqa: PLC0415 - loaded by the first test that needs it
+    from quilate.scripts.executions.batches import failure_of, parts_of  # noqa: PLC0415 - as above
+
+    with tempfile.TemporaryDirectory(prefix="quilate-test-") as directory:
+        source = Path(directory, "data.json")
+        await asyncio.to_thread(source.write_bytes, data)
+        found = await run_batch(
+            pool, program, shape, BatchInput(path=source, format=FileFormat.JSON), None, limits=limits, workers=1
+        )
+    outcome = Outcome(
+        output=found.output if isinstance(found.output, bytes) else None,
+        failure=failure_of(found),
+        console=found.console,
+        console_truncated=found.console_truncated,
+        wall_milliseconds=found.wall_milliseconds,
+        cpu_milliseconds=found.cpu_milliseconds,
+        peak_memory_bytes=found.peak_memory_bytes,
+        engine=program.engine,
+        level=pool.report.level,
+    )
+    return Ran(outcome=outcome, parts=parts_of(found))
 
 
 def _unavailable(error: SandboxUnavailableError) -> Problem:

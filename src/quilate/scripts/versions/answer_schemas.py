@@ -117,6 +117,7 @@ class TrialView(BaseModel):
 
     output: Any = Field(description="The result; null where there is none.")
     failure: FailureView | None
+    parts: dict[str, Any] | None = Field(description="What became of chunks or groups; `failed` names those that did.")
     console: list[str]
     console_truncated: bool
     cost: CostView | None = Field(description="Null where nothing ran.")
@@ -173,6 +174,7 @@ def trial_answer(trial: Trial) -> dict[str, Any]:
     view = TrialView(
         output=None,
         failure=_failure(outcome),
+        parts=None if trial.parts is None else dict(trial.parts),
         console=list(outcome.console) if outcome else [],
         console_truncated=bool(outcome and outcome.console_truncated),
         cost=_cost(outcome),

@@ -1,6 +1,6 @@
 """What somebody wants of a script and its versions, and what is kept beside them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -65,8 +65,22 @@ class ViolationLike(Protocol):
 Validator = Callable[[str, Limits], Awaitable[tuple[ViolationLike, ...]]]
 """Reads a script before it is stored."""
 
-Runner = Callable[[Program, Limits, bytes], Awaitable[Outcome]]
-"""Runs a script once on JSON; limits its own rate (Problem 429)."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What came of a test's calls.
+
+    Attributes:
+        outcome: Of all of them together.
+        parts: What became of chunks or groups, as executions tell it; ``None`` where there was one call.
+    """
+
+    outcome: Outcome
+    parts: Mapping[str, Any] | None = None
+
+
+Runner = Callable[[Program, Limits, bytes, Shape], Awaitable[Ran]]
+"""Runs a script on JSON, cut as its shape says; limits its own rate (Problem 429)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ class VersionService:
     Args:
         database: Where they are kept.
         validator: Reads a script before it is stored.
-        runner: Runs a script once for a test; without one there are no tests.
+        runner: Runs a script for a test; without one there are no tests.
         combine_validator: As ``validator``, for scripts that have to define ``combine`` as well.
     """
 
@@ -347,7 +347,7 @@ class VersionService:
     # Tests ----------------------------------------------------------------------------------------------------------
 
     async def test_version(self, access: ProjectAccess, script_id: UUID, name: str, data: bytes) -> Trial:
-        """Run a version once on JSON; nothing is stored.
+        """Run a version on JSON; nothing is stored.
 
         Raises:
             Problem: 404; 409, it is quarantined; 422, the data is no JSON; 429 and 503 from the runner.
@@ -358,6 +358,7 @@ class VersionService:
         request = TrialRequest(
             program=version.program,
             limits=version.limits,
+            shape=version.shape,
             reviewed=version.state in EXECUTABLE,
             schemas=(version.input_schema, version.output_schema),
             remarks=found.remarks,
@@ -365,7 +366,7 @@ class VersionService:
         return await try_out(request, data, self._required_runner())
 
     async def test_source(self, wish: PushWish, data: bytes) -> Trial:
-        """Run a source once on JSON; nothing is stored.
+        """Run a source on JSON; nothing is stored.
 
         Raises:
             Problem: 422, it could not be pushed, or the data is no JSON; 429 and 503 from the runner.
@@ -374,6 +375,7 @@ class VersionService:
         request = TrialRequest(
             program=wish.program,
             limits=wish.limits,
+            shape=wish.shape,
             reviewed=False,
             schemas=looked_at.schemas,
             remarks=looked_at.remarks,

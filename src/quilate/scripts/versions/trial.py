@@ -1,7 +1,7 @@
-"""Running a script once on sample data, with nothing stored."""
+"""Running a script on sample data as an execution would, with nothing stored."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from quilate.sandbox.model import Failure, FailureClass, Limits, Outcome, Program
+from quilate.scripts.model import Shape
 from quilate.scripts.versions.errors import invalid
 from quilate.scripts.versions.model import Remark, Runner, reduced
 from quilate.scripts.versions.schema_documents import compile_schema
@@ -31,6 +32,7 @@ class Trial:
 
     Attributes:
         outcome: Of the run; ``None`` where the data broke the input schema, so that nothing ran.
+        parts: What became of chunks or groups.
         remarks: What the validation says that is no error.
         input_violations: Where the data breaks the input schema.
         output_violations: Where the result breaks the output schema.
@@ -38,6 +40,7 @@ class Trial:
     """
 
     outcome: Outcome | None
+    parts: Mapping[str, Any] | None = None
     remarks: tuple[Remark, ...] = ()
     input_violations: tuple[DataViolation, ...] = ()
     output_violations: tuple[DataViolation, ...] = ()
@@ -50,7 +53,8 @@ class TrialRequest:
 
     Attributes:
         program: The script.
-        limits: Of the call.
+        limits: Of each call.
+        shape: What each call gets.
         reviewed: Somebody reviewed it; else what needs a review is left out.
         schemas: Of input and output, canonical JSON.
         remarks: What the validation says.
@@ -58,13 +62,14 @@ class TrialRequest:
 
     program: Program
     limits: Limits
+    shape: Shape
     reviewed: bool
     schemas: tuple[bytes | None, bytes | None] = (None, None)
     remarks: tuple[Remark, ...] = ()
 
 
 async def try_out(request: TrialRequest, data: bytes, runner: Runner) -> Trial:
-    """Run a script once.
+    """Run a script once, or once for each chunk or group.
 
     Args:
         request: What.
@@ -81,11 +86,12 @@ async def try_out(request: TrialRequest, data: bytes, runner: Runner) -> Trial:
     broken = await asyncio.to_thread(violations, request.schemas[0], data)
     if broken:
         return Trial(outcome=None, remarks=request.remarks, input_violations=broken, reduced=less)
-    outcome = _trusted(await runner(program, limits, data))
+    ran = await runner(program, limits, data, request.shape)
+    outcome = _trusted(ran.outcome)
     wrong: tuple[DataViolation, ...] = ()
     if outcome.output is not None:
         wrong = await asyncio.to_thread(violations, request.schemas[1], outcome.output)
-    return Trial(outcome=outcome, remarks=request.remarks, output_violations=wrong, reduced=less)
+    return Trial(outcome=outcome, parts=ran.parts, remarks=request.remarks, output_violations=wrong, reduced=less)
 
 
 def violations(schema: bytes | None, data: bytes) -> tuple[DataViolation, ...]:

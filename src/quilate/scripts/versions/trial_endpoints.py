@@ -1,4 +1,4 @@
-"""Routes that run a script once on sample data."""
+"""Routes that run a script on sample data."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ def add_trials(router: APIRouter, service: VersionService, editing: AccessTo) ->
         request: Request,
         body: SourceTestBody,
     ) -> Response:
-        """Validated as a push is. `process` gets the data in one call, whatever the shape."""
+        """Validated as a push is, cut into chunks or groups as the shape says."""
         trial = await service.test_source(body.wish(body.source), await _data(request))
         return json_answer(trial_answer(trial))
 
@@ -53,7 +53,7 @@ def add_trials(router: APIRouter, service: VersionService, editing: AccessTo) ->
         version: VersionName,
         body: TestBody,  # noqa: ARG001 - documents the body, whose data goes through as it was sent
     ) -> Response:
-        """Also a draft: then with the default limits at most. `process` gets the data in one call."""
+        """Also a draft: then with the default limits at most. Cut into chunks or groups as its shape says."""
         trial = await service.test_version(granted, script, version, await _data(request))
         return json_answer(trial_answer(trial))
 
