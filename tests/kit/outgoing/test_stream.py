@@ -61,7 +61,17 @@ async def test_an_answer_that_does_not_come_is_an_error() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("url", ["http://127.0.0.1:99999999/", "http://127.0.0.1:x/", "http://[::1/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999999/",
+        "http://127.0.0.1:x/",
+        "http://[::1/",
+        "http://127.0.0.1:1/a b",
+        "http://127.0.0.1:1/a\r\nX: y",
+        "http://127.0.0.1:1/\u00e9",
+    ],
+)
 async def test_what_is_no_address_is_refused_for_good(url: str) -> None:
     http = OutgoingHttp(policy=_LOOPBACK)
     with pytest.raises(OutgoingError) as refused:

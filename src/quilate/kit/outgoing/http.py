@@ -234,6 +234,9 @@ class OutgoingHttp:
             _ = parts.port
         except ValueError as error:
             raise _invalid() from error
+        if not url.isascii() or not url.isprintable() or " " in url:
+            # No request line holds them (RFC 9112, 3.2); ``urlsplit`` reads over some.
+            raise _invalid()
         if parts.scheme not in {"https", "http"} or not parts.hostname:
             raise OutgoingError("only https:// addresses are used", next_step="correct it", permanent=True)
         if parts.scheme == "http" and not self.policy.allow_plain_http:
