@@ -3,8 +3,9 @@
 ``python -m tests.faults.campaign --runs 2500 --kills 200 --seed 7`` prints one JSON line and exits with 1 where
 anything was lost, took effect twice or was refused without a problem document. Two API processes, three workers, two
 background processes and their PostgreSQL run as ``quilate up`` runs them; runs come in over HTTP. Each run has four
-checks: two in the warm process, one in a process of its own and one with an effect that a ledger outside PostgreSQL
-records.
+checks. Of three runs one has all of them in one stage: two in the warm process, one in a process of its own and one
+with an effect that a ledger outside PostgreSQL records; one has the first two in a stage before the others; and one
+has trivial checks only, in two stages that a worker carries on by itself.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,6 @@ import psycopg
 from quilate.app.service.processes import API, BACKGROUND, WORKER, ServiceProcess
 from quilate.kit.database.database import Database
 from quilate.kit.database.embedded import EmbeddedPostgres
-from tests.support.durable import blueprint
 from tests.support.fault_judge import describe_stuck, gather_facts, judge
 from tests.support.fault_load import Load, load_on
 from tests.support.fault_service import FaultService, fault_service, kill_server, own_postgres, sign_in
@@ -62,14 +63,18 @@ class Campaign:
         """Where effects are recorded, outside the database."""
         return self.directory / "ledger"
 
-    def blueprint(self) -> str:
-        """Return the blueprint."""
-        return blueprint(
-            "{id: t_STAGE, type: TEST_TRIVIAL, required: true}\n"
-            "{id: u_STAGE, type: TEST_TRIVIAL, required: true}\n"
-            f"{{id: w_STAGE, type: TEST_EFFECT, required: true, seconds: 0.01, ledger: {self.ledger}}}\n"
-            f"{{id: e_STAGE, type: TEST_EFFECT, required: false, effects: true, ledger: {self.ledger}}}"
-        )
+    def blueprints(self) -> dict[str, str]:
+        """Return the blueprints by their names."""
+        trivial = [f"{{id: {name}_0, type: TEST_TRIVIAL, required: true}}" for name in ("t", "u", "v", "x")]
+        acting = [
+            f"{{id: w_0, type: TEST_EFFECT, required: true, seconds: 0.01, ledger: {self.ledger}}}",
+            f"{{id: e_0, type: TEST_EFFECT, required: false, effects: true, ledger: {self.ledger}}}",
+        ]
+        return {
+            "mixed": _blueprint("mixed", [*trivial[:2], *acting]),
+            "stages": _blueprint("stages", trivial[:2], acting),
+            "trivial": _blueprint("trivial", trivial[:2], trivial[2:]),
+        }
 
     async def submit(self, load: Load) -> None:
         """Submit every run, spread over the kills, so that every moment of a run's life meets some."""
@@ -125,6 +130,13 @@ class Campaign:
             await asyncio.sleep(0.02)
 
 
+def _blueprint(name: str, *stages: Sequence[str]) -> str:
+    lines = [f"id: {name}", "version: 1", "project_types: [ds]", "stages:"]
+    for number, checks in enumerate(stages):
+        lines += [f"  - name: stage_{number}", "    checks:", *(f"      - {check}" for check in checks)]
+    return "\n".join([*lines, "policies:", "  approval:", "    rule: all_required_checks_pass"])
+
+
 async def keep_alive(service: FaultService) -> None:
     """Start anew whatever has ended, as ``quilate up`` does."""
     while True:
@@ -153,14 +165,15 @@ async def run_campaign(campaign: Campaign, server: EmbeddedPostgres, url: str) -
     """Run the campaign and return its figures with what is wrong."""
     begin = time.monotonic()
     async with fault_service(url, campaign.directory, _LEASE) as service:
-        token = await sign_in(service, campaign.blueprint())
+        blueprints = campaign.blueprints()
+        token = await sign_in(service, *blueprints.values())
         for role, number in PROCESSES:
             for each in range(number):
                 if f"{role}-{each}" not in service.processes:
                     service.start(role, each)
         alive = asyncio.create_task(keep_alive(service))
         try:
-            async with load_on(service, token, seed=campaign.seed) as load:
+            async with load_on(service, token, blueprints=tuple(blueprints), seed=campaign.seed) as load:
                 await asyncio.gather(campaign.submit(load), campaign.kill(service, server))
             async with Database.open(url, name="faults", max_size=2) as database:
                 await settle(service, database)

@@ -7,7 +7,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +57,7 @@ class Load:
     Attributes:
         client: Sends with a login.
         body: The submission.
+        blueprints: Taken in turn.
         choice: Decides what is sent twice or malformed.
         accepted: The run of each number.
         refusals: Refusals by status.
@@ -66,6 +67,7 @@ class Load:
 
     client: httpx.AsyncClient
     body: Mapping[str, Any]
+    blueprints: Sequence[str]
     choice: random.Random
     accepted: dict[int, str] = field(default_factory=dict)
     refusals: Counter[int] = field(default_factory=Counter)
@@ -85,9 +87,10 @@ class Load:
             await self._until_accepted(number)
 
     async def _until_accepted(self, number: int) -> None:
+        body = {**self.body, "blueprint": self.blueprints[number % len(self.blueprints)]}
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while True:
-                answer = await self._ask(json.dumps(self.body).encode(), {"Idempotency-Key": f"run-{number}"})
+                answer = await self._ask(json.dumps(body).encode(), {"Idempotency-Key": f"run-{number}"})
                 if answer is not None and answer.status_code == _ACCEPTED:
                     self._take(number, answer)
                     return
@@ -126,11 +129,12 @@ class Load:
 
 @asynccontextmanager
 async def load_on(
-    service: FaultService, token: str, *, blueprint: str = "test", seed: int = 0, connections: int = 32
+    service: FaultService, token: str, *, blueprints: Sequence[str] = ("test",), seed: int = 0, connections: int = 32
 ) -> AsyncIterator[Load]:
     """Give somebody who submits runs without files to a service."""
     headers = {"Authorization": f"Bearer {token}"}
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     async with httpx.AsyncClient(base_url=service.url, headers=headers, limits=limits, timeout=60) as client:
-        body = {"source": {"kind": "none"}, "project_file": PROJECT_FILE, "blueprint": blueprint}
-        yield Load(client=client, body=body, choice=random.Random(seed))  # noqa: S311 - repeatable, no secret
+        body = {"source": {"kind": "none"}, "project_file": PROJECT_FILE}
+        choice = random.Random(seed)  # noqa: S311 - repeatable, no secret
+        yield Load(client=client, body=body, blueprints=blueprints, choice=choice)
