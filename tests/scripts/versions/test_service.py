@@ -6,6 +6,10 @@ from uuid import UUID
 
 import pytest
 
+from quilate.accounts.model import Actor, ActorKind, Principal, ProjectAccess
+from quilate.kit.web.problems import Problem
+from quilate.sandbox.model import Limits
+from quilate.scripts.versions.model import PushWish
 from tests.scripts.versions.conftest import BASE, SOURCE, ScriptsApi
 
 _LARGER = {"limits": {"wall_seconds": 60, "cpu_seconds": 30}}
@@ -329,3 +333,25 @@ async def test_others_see_and_change_nothing(api: ScriptsApi) -> None:
     ):
         assert (await eve.post(foreign + path, json=body)).status_code == 404, path
     assert (await eve.patch(foreign, json={"name": "x"}, headers={"If-Match": "*"})).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_in_the_single_user_mode_a_privileged_version_stays_a_draft_and_the_answer_says_what_to_do(
+    api: ScriptsApi,
+) -> None:
+    principal = Principal(actor=Actor(kind=ActorKind.LOCAL, id="local"), user_id=None, instance_admin=True)
+    alone = ProjectAccess(principal=principal, project=api.project)
+    limits = Limits(wall_seconds=60)
+    script, pushed = await api.service.create(alone, name="slow", first=PushWish(source=SOURCE, limits=limits))
+    assert pushed is not None
+    for action in (api.service.submit, api.service.activate):
+        with pytest.raises(Problem) as refused:
+            await action(alone, script.script.id, "1.0.0")
+        assert (refused.value.status, "single-user" in refused.value.detail) == (409, True)
+        assert "quilate script run" in refused.value.next_step
+    with pytest.raises(Problem):
+        await api.service.approve(alone, script.script.id, "1.0.0", "it is my machine")
+    assert (await api.service.version(alone, script.script.id, "1.0.0")).version.state == "draft"
+    wish = PushWish(source=SOURCE, activate=True)
+    usual = await api.service.push(alone, script.script.id, wish)
+    assert usual.record.version.state == "active"

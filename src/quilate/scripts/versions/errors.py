@@ -103,6 +103,16 @@ def changed_since() -> Problem:
     )
 
 
+def nobody_else() -> Problem:
+    """Return the answer to whoever wants a privileged version in the single-user mode."""
+    return conflict(
+        "the version asks for more than the defaults, which another person has to approve, and in the single-user mode "
+        "there is none",
+        "push it with the default limits and engine, perhaps in the mode chunk or group, whose limits are those of each "
+        "call; or run the file with quilate script run, which takes limits of its own; or start quilate up with accounts",
+    )
+
+
 def four_eyes(next_step: str = "ask another person with the permission script:approve") -> Problem:
     """Return the answer to an author who reviews their own version."""
     return Problem(status=403, type="four-eyes", detail="who wrote a version cannot review it", next_step=next_step)

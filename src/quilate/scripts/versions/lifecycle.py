@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from quilate.accounts.model import SYSTEM
+from quilate.accounts.model import SYSTEM, ActorKind
 from quilate.kit.database.database import Connection
 from quilate.scripts.model import Script, ScriptVersion, VersionState
 from quilate.scripts.versions import store
-from quilate.scripts.versions.errors import VersionUnknownError, conflict, four_eyes, not_possible
+from quilate.scripts.versions.errors import VersionUnknownError, conflict, four_eyes, nobody_else, not_possible
 from quilate.scripts.versions.model import CRASHES_TO_QUARANTINE, ScriptRecord, VersionRecord
 from quilate.scripts.versions.recording import tell_of_version
 from quilate.scripts.versions.states import TransitionError, VersionAction, next_state
@@ -30,6 +30,7 @@ async def activate(connection: Connection, actor: str, script: Script, version: 
     Raises:
         Problem: 409, it cannot be activated.
     """
+    _require_somebody(actor, version)
     activated = await _take_place(connection, script, version)
     await store.push_activation(connection, script.id, version.id, actor)
     before = None if script.active is None else str(script.active)
@@ -80,8 +81,9 @@ async def submit(
     """Ask for a review.
 
     Raises:
-        Problem: 409, it is no draft, or needs none.
+        Problem: 409, it is no draft, needs none, or there is nobody for it.
     """
+    _require_somebody(actor, version)
     state = state_after(version, VersionAction.SUBMIT)
     await store.set_submitted(connection, version.id, person)
     submitted = await store.set_state(connection, version.id, state)
@@ -103,6 +105,7 @@ async def review(  # noqa: PLR0913, PLR0917 - who decides what on which
     Raises:
         Problem: 403 for its author, 409 where it is not under review.
     """
+    _require_somebody(actor, version)
     if version.created_by == person:
         raise four_eyes()
     state = state_after(version, action)
@@ -144,6 +147,17 @@ async def release(connection: Connection, actor: str, script: Script, version_id
     released = await store.release(connection, version_id)
     await tell_of_version(connection, actor, script, released.version, "released")
     return released
+
+
+def _require_somebody(actor: str, version: ScriptVersion) -> None:
+    """Say at once that a review cannot come about where there is one person only.
+
+    Raises:
+        Problem: 409, the version needs a review, and this is the single-user mode.
+    """
+    alone = actor.startswith(f"{ActorKind.LOCAL.value}:")
+    if alone and version.privileged and version.state in {VersionState.DRAFT, VersionState.IN_REVIEW}:
+        raise nobody_else()
 
 
 async def _take_place(connection: Connection, script: Script, version: ScriptVersion) -> VersionRecord:
