@@ -8,7 +8,7 @@ from quilate.client.blueprints import Blueprints
 from quilate.client.catalogue import Archives, Catalogue
 from quilate.client.governance import Schedules, Waivers
 from quilate.client.inbound import Events
-from quilate.client.model import NewToken, Project
+from quilate.client.model import Me, NewToken, Project
 from quilate.client.outbound import Connections, Deliveries
 from quilate.client.pages import items_of
 from quilate.client.runs import Runs
@@ -126,11 +126,21 @@ class Client:
         """Log in; the login is kept alive by itself for as long as the service allows.
 
         Raises:
+            ConfigurationError: The password would cross a network unencrypted.
             NotAuthenticatedError: E-mail address or password is wrong, or the next attempt has to wait.
         """
+        self._transport.require_safe_address()
         answer = self._transport.request("POST", "/auth/login", json={"email": email, "password": password})
         tokens = self._transport.convert(answer, dict[str, Any])
         self._transport.log_in(str(tokens["access_token"]), str(tokens["refresh_token"]))
+
+    def me(self) -> Me:
+        """Return who the token or login is.
+
+        Raises:
+            NotAuthenticatedError: The service does not know the token, or it has ended.
+        """
+        return self._transport.convert(self._transport.request("GET", "/me"), Me)
 
     def exchange_identity(self, project: str, statement: str) -> str:
         """Return a short-lived access token for what a CI system states about a job.

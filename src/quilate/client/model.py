@@ -290,6 +290,16 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    """Who asks, as the service's audit log names them; ``scopes``: what a token is limited to, ``None`` for a login."""
+
+    actor: str
+    scopes: tuple[str, ...] | None = None
+    instance_admin: bool = False
+    auditor: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
     """An API token in the one moment in which the service tells it."""
 

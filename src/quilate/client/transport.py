@@ -71,6 +71,14 @@ class Transport:
         """Close all connections."""
         self._http.close()
 
+    def require_safe_address(self) -> None:
+        """Refuse to send a secret to where it could be read on its way.
+
+        Raises:
+            ConfigurationError: It would go over the network unencrypted.
+        """
+        check_address(self._connection.url, has_token=True)
+
     def log_in(self, access: str, refresh: str) -> None:
         """Use these tokens from now on."""
         check_address(self._connection.url, has_token=bool(access))

@@ -29,6 +29,8 @@ COMMANDS = {
     "worker": "Run workers alone, for a service on several machines.",
     "admin": "Recover an administrator, upgrade or back up the database.",
     "doctor": "Look for what keeps Quilate from working here.",
+    "login": "Keep a service's token here for the commands that speak to it.",
+    "logout": "Forget the token of a service.",
     "verify": "Accept or refuse a subject from its seal alone.",
     "waiver": "Ask for waivers at a service, decide on them, end them.",
     "audit": "Export and verify the audit log, rotate its key.",

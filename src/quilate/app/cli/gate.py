@@ -32,8 +32,8 @@ def command(  # noqa: PLR0913 - one argument per option
     """Submit, wait, and end with 0 approved, 1 rejected, 3 undecided or late.
 
     In jobs of GitHub, GitLab and Bitbucket the repository, commit and request are those of the job; elsewhere the files
-    at PATH are sent. Without a token (--token-file, QUILATE_TOKEN) the job proves itself by the identity token of its
-    CI, which the project has to trust. The summary of GitHub's job is written by itself.
+    at PATH are sent. Without a token (--token-file, QUILATE_TOKEN, `quilate login`) the job proves itself by the
+    identity token of its CI, which the project has to trust. The summary of GitHub's job is written by itself.
     """
     from quilate.app.cli.gate_run import GateOptions, judge_by_gate  # noqa: PLC0415 - loads an HTTP client
 

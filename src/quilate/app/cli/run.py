@@ -26,7 +26,7 @@ from quilate.domain.errors import ConfigurationError, ExitCode
     "--token-file",
     type=click.Path(dir_okay=False),
     default="",
-    help="File with an API token for that service; QUILATE_TOKEN otherwise.",
+    help="File with an API token; else QUILATE_TOKEN, else `quilate login`.",
 )
 @click.pass_context
 def command(  # noqa: PLR0913, PLR0917 - one argument per option

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from quilate.app.cli.live import ProgressPrinter
+from quilate.app.cli.logins import kept_token
 from quilate.app.cli.packing import pack_workspace
 from quilate.app.cli.remote_report import (
     check_run,
@@ -45,7 +46,7 @@ class Server:
 
     Attributes:
         url: Its address.
-        token_file: File that holds an API token; without one, ``QUILATE_TOKEN`` does, or nobody needs one.
+        token_file: File that holds an API token; without one, ``QUILATE_TOKEN`` does, or ``quilate login`` kept one.
         project: The project's slug there; empty for the project file's ``project``.
     """
 
@@ -54,13 +55,13 @@ class Server:
     project: str = ""
 
     def token(self) -> str:
-        """Return the token.
+        """Return the token; empty where there is none, as in the single-user mode.
 
         Raises:
-            ConfigurationError: The file cannot be read, or holds none.
+            ConfigurationError: The file cannot be read, or holds none; what was kept has ended or is not safe.
         """
         if not self.token_file:
-            return os.environ.get("QUILATE_TOKEN", "").strip()
+            return os.environ.get("QUILATE_TOKEN", "").strip() or kept_token(self.url)
         try:
             with Path(self.token_file).open(encoding="ascii") as stream:
                 token = stream.read(_LONGEST_TOKEN).strip()

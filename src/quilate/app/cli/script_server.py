@@ -22,7 +22,7 @@ def at_server(*, required: bool = True) -> "Callable[[Callable[..., Any]], Calla
                 "--token-file",
                 type=click.Path(dir_okay=False),
                 default="",
-                help="File with an API token for that service; QUILATE_TOKEN otherwise.",
+                help="File with an API token; else QUILATE_TOKEN, else `quilate login`.",
             ),
             click.option(
                 "--project", default=LOCAL_PROJECT, show_default=True, metavar="SLUG", help="The project's slug."

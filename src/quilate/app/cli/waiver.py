@@ -17,7 +17,7 @@ def _at_server(function: "Callable[..., Any]") -> "Callable[..., Any]":
             "--token-file",
             type=click.Path(dir_okay=False),
             default="",
-            help="File with an API token for that service; QUILATE_TOKEN otherwise.",
+            help="File with an API token; else QUILATE_TOKEN, else `quilate login`.",
         ),
         click.option("--project", required=True, envvar="QUILATE_PROJECT", metavar="SLUG", help="The project's slug."),
         click.option("--server", required=True, envvar="QUILATE_SERVER", metavar="URL", help="Address of the service."),
