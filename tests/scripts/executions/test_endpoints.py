@@ -103,6 +103,7 @@ async def test_a_pointer_is_read_within_what_is_allowed(executions: Site, databa
         )
     assert answer.status_code == 200, answer.text
     assert answer.json()["output"] == [7]
+    assert answer.json()["input"]["source"] == f"file://{folder}/cards.json"
     outside = await executions.client.post(route(version), json={"url": "file:///etc/passwd"}, headers=kind)
     assert outside.status_code == 422
     for body in (b"{}", b'{"url": "", "dataset": ""}', b'{"url": 1}', b'{"other": 1}'):
@@ -162,6 +163,7 @@ async def test_refusals_say_what_is_wrong(executions: Site) -> None:
     [
         ("wait=nan", "#/wait"), ("wait=61", "#/wait"), ("wait=-1", "#/wait"), ("priority=101", "#/priority"),
         ("priority=high", "#/priority"), ("attempts=0", "#/attempts"), ("output_format=xml", "#/output_format"),
+        ("output_gate=perhaps", "#/output_gate"), ("output_dataset=A%00", "#/output_dataset"),
     ],
 )  # fmt: skip
 async def test_parameters_that_are_wrong_are_named(executions: Site, query: str, pointer: str) -> None:

@@ -109,7 +109,7 @@ async def test_at_most_a_hundred_violations_are_told(site: PayloadSite) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("content", "line", "byte"),
+    ("content", "line", "column"),
     [
         (b"[\n1,\n  2,}\n]", 3, 5),
         (b"[1, NaN]", 1, None),
@@ -123,17 +123,21 @@ async def test_at_most_a_hundred_violations_are_told(site: PayloadSite) -> None:
         (b"[" * 5000 + b"]" * 5000, 1, None),
     ],
 )
-async def test_broken_json_names_line_and_byte(site: PayloadSite, content: bytes, line: int, byte: int | None) -> None:
+async def test_broken_json_names_line_and_byte(
+    site: PayloadSite, content: bytes, line: int, column: int | None
+) -> None:
     (found,) = (await admitted(site, schema({"type": "array"}), content)).violations
     assert (found.rule, found.line) == ("json", line)
-    assert byte is None or found.byte == byte
+    assert column is None or found.column == column
+    assert found.column is not None
+    assert found.byte == len(b"".join(content.splitlines(keepends=True)[: line - 1])) + found.column - 1
 
 
 @pytest.mark.asyncio
 async def test_broken_ndjson_names_line_and_byte(site: PayloadSite) -> None:
     content = b'{"value": 1}\n\n{"value": }\n{"value": 2}\n'
     (found,) = (await admitted(site, NUMBERS, content, FileFormat.NDJSON)).violations
-    assert (found.line, found.byte, found.record) == (3, 11, 1)
+    assert (found.line, found.column, found.byte, found.record) == (3, 11, 24, 1)
     endless = await admitted(site, NUMBERS, b"[" + b"1," * 50_000, FileFormat.NDJSON)
     assert [(each.rule, each.line) for each in endless.violations] == [("json", 1)]
 

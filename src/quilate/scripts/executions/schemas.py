@@ -22,6 +22,9 @@ class DataView(BaseModel):
     digest: str = Field(description="`sha256:` of it.")
     inline: bool = Field(description="It lies in the database, else in the artifact or object store.")
     url: str = Field(description="Where it can be read.")
+    source: str | None = Field(
+        default=None, description="Address that an input was read from; null where it was sent with the request."
+    )
 
 
 class FailureView(BaseModel):

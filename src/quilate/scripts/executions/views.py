@@ -99,6 +99,7 @@ def _data(payload: StoredPayload, url: str) -> DataView:
         digest=payload.digest,
         inline=payload.reference is None,
         url=url,
+        source=(payload.provenance.address or None) if payload.provenance is not None else None,
     )
 
 

@@ -167,7 +167,7 @@ def _values(stream: IO[bytes], format_: FileFormat, limits: PayloadLimits) -> It
         case FileFormat.JSON:
             yield decode(stream.read(), limits.depth)
         case FileFormat.NDJSON:
-            yield from (decode(line, limits.depth) for _, line in lines_of(stream, limits))
+            yield from (decode(line, limits.depth) for _, _, line in lines_of(stream, limits))
         case _:
             for batch in batches_of(stream, format_):
                 yield from records_of(batch).values

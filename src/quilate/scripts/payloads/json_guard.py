@@ -39,8 +39,10 @@ class BrokenJsonError(Exception):
         self.reason = reason
         self.byte = byte
 
-    def violation(self, data: bytes, *, line: int | None = None, record: int | None = None) -> Violation:
-        """Return it with its line; ``line`` says which one where the text is a line itself."""
+    def violation(
+        self, data: bytes, *, line: int | None = None, begin: int = 0, record: int | None = None
+    ) -> Violation:
+        """Return it with its place; of a text that is one line ``line`` says which, ``begin`` at which byte it begins."""
         before = data[: self.byte]
         return Violation(
             path="" if record is None else f"/{record}",
@@ -48,7 +50,8 @@ class BrokenJsonError(Exception):
             message=f"is no JSON: {self.reason}",
             record=record,
             line=before.count(b"\n") + 1 if line is None else line,
-            byte=self.byte - (before.rfind(b"\n") + 1) + 1,
+            column=self.byte - (before.rfind(b"\n") + 1) + 1,
+            byte=begin + self.byte,
         )
 
 
@@ -59,15 +62,19 @@ class LineTooLongError(BrokenJsonError):
         line: Which one, from 1.
     """
 
-    def __init__(self, limit: int, line: int) -> None:
-        super().__init__(f"a line is longer than {limit} bytes", 0)
+    def __init__(self, limit: int, line: int, begin: int) -> None:
+        super().__init__(f"a line is longer than {limit} bytes", begin)
         self.line = line
 
-    def violation(self, data: bytes = b"", *, line: int | None = None, record: int | None = None) -> Violation:
-        """Return it with its line."""
+    def violation(
+        self, data: bytes = b"", *, line: int | None = None, begin: int = 0, record: int | None = None
+    ) -> Violation:
+        """Return it with the place where the line begins."""
         del data
         number = self.line if line is None else line
-        return Violation(path="", rule="json", message=self.reason, line=number, record=record)
+        return Violation(
+            path="", rule="json", message=self.reason, line=number, column=1, byte=begin + self.byte, record=record
+        )
 
 
 def decode(data: bytes, depth: int) -> Any:
@@ -173,16 +180,17 @@ def _not_texts(items: Iterable[tuple[Key, Any]]) -> list[Key]:
     return [key for key, inner in items if type(inner) is not str]
 
 
-def lines_of(stream: IO[bytes], limits: PayloadLimits) -> Iterator[tuple[int, bytes]]:
-    """Give the lines of an NDJSON stream that are not blank, each with its number from 1.
+def lines_of(stream: IO[bytes], limits: PayloadLimits) -> Iterator[tuple[int, int, bytes]]:
+    """Give the lines of an NDJSON stream that are not blank, each with its number from 1 and the byte where it begins.
 
     Raises:
         LineTooLongError: A line is longer than allowed.
     """
-    number = 0
+    number = begin = 0
     while line := stream.readline(limits.line_bytes + 1):
         number += 1
         if len(line) > limits.line_bytes:
-            raise LineTooLongError(limits.line_bytes, number)
+            raise LineTooLongError(limits.line_bytes, number, begin)
         if line.strip():
-            yield number, line
+            yield number, begin, line
+        begin += len(line)

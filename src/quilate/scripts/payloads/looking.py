@@ -139,8 +139,8 @@ class Look:
         ready: list[bytes] = []
         index = 0
         try:
-            for number, line in lines_of(stream, self.limits):
-                value = self._line(line, number, index)
+            for number, begin, line in lines_of(stream, self.limits):
+                value = self._line(line, number, begin, index)
                 index += 1
                 if write:
                     ready.append(msgspec.json.encode(value))
@@ -155,17 +155,17 @@ class Look:
         if ready:
             yield b"\n".join(ready) + b"\n"
 
-    def _decoded(self, line: bytes, number: int, index: int) -> Any:
+    def _decoded(self, line: bytes, number: int, begin: int, index: int) -> Any:
         """Return the value of a line; ``None`` and a violation where it is no JSON."""
         try:
             return decode(line, self.limits.depth)
         except BrokenJsonError as error:
-            self.violations.append(error.violation(line, line=number, record=index))
+            self.violations.append(error.violation(line, line=number, begin=begin, record=index))
             return None
 
-    def _line(self, line: bytes, number: int, index: int) -> Any:
+    def _line(self, line: bytes, number: int, begin: int, index: int) -> Any:
         before_it = len(self.violations)
-        value = self._decoded(line, number, index)
+        value = self._decoded(line, number, begin, index)
         if len(self.violations) > before_it:
             return None
         place = self.schema.record_place
@@ -234,8 +234,8 @@ class Look:
     def _whole_lines(self, data: bytes) -> bytes | None:
         value: list[Any] = []
         try:
-            for number, line in lines_of(io.BytesIO(data), self.limits):
-                value.append(self._decoded(line, number, len(value)))
+            for number, begin, line in lines_of(io.BytesIO(data), self.limits):
+                value.append(self._decoded(line, number, begin, len(value)))
                 if self.full:
                     break
         except LineTooLongError as error:

@@ -116,7 +116,8 @@ class Violation:
         rule: The schema's keyword, for example ``maximum``; ``json`` for what is no JSON, ``integer`` beyond 2^53.
         message: What is wrong, without the value itself.
         line: Line of the text, from 1, where it is known.
-        byte: Byte of that line, from 1, where it is known.
+        column: Byte of that line, from 1, where it is known.
+        byte: Byte of the whole text, from 0, where it is known.
     """
 
     path: str
@@ -124,12 +125,13 @@ class Violation:
     message: str
     record: int | None = None
     line: int | None = None
+    column: int | None = None
     byte: int | None = None
 
     def document(self) -> dict[str, Any]:
         """Return it as a problem's ``errors`` list it."""
         found = {"pointer": f"#{self.path}", "in": "body", "detail": self.message, "rule": self.rule}
-        more = {"record": self.record, "line": self.line, "byte": self.byte}
+        more = {"record": self.record, "line": self.line, "column": self.column, "byte": self.byte}
         return found | {name: value for name, value in more.items() if value is not None}
 
 

@@ -108,8 +108,8 @@ def nobody_else() -> Problem:
     return conflict(
         "the version asks for more than the defaults, which another person has to approve, and in the single-user mode "
         "there is none",
-        "push it with the default limits and engine, perhaps in the mode chunk or group, whose limits are those of each "
-        "call; or run the file with quilate script run, which takes limits of its own; or start quilate up with accounts",
+        "push it with the default limits and engine, perhaps in the mode chunk or group, whose limits are those of "
+        "each call; or run the file with quilate script run, with its own limits; or start quilate up with accounts",
     )
 
 
