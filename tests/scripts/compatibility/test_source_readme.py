@@ -1,10 +1,14 @@
 """Each HTTP call of the source README, in its order, against ``quilate up --local`` (A01 to A05, A17, A19)."""
 
+import gzip
+import json
 import time
 from typing import Any
 
+import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
+import zstandard
 
 from tests.support.bacen import FIRST_SCRIPT, SCRIPT
 from tests.support.local_service import local_service
@@ -122,3 +126,18 @@ def test_the_other_spellings_and_the_aliases_of_the_fields_work() -> None:
         two = {"scriptId": script, "data": {"n": 1}, "inputData": {"n": 2}}
         refused = client.post("/api/executions", json=two)
         assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+        sent = json.dumps({"scriptId": script, "data": {"n": 5}}).encode()
+        compressed = {
+            "gzip": gzip.compress(sent),
+            "br": brotli.compress(sent),
+            "zstd": zstandard.compress(sent),
+        }
+        for encoding, content in compressed.items():
+            headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+            run = client.post("/api/executions", content=content, headers=headers)
+            assert run.status_code == 202, run.text
+            assert completed(client, run.json()["id"])["outputData"] == 5
+            cut = client.post("/api/executions", content=content[:-3], headers=headers)
+            assert cut.status_code == 400, encoding
+        unknown = client.post("/api/executions", content=sent, headers={"Content-Encoding": "compress"})
+        assert unknown.status_code == 415

@@ -30,9 +30,13 @@ from quilate.scripts.executions.reception import Reception
 from quilate.scripts.executions.service import ExecutionService, Submitted
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.contents import PayloadStore
+from quilate.scripts.payloads.decoding import decoded, encoding_of
+from quilate.scripts.payloads.model import PayloadLimits
 
+_LIMITS = PayloadLimits(plain_bytes=PayloadLimits().document_bytes)
+"""Such a body is held in memory as a whole; what is longer goes to the routes below ``/api/v1``."""
 _JSON = {"content-type": "application/json"}
-_SUBMITTING = (400, 401, 403, 404, 409, 413, 422, 429, 503)
+_SUBMITTING = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 _READING = (401, 403, 404, 422)
 
 ExecutionId = Annotated[UUID, Path(description="As POST /api/executions answered it.")]
@@ -142,7 +146,7 @@ class Executions:
         if script_id is not None:
             await self._choice.of_script(request, script_id, Permission.SCRIPT_EXECUTE)
         key = read_key(request)
-        script, named, data = execution_body(await request.body(), script_id)
+        script, named, data = execution_body(await _body(request), script_id)
         granted = await self._choice.of_script(request, script, Permission.SCRIPT_EXECUTE)
         wanted = version or named
         found = await self._service.versions.executable(granted.project.id, script, wanted)
@@ -214,6 +218,18 @@ def add_execution_routes(router: APIRouter, routes: Executions) -> None:
 
 def _written(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(body, status_code=status, media_type="application/json", headers=headers or {})
+
+
+async def _body(request: Request) -> bytes:
+    """Return a body with its compression undone.
+
+    Raises:
+        Problem: 400, it is broken; 413, too long; 415, its encoding is not understood; 422, a bomb.
+    """
+    encoding = encoding_of(request.headers.get("content-encoding", ""))
+    if encoding == "identity":
+        return await request.body()
+    return b"".join([piece async for piece in decoded(request.stream(), encoding, _LIMITS)])
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
