@@ -152,7 +152,7 @@ class CommentWorker:
         except DeliveryError as error:
             if not error.permanent:
                 raise
-            return f"{error.message}. {error.next_step}".strip()
+            return _sentences(error.message, error.next_step)
         return await self._outcome(row, role)
 
     async def _outcome(self, row: Mapping[str, Any], role: Role | None) -> str:
@@ -160,16 +160,16 @@ class CommentWorker:
         try:
             command = parse_line(row["line"])
         except ConfigurationError as error:
-            return f"{error.message}. Known commands: {error.next_step}"
+            return _sentences(error.message, f"known commands: {error.next_step}")
         needed = _NEEDED.get(command.verb, Permission.WAIVER_APPROVE)
         if role is None or needed not in PERMISSIONS_OF_ROLE[role]:
             return f"`{command.verb.value}` needs {_rights(needed)} in this repository."
         try:
             return _told(command.verb, await self._done(command, await self._access(row, role), row["event_id"]))
         except Problem as problem:
-            return f"{problem.detail}. {problem.next_step}".strip()
+            return _sentences(problem.detail, problem.next_step)
         except QuilateError as error:
-            return f"{error.message}. {error.next_step}".strip()
+            return _sentences(error.message, error.next_step)
 
     async def _done(self, command: Command, access: ProjectAccess, event_id: UUID) -> WaiverRequest:
         if command.verb is Verb.WAIVE and command.until is not None:
@@ -198,6 +198,11 @@ class CommentWorker:
             return await cursor.fetchone() if cursor.description else None
 
         return await self._database.run(work)
+
+
+def _sentences(*parts: str) -> str:
+    """Return what an error says as people write it into a comment."""
+    return " ".join(f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in parts if part)
 
 
 def _rights(needed: Permission) -> str:
