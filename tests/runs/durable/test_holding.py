@@ -1,5 +1,6 @@
 """Plans, decisions and checks that a living worker holds and does not go on with: given back, never kept (C04, C07)."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import date
@@ -9,8 +10,10 @@ from uuid import UUID
 import pytest
 
 import tests.support.durable_checks  # noqa: F401 - makes its check types known
+from quilate.accounts.model import SYSTEM
 from quilate.domain.subject import SubjectKind
 from quilate.kit.database.database import Connection, Database
+from quilate.runs.durable.commands import cancel_run
 from quilate.runs.durable.deciding import DecidedRun, decide_run
 from quilate.runs.durable.intake import insert_runs
 from quilate.runs.durable.live import LiveRun
@@ -20,7 +23,18 @@ from quilate.runs.workspaces.errors import SourceUnavailableError
 from quilate.runs.workspaces.model import MaterialisedTree, Source, SourceKind
 from quilate.seals.keys import SigningKey
 from quilate.seals.statement import Environment
-from tests.support.durable import FAKES, FixedRules, blueprint, ended, rows, running_worker, submission, submit, until
+from tests.support.durable import (
+    FAKES,
+    PROJECT,
+    FixedRules,
+    blueprint,
+    ended,
+    rows,
+    running_worker,
+    submission,
+    submit,
+    until,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -127,14 +141,39 @@ class SlowTrees:
     def __init__(self, root: Path, seconds: Callable[[], float]) -> None:
         self._root = root
         self._seconds = seconds
+        self.fetched = 0
+        self.released = 0
 
     def materialise(self, source: Source, *, project: str) -> MaterialisedTree:
         del project
+        self.fetched += 1
         time.sleep(self._seconds())
         return MaterialisedTree(source=source, root=self._root, subject_kind=SubjectKind.TREE)
 
     def release(self, tree: MaterialisedTree) -> None:
         del tree
+        self.released += 1
+
+
+async def test_the_files_of_a_run_that_is_cancelled_while_they_are_fetched_are_let_go(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "quilate.yaml").write_text("project: test\ntype: ds\nblueprint: test\n")
+    given = submission(source=Source(kind=SourceKind.GIT, location="https://git.example/a.git"), project_file="")
+    trees = SlowTrees(root, lambda: 0.5)
+
+    async def let_go() -> bool:
+        return trees.released == trees.fetched
+
+    async with running_worker(database_url, tmp_path, blueprint_text=TEXT, trees=trees, options=OPTIONS):
+        (run,) = await submit(database, given)
+        await until(lambda: rows(database, "SELECT 1 FROM runs WHERE status = 'running'"))
+        await database.run(lambda connection: cancel_run(connection, PROJECT, run.run_id, SYSTEM))
+        await until(lambda: asyncio.sleep(0, trees.fetched))
+        await until(let_go)
+    assert (await ended(database, run.run_id))["status"] == "cancelled"
 
 
 async def test_a_check_whose_files_are_still_fetched_is_not_given_back(

@@ -6,6 +6,7 @@ from uuid import UUID
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.kit.database.database import Database
 from quilate.kit.database.faults import is_passing
+from quilate.runs.durable.items import Planned
 from quilate.runs.durable.live import LiveRun
 from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.reading import load_runs
@@ -22,9 +23,13 @@ class LiveRuns:
         self._artifacts = artifacts
         self.known: dict[UUID, LiveRun] = {}
 
-    def add(self, runs: Iterable[LiveRun]) -> None:
-        """Keep runs that have begun here."""
-        self.known |= {run.id: run for run in runs}
+    def add(self, planned: Iterable[Planned], begun: Iterable[LiveRun]) -> None:
+        """Keep runs that have begun here; let go of the files of those that were planned and may not begin."""
+        new = {run.id: run for run in begun}
+        self.known |= new
+        for item in planned:
+            if item.claim.run_id not in new:
+                self._preparer.release(item.prepared)
 
     async def loaded(self, runs: Iterable[UUID], *, fresh: bool = False) -> dict[UUID, LiveRun]:
         """Return runs, read where they are not known or ``fresh`` is asked for; those that have ended are left out."""

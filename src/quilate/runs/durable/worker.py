@@ -342,10 +342,10 @@ class Worker:
         written = await self._parts.database.run(work, patience_seconds=self._options.lease_seconds)
         self._parts.figures.written(batch, written)
         self._held.forget(step_of(item) for item in batch if not isinstance(item, Completed))
+        self._live.add([item for item in batch if isinstance(item, Planned)], written.new)
         await self._apply(written)
 
     async def _apply(self, written: Written) -> None:
-        self._live.add(written.new)
         for transition, mine in written.transitions:
             transition.apply()
             for ready in transition.waiting:
