@@ -120,6 +120,8 @@ async def test_an_output_becomes_a_version_that_a_run_judges(exporting: Exportin
         "SELECT action FROM audit_pending WHERE action LIKE 'script.execution.exp%%'"
     )
     assert [row["action"] for row in actions] == ["script.execution.exported"] * 2
+    events = await exporting.scripts.rows("SELECT subject FROM outgoing_events WHERE type LIKE '%%.execution.exported'")
+    assert {row["subject"] for row in events} == {f"execution:{found['id']}", f"execution:{other['id']}"}
 
 
 @pytest.mark.asyncio

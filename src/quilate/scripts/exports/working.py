@@ -7,7 +7,6 @@ same execution the same run, the same execution the same object. So an attempt w
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from quilate.accounts.model import (
     Actor,
@@ -27,6 +26,7 @@ from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.log import logger
 from quilate.kit.waiting import end_tasks, happened
 from quilate.kit.web.problems import Problem
+from quilate.outbox.events import OutgoingEvent, append_events
 from quilate.scripts.executions.model import Execution
 from quilate.scripts.executions.reading import execution_of
 from quilate.scripts.exports import store
@@ -211,14 +211,14 @@ class Exporter:
 
         async def give_up(connection: Connection) -> None:
             if await store.end(connection, claimed, done, problem=told, next_step=step):
-                await append_entries(connection, [_entry(claimed, done, "export_failed")])
+                await _tell(connection, claimed, done, "export_failed")
 
         await self._parts.database.run(give_up)
 
     async def _completed(self, claimed: ClaimedExport, done: Exported) -> None:
         async def work(connection: Connection) -> None:
             if await store.end(connection, claimed, done):
-                await append_entries(connection, [_entry(claimed, done, "exported")])
+                await _tell(connection, claimed, done, "exported")
 
         await self._parts.database.run(work)
 
@@ -232,17 +232,27 @@ def _access(claimed: ClaimedExport, execution: Execution) -> ProjectAccess:
     return ProjectAccess(principal=principal, project=project)
 
 
-def _entry(claimed: ClaimedExport, done: Exported, what: str) -> AuditEntry:
-    run: UUID | None = done.run
-    return AuditEntry(
+async def _tell(connection: Connection, claimed: ClaimedExport, done: Exported, what: str) -> None:
+    """Write the audit entry of an end, and its outgoing event."""
+    subject = f"execution:{claimed.execution_id}"
+    facts = {
+        "attempt": claimed.attempts,
+        "version": done.version,
+        "run": str(done.run) if done.run is not None else None,
+        "object": done.object is not None,
+    }
+    entry = AuditEntry(
         action=f"script.execution.{what}",
         actor=_ACTOR,
-        subject=f"execution:{claimed.execution_id}",
+        subject=subject,
         project_id=claimed.project_id,
-        details={
-            "attempt": claimed.attempts,
-            "version": done.version,
-            "run": str(run) if run is not None else None,
-            "object": done.object is not None,
-        },
+        details=facts,
     )
+    await append_entries(connection, [entry])
+    event = OutgoingEvent(
+        type=f"dev.quilate.script.execution.{what}",
+        project_id=claimed.project_id,
+        subject=subject,
+        data={"execution": str(claimed.execution_id), **facts},
+    )
+    await append_events(connection, [event])
