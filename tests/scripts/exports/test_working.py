@@ -17,6 +17,7 @@ from quilate.evidence.artifacts import DirectoryArtifactStore
 from quilate.kit.backoff import Backoff
 from quilate.kit.database.database import Database
 from quilate.runs.durable.intake import Intake
+from quilate.scripts.executions.gauges import execution_readings
 from quilate.scripts.exports import store
 from quilate.scripts.exports.model import ClaimedExport, Exported
 from quilate.scripts.exports.working import Exporter, ExportOptions, ExportParts, run_exports
@@ -180,6 +181,9 @@ async def test_what_a_dead_process_held_is_carried_out_by_another_once(exporting
     async def claim(lease: float) -> list[ClaimedExport]:
         return await database.run(lambda each: store.claim(each, limit=4, lease_seconds=lease))
 
+    readings = {each.name: each.value for each in await execution_readings(database)()}
+    assert readings["script_exports_pending"] == 1
+    assert readings["script_exports_oldest_seconds"] > 0
     (dead,) = await claim(0.0)
     assert str(dead.execution_id) == found["id"]
     (living,) = await claim(30.0)

@@ -8,6 +8,10 @@ SELECT execution_id, state, attempts, version, run_id, object, problem, next_ste
     CASE WHEN state = 'pending' THEN ready_at END AS ready_at, ended_at
 FROM script_exports WHERE execution_id = ANY(%(ids)s::uuid[]);
 
+-- name: depth
+SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
+FROM script_exports WHERE state = 'pending';
+
 -- name: claim
 WITH due AS (
     SELECT execution_id FROM script_exports

@@ -30,6 +30,12 @@ async def of_executions(connection: Connection, ids: Sequence[UUID]) -> Mapping[
     return {row["execution_id"]: _export(row) for row in rows}
 
 
+async def depth(connection: Connection) -> tuple[int, float]:
+    """Return how many exports are still to be done, and since how many seconds the oldest."""
+    row = await _STATEMENTS.one(connection, "depth")
+    return (row["pending"], row["oldest_seconds"]) if row is not None else (0, 0.0)
+
+
 async def claim(connection: Connection, *, limit: int, lease_seconds: float) -> list[ClaimedExport]:
     """Take exports that are due, for as long as the lease is renewed."""
     rows = await _STATEMENTS.many(connection, "claim", limit=limit, lease=lease_seconds)
