@@ -124,11 +124,20 @@ class Comments:
     hook: NewHook
     worker: CommentWorker
     written: int = 0
+    repository: str = REPOSITORY
+    repository_id: str = ""
 
     async def write(self, text: str, by: str) -> str:
         """Let somebody write a comment; return the last answer in the request."""
         self.written += 1
-        document = {**self.kind.comment(text, by), "test": self.written}
+        document = json.loads(json.dumps({**self.kind.comment(text, by), "test": self.written}))
+        place, name = ("project", "path_with_namespace") if "project" in document else ("repository", "full_name")
+        document[place][name] = self.repository
+        identity = self.repository_id or self.forge.repository_id
+        if self.kind.type == "bitbucket":
+            document[place]["uuid"] = identity
+        else:
+            document[place]["id"] = int(identity)
         await self.api.taken(self.hook, Delivery(provider=self.kind.type, event=self.kind.event, document=document))
         events = EventWorker(self.api.database, on_comment=keep_command)
         while await events.work_once():
@@ -204,11 +213,22 @@ async def test_a_token_that_may_not_ask_for_roles_is_said_in_the_answer(comments
 
 
 @pytest.mark.asyncio
+async def test_a_renamed_repository_is_known_by_its_id(comments: Comments) -> None:
+    await comments.write(ASK, "ann")
+    comments.forge.rename("acme/scoring")
+    comments.repository = "acme/scoring"
+    [waiver] = await comments.waivers()
+
+    assert "is approved" in await comments.write(f"/quilate approve {waiver['id']}", "bob")
+
+
+@pytest.mark.asyncio
 async def test_a_comment_in_another_repository_is_nothing_to_this_connection(comments: Comments) -> None:
     await comments.api.rows(
         "UPDATE connections SET settings = jsonb_set(settings, '{repository}', '\"acme/elsewhere\"')"
     )
     comments.forge.repository = "acme/elsewhere"
+    comments.repository_id = "4712"
     await comments.write(ASK, "bob")
 
     assert await comments.waivers() == []

@@ -181,12 +181,20 @@ def _nothing(why: str) -> Outcome:
 async def _is_ours(report: RunReport, repository: Repository, forge: str) -> bool:
     """Return whether a run is one of the connection's repository, under whichever name."""
     trigger = report.trigger
-    context = repository.context
     if trigger is None or not trigger.repository:
         return True
     # Only the forge's own events tell its ids.
-    told = trigger.repository_id if trigger.provider == forge else ""
-    if trigger.repository.lower() == context.settings.repository.lower():
+    return await is_same(repository, trigger.repository, trigger.repository_id if trigger.provider == forge else "")
+
+
+async def is_same(repository: Repository, name: str, told: str) -> bool:
+    """Return whether the forge's own event, by name and id, is about a connection's repository.
+
+    Raises:
+        DeliveryError: The forge cannot be asked.
+    """
+    context = repository.context
+    if name.lower() == context.settings.repository.lower():
         if told:
             await _keep(context, "repository-id", told)
         return True

@@ -1,7 +1,7 @@
 """What somebody may do at a forge, and answers to what they wrote there, by the connector of that forge."""
 
 from quilate.accounts.model import Role
-from quilate.connectors.forges.delivering import ForgeConnector, Repository
+from quilate.connectors.forges.delivering import ForgeConnector, Repository, is_same
 from quilate.connectors.registry import load_connector
 from quilate.deliveries.connector import DeliveryContext, DeliveryError
 
@@ -9,10 +9,11 @@ from quilate.deliveries.connector import DeliveryContext, DeliveryError
 class Forge:
     """One repository at one forge, as a connection reaches it; a GitHub App included."""
 
-    def __init__(self, provider: str, context: DeliveryContext, repository: str) -> None:
+    def __init__(self, provider: str, context: DeliveryContext, repository: str, repository_id: str) -> None:
         self._provider = provider
         self._context = context
         self._repository = repository
+        self._repository_id = repository_id
         self._opened: Repository | None = None
 
     async def role_of(self, login: str) -> Role | None:
@@ -32,19 +33,19 @@ class Forge:
         await (await self._reached()).create_comment(number, text)
 
     async def _reached(self) -> Repository:
-        """Return the connection's repository, which has to be the one that the comment was written in.
+        """Return the connection's repository, which has to be the one that the comment was written in, by any name.
 
         Raises:
             DeliveryError: It is another one, where other people have rights, or the connection lacks something.
         """
         if self._opened is None:
-            ours = str(self._context.settings.repository)
             connector = load_connector(self._provider)
-            if not isinstance(connector, ForgeConnector) or ours.lower() != self._repository.lower():
+            opened = await connector.open(self._context) if isinstance(connector, ForgeConnector) else None
+            if opened is None or not await is_same(opened, self._repository, self._repository_id):
                 raise DeliveryError(
                     f"the project has no connection to {self._repository} at {self._provider}",
                     next_step="make one, or give the connection the repository's new name",
                     permanent=True,
                 )
-            self._opened = await connector.open(self._context)
+            self._opened = opened
         return self._opened

@@ -11,7 +11,8 @@ WHERE projects.id = comment_commands.project_id AND event_id = (
     SELECT event_id FROM comment_commands WHERE done_at IS NULL AND due_at <= now()
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING comment_commands.*, projects.slug, projects.name;
+RETURNING comment_commands.*, projects.slug, projects.name,
+    (SELECT facts->>'repository_id' FROM inbound_events AS e WHERE e.id = comment_commands.event_id) AS repository_id;
 
 -- name: connection
 SELECT id FROM connections

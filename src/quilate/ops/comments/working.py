@@ -55,8 +55,8 @@ class ForgePeople(Protocol):
 class OpenForge(Protocol):
     """Opens a forge for a connection."""
 
-    def __call__(self, provider: str, context: DeliveryContext, repository: str) -> ForgePeople:
-        """Return the forge."""
+    def __call__(self, provider: str, context: DeliveryContext, repository: str, repository_id: str) -> ForgePeople:
+        """Return the forge; the repository is named as the comment's event did, by name and id."""
         ...
 
 
@@ -135,7 +135,7 @@ class CommentWorker:
             raise DeliveryError(text, next_step="make one with a token that may read members", permanent=True)
         context, _, _ = await open_context(self._parts.sending, found["id"])
         try:
-            forge = self._parts.open_forge(row["provider"], context, row["repository"])
+            forge = self._parts.open_forge(row["provider"], context, row["repository"], row["repository_id"] or "")
             answer = row["answer"]
             if answer is None:
                 answer = context.without_secrets(await self._judged(row, forge))
