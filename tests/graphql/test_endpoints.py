@@ -156,6 +156,18 @@ async def test_what_is_wrong_with_a_query_is_said(graph: Graph) -> None:
         assert expected.lower() in answer["errors"][0]["message"].lower(), query
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["", "Other", "\x00", None])
+async def test_a_query_that_is_not_in_the_document_is_said_to_be_missing(graph: Graph, name: str | None) -> None:
+    query = "query A { projects { nodes { slug } } } query B { projects { nodes { slug } } }"
+    body = {"query": query if name is None else query.partition(" query B")[0], "operationName": name}
+    answer = await graph.client.post("/api/v1/graphql", json=body, headers={"Authorization": "Bearer dev"})
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"] is None
+    assert "operationName" in answer.json()["errors"][0]["message"]
+
+
 def test_the_committed_schema_is_the_generated_one() -> None:
     committed = (ROOT / "docs" / "schema.graphql").read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
-from graphql import GraphQLError
+from graphql import GraphQLError, get_operation_ast
 from pydantic import BaseModel, ConfigDict, Field
 
 from quilate.accounts.access import Access
@@ -123,7 +123,10 @@ def make_router(service: GraphService, access: Access) -> APIRouter:
 async def answered(body: GraphQuery, context: QueryContext) -> dict[str, Any]:
     """Return the answer to a query."""
     try:
-        require_affordable(parsed(body.query), body.variables or {})
+        document = parsed(body.query)
+        require_affordable(document, body.variables or {})
+        if get_operation_ast(document, body.operation_name) is None:
+            raise GraphQLError("operationName has to name a query of the document, unless that holds one alone")
     except GraphQLError as error:
         return {"data": None, "errors": [error.formatted]}
     try:
