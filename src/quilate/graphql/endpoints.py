@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
-from graphql import GraphQLError, get_operation_ast
+from graphql import GraphQLError
 from pydantic import BaseModel, ConfigDict, Field
 
 from quilate.accounts.access import Access
@@ -13,7 +13,7 @@ from quilate.accounts.model import Permission, Principal, ProjectAccess
 from quilate.accounts.projects import Projects
 from quilate.evidence.artifacts import ArtifactStore
 from quilate.graphql.context import QueryContext
-from quilate.graphql.limits import LONGEST_QUERY_CHARACTERS, parsed, require_affordable
+from quilate.graphql.limits import LONGEST_QUERY_CHARACTERS, parsed, require_affordable, require_operation
 from quilate.graphql.loaders import Loaders
 from quilate.graphql.schema import SCHEMA, schema_text
 from quilate.kit.database.database import Database
@@ -125,8 +125,7 @@ async def answered(body: GraphQuery, context: QueryContext) -> dict[str, Any]:
     try:
         document = parsed(body.query)
         require_affordable(document, body.variables or {})
-        if get_operation_ast(document, body.operation_name) is None:
-            raise GraphQLError("operationName has to name a query of the document, unless that holds one alone")
+        require_operation(document, body.operation_name)
     except GraphQLError as error:
         return {"data": None, "errors": [error.formatted]}
     try:

@@ -19,6 +19,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
+    get_operation_ast,
     parse,
 )
 
@@ -58,6 +59,16 @@ def parsed(query: str) -> DocumentNode:
     if len(query) > LONGEST_QUERY_CHARACTERS:
         raise GraphQLError(f"the query is longer than {LONGEST_QUERY_CHARACTERS} characters: ask for less at a time")
     return parse(query, max_tokens=MOST_TOKENS)
+
+
+def require_operation(document: DocumentNode, name: str | None) -> None:
+    """Refuse a document of which it is not clear what is to be executed.
+
+    Raises:
+        GraphQLError: It holds no query of this name; without a name, none or several.
+    """
+    if get_operation_ast(document, name) is None:
+        raise GraphQLError("operationName has to name a query of the document, unless that holds one alone")
 
 
 def require_affordable(document: DocumentNode, variables: Mapping[str, Any]) -> None:
