@@ -27,7 +27,7 @@ from quilate.client import (
 from quilate.domain.verdict import CheckResult, RunStatus, Verdict
 from quilate.evidence.model import Evidence
 from quilate.kit.database.database import Database
-from quilate.runs.durable.rows import encoded_evidence
+from quilate.runs.judging import encoded_evidence
 from quilate.seals.dsse import parse_envelope
 from tests.support.live_service import LiveService, live_service
 from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, outlined, plan_run, start_check

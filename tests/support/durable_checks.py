@@ -21,13 +21,15 @@ class WorkParameters:
     """What the check does.
 
     ``ledger``: file that it appends its name to when it begins; ``seconds``: how long it takes; ``failures``: how many
-    of its first lines in the ledger make it fail; ``die``: it kills the process above its own.
+    of its first lines in the ledger make it fail; ``die``: it kills the process above its own; ``findings``: how many
+    it has where it fails.
     """
 
     ledger: str
     seconds: Decimal
     failures: int
     die: bool
+    findings: int
 
 
 class Work:
@@ -38,7 +40,7 @@ class Work:
     queue: ClassVar[Queue] = Queue.CODE
     isolation: ClassVar[Isolation] = Isolation.PROCESS
     profile: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"severity_threshold": "low", "ledger": "", "seconds": Decimal(0), "failures": 0, "die": False}
+        {"severity_threshold": "low", "ledger": "", "seconds": Decimal(0), "failures": 0, "die": False, "findings": 1}
     )
     parameters: ClassVar = WorkParameters
     binding: ClassVar = NoBinding
@@ -76,7 +78,7 @@ class Work:
         return Evidence(
             summary="42",
             facts=(number_fact("answer", 42, unit="count"),),
-            findings=(finding,) if failed else (),
+            findings=(finding,) * parameters.findings if failed else (),
         )
 
     def canary(self, directory: Path) -> Canary:

@@ -23,7 +23,7 @@ from quilate.runs.durable.intake import insert_runs
 from quilate.runs.durable.model import Submission
 from quilate.runs.durable.plan_request import OutlinedCheck, PlanText
 from quilate.runs.durable.preparation import PreparationDocument
-from quilate.runs.durable.rows import encoded_evidence
+from quilate.runs.judging import encoded_evidence
 from quilate.runs.workspaces.model import Source, SourceKind
 from quilate.seals.keys import SigningKey
 from quilate.seals.sealing import seal_decision

@@ -51,13 +51,16 @@ def judged_check(check: PlannedCheck, run: CheckRun) -> JudgedCheck:
         findings=evidence.findings,
         undecided=evidence.undecided,
         flaky_tests=flaky_tests(check, run),
-        evidence_digest=_digest(evidence) if attempt.evidence is not None else Digest(""),
+        evidence_digest=Digest("" if attempt.evidence is None else sha256_of(encoded_evidence(attempt.evidence))),
     )
 
 
-def _digest(evidence: Evidence) -> Digest:
-    """Return the digest of evidence, over msgspec's deterministic JSON, which 10,000 findings do not make slow."""
-    return Digest(sha256_of(msgspec.json.encode(evidence, order="deterministic")))
+def encoded_evidence(evidence: Evidence) -> bytes:
+    """Return evidence as it is stored and digested: msgspec's deterministic JSON, which many findings do not make slow.
+
+    It is what the check left. A severity that the blueprint sets is a matter of judging, and not in it.
+    """
+    return msgspec.json.encode(evidence, order="deterministic")
 
 
 def flaky_tests(check: PlannedCheck, run: CheckRun) -> tuple[str, ...]:

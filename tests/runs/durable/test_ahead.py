@@ -9,6 +9,9 @@ import pytest
 
 import tests.support.durable_checks  # noqa: F401 - makes its check types known
 from quilate.accounts.model import SYSTEM
+from quilate.domain.ids import Digest
+from quilate.evidence.artifacts import DirectoryArtifactStore
+from quilate.kit.canonical import sha256_of
 from quilate.kit.database.database import Database
 from quilate.policy.decision import replay
 from quilate.runs.durable.commands import cancel_run
@@ -52,8 +55,9 @@ async def attempts_of(database: Database, run_id: UUID) -> list[tuple[str, int, 
 
 
 async def test_all_stages_and_the_decision_are_one_step_with_every_record_that_single_steps_leave(
-    database: Database, database_url: str, tmp_path: Path
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("quilate.runs.durable.ahead.LONGEST_SECONDS", 60.0)
     async with running_worker(database_url, tmp_path, blueprint_text=blueprint(TRIVIAL, stages=3)):
         (run,) = await submit(database, submission())
         row = await ended(database, run.run_id)
@@ -174,3 +178,27 @@ async def test_checks_of_another_queue_are_left_to_its_workers(
         await until(lambda: rows(database, "SELECT 1 FROM check_runs WHERE status = 'queued'"))
     async with running_worker(database_url, tmp_path, blueprint_text=text):
         assert (await ended(database, run.run_id))["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize("type_", ["TEST_TRIVIAL", "TEST_WORK"])
+async def test_evidence_that_is_too_long_for_a_column_is_an_artifact_of_the_digest_that_everybody_is_told(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_: str
+) -> None:
+    """Also where the blueprint sets the severity of what the check found: that is judging, not evidence."""
+    monkeypatch.setattr("quilate.runs.durable.ahead.LONGEST_SECONDS", 60.0)
+    text = blueprint(
+        f"{{id: a_STAGE, type: {type_}, required: true, severity: low, failures: 1, findings: 400,"
+        f" ledger: {tmp_path / 'ledger'}}}"
+    )
+    async with running_worker(database_url, tmp_path, blueprint_text=text):
+        (run,) = await submit(database, submission())
+        assert (await ended(database, run.run_id))["verdict"] == "FAIL"
+    (attempt,) = await rows(database, "SELECT evidence, evidence_digest FROM check_attempts")
+    assert attempt["evidence"] is None
+    content = DirectoryArtifactStore(tmp_path / "artifacts").read(Digest(attempt["evidence_digest"]), 1 << 24)
+    assert sha256_of(content) == attempt["evidence_digest"]
+    assert len(json.loads(content)["findings"]) == 400
+    (decision,) = await rows(database, "SELECT decision, input, input_digest FROM decisions")
+    assert decision["input"] is None
+    given = DirectoryArtifactStore(tmp_path / "artifacts").read(Digest(decision["input_digest"]), 1 << 24)
+    assert attempt["evidence_digest"].encode() in given

@@ -9,8 +9,9 @@ import structlog
 
 from quilate.domain.verdict import Completion
 from quilate.evidence.artifacts import ArtifactStorageError, ArtifactStore
-from quilate.runs.durable.items import Completed, Decided, Item
-from quilate.runs.durable.rows import LONGEST_INLINE_BYTES, encoded_evidence
+from quilate.runs.durable.items import Carried, Completed, Decided, Item, Planned
+from quilate.runs.durable.rows import LONGEST_INLINE_BYTES
+from quilate.runs.judging import encoded_evidence
 from quilate.runs.state import Attempt
 
 _LOG = structlog.get_logger("quilate.worker")
@@ -62,6 +63,9 @@ async def keep_documents(batch: Sequence[Item], store: ArtifactStore) -> tuple[l
             _LOG.warning("a document cannot be kept", run=str(_run_of(item)), error=error.message)
             if isinstance(item, Completed):
                 ready.append(replace(item, attempt=unkept(item.attempt, error.message, error.next_step)))
+            elif isinstance(item, Planned):
+                # It begins anew, check by check: each then says what of it could not be kept.
+                ready.append(replace(item, carried=None))
             else:
                 waiting.append(item)
         else:
@@ -74,7 +78,15 @@ def _documents(item: Item) -> tuple[bytes, ...]:
         return item.decided.decision, item.decided.input
     if isinstance(item, Completed) and item.attempt.evidence is not None:
         return (encoded_evidence(item.attempt.evidence),)
+    if isinstance(item, Planned) and item.carried is not None:
+        return _documents_of_carried(item.carried)
     return ()
+
+
+def _documents_of_carried(carried: Carried) -> tuple[bytes, ...]:
+    evidence = tuple(ended.content for ended in carried.transition.ended if ended.content is not None)
+    decided = carried.decided
+    return evidence if decided is None else (*evidence, decided.decision, decided.input)
 
 
 def _run_of(item: Item) -> object:

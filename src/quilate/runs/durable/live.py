@@ -11,7 +11,7 @@ from quilate.domain.subject import Subject
 from quilate.domain.verdict import CheckResult, RunStatus
 from quilate.policy.model import Baseline, PolicyEngine, Waiver
 from quilate.runs.durable.governing import Proposal
-from quilate.runs.judging import RunJudge
+from quilate.runs.judging import RunJudge, encoded_evidence
 from quilate.runs.state import Attempt, CheckRun, Graph, Judge, Snapshot, advance, initial_snapshot, status_of
 from quilate.runs.workspaces.model import MaterialisedTree, Source
 
@@ -115,7 +115,7 @@ def make_live(  # noqa: PLR0913 - the row and what was prepared for it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
-    """An attempt to be recorded."""
+    """An attempt to be recorded; ``content`` is its evidence as it is stored."""
 
     check_id: CheckId
     number: int
@@ -123,6 +123,7 @@ class EndedAttempt:
     result: CheckResult
     final: bool
     evidence_digest: str
+    content: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +249,7 @@ def _ended(
                 result=decision.result,
                 final=now.ended,
                 evidence_digest=str(run.judge.judged(now).evidence_digest),
+                content=None if now.last.evidence is None else encoded_evidence(now.last.evidence),
             )
         )
     return found

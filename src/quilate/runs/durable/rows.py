@@ -84,11 +84,6 @@ def claimed_check(row: Mapping[str, Any]) -> ClaimedCheck:
     )
 
 
-def encoded_evidence(evidence: Evidence) -> bytes:
-    """Return evidence as it is stored and digested."""
-    return msgspec.json.encode(evidence, order="deterministic")
-
-
 def recorded_attempt(row: Mapping[str, Any], evidence: bytes | None) -> RecordedAttempt:
     """Return an attempt as it was recorded; ``evidence`` is the column's content or the artifact's."""
     age = row["cached_age_seconds"]
@@ -142,8 +137,7 @@ class StepColumns:
         columns["s_claims"].append(1 if transition.finished and decides else 0)
 
     def _attempt(self, ended: EndedAttempt) -> None:
-        columns, attempt = self.columns, ended.attempt
-        content = None if attempt.evidence is None else encoded_evidence(attempt.evidence)
+        columns, attempt, content = self.columns, ended.attempt, ended.content
         inline = content if content is not None and len(content) <= LONGEST_INLINE_BYTES else None
         columns["a_checks"].append(ended.check_id)
         columns["a_numbers"].append(ended.number)

@@ -12,7 +12,7 @@ from quilate.evidence.model import Artifact, Evidence
 from quilate.kit.canonical import sha256_of
 from quilate.kit.database.database import Database
 from quilate.policy.decision import replay
-from quilate.runs.durable.rows import encoded_evidence
+from quilate.runs.judging import encoded_evidence
 from quilate.seals.dsse import parse_envelope
 from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, outlined, plan_run, submitted_run
 from tests.support.runs_api import RunsApi

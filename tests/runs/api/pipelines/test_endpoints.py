@@ -12,7 +12,7 @@ from quilate.datasets.service import CatalogueService
 from quilate.domain.verdict import CheckResult
 from quilate.evidence.model import Evidence
 from quilate.kit.database.database import Database
-from quilate.runs.durable.rows import encoded_evidence
+from quilate.runs.judging import encoded_evidence
 from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, outlined, plan_run
 from tests.support.runs_api import RunsApi
 
