@@ -21,8 +21,8 @@ def mlflow_is_there() -> bool:
 
 
 @contextlib.contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """Run a server with a registry in a folder; gives its address when it answers.
+def mlflow_server(folder: Path, **variables: str) -> Iterator[str]:
+    """Run a server with a registry in a folder; gives its address when it answers. ``variables`` are of its process.
 
     Raises:
         TimeoutError: It did not within two minutes.
@@ -35,7 +35,12 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         *("server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder)),
     ]
-    environment = {"PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8"}
+    environment = {
+        "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        **variables,
+    }
     with (folder / "mlflow.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
