@@ -163,6 +163,7 @@ async def test_refusals_say_what_is_wrong(executions: Site) -> None:
     [
         ("wait=nan", "#/wait"), ("wait=61", "#/wait"), ("wait=-1", "#/wait"), ("priority=101", "#/priority"),
         ("priority=high", "#/priority"), ("attempts=0", "#/attempts"), ("output_format=xml", "#/output_format"),
+        ("output_format=csv", "#/output_format"),
         ("output_gate=perhaps", "#/output_gate"), ("output_dataset=A%00", "#/output_dataset"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ import msgspec
 from quilate.datasets.model import NAME, NAME_PATTERN
 from quilate.kit.web.idempotency import LONGEST_KEY
 from quilate.kit.web.problems import Problem
+from quilate.scripts.batch.model import WRITABLE
 from quilate.scripts.executions.model import LEAST_PRIORITY, MOST_PRIORITY, Options
 from quilate.scripts.executions.service import MOST_WAIT_SECONDS
 from quilate.scripts.exports.model import OutputTarget
@@ -59,6 +60,8 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 _NOTHING = Asked()
+_FORMATS = [each.value for each in FileFormat if each in WRITABLE]
+_FORMATS_TAKEN = f"expected one of {', '.join(_FORMATS)}"
 
 
 def read_asked(query: Mapping[str, str]) -> Asked:
@@ -70,13 +73,15 @@ def read_asked(query: Mapping[str, str]) -> Asked:
     if not query:
         return _NOTHING
     try:
-        return msgspec.convert(dict(query), Asked, strict=False)
+        asked = msgspec.convert(dict(query), Asked, strict=False)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         name = place.strip(".`")
         # The value itself is not repeated.
-        known = f"expected one of {', '.join(FileFormat)}" if name == "output_format" else message
-        raise malformed(name, "query", known) from error
+        raise malformed(name, "query", _FORMATS_TAKEN if name == "output_format" else message) from error
+    if asked.output_format is not None and asked.output_format not in WRITABLE:
+        raise malformed("output_format", "query", _FORMATS_TAKEN)
+    return asked
 
 
 def read_script(text: str) -> UUID:
@@ -123,7 +128,7 @@ def described_parameters(*, version: bool) -> list[dict[str, Any]]:
     wait = {"type": "number", "minimum": 0, "maximum": MOST_WAIT_SECONDS, "default": 0}
     priority = {"type": "integer", "minimum": LEAST_PRIORITY, "maximum": MOST_PRIORITY, "default": 0}
     attempts = {"type": "integer", "minimum": 1, "maximum": MOST_ATTEMPTS, "default": 3}
-    formats = {"type": "string", "enum": [each.value for each in FileFormat]}
+    formats = {"type": "string", "enum": _FORMATS}
     key = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
     return [
         *path,
