@@ -69,6 +69,25 @@ async def test_parquet_goes_in_and_out(executions: Site, database_url: str) -> N
 
 
 @pytest.mark.asyncio
+async def test_arrow_comes_out_as_a_stream_that_goes_in_again(executions: Site, database_url: str) -> None:
+    version = await executions.script(DOUBLE, shape=Shape(mode=Mode.CHUNK, size=100))
+    async with running_worker(database_url, executions.directory):
+        wish = Options(output_format=FileFormat.ARROW)
+        ended = await run(executions, version, lines(*range(250)), FileFormat.NDJSON, wish)
+        assert ended.status is Status.COMPLETED, ended.failure
+        stream = await content(executions, ended)
+        with pa.ipc.open_stream(stream) as reader:
+            assert reader.read_all().column("n").to_pylist() == [2 * n for n in range(250)]
+        again = await executions.client.post(
+            f"/projects/fraud/scripts/{version.script_id}/executions?wait=20",
+            content=stream,
+            headers={"Content-Type": "application/vnd.apache.arrow.stream"},
+        )
+    assert (again.status_code, again.json()["status"]) == (200, "completed"), again.text
+    assert again.json()["output_data"]["format"] == "arrow"
+
+
+@pytest.mark.asyncio
 async def test_a_part_that_fails_is_named_and_the_others_are_kept(executions: Site, database_url: str) -> None:
     source = """function process(data) {
       return data.map(each => { if (each.n === 17) throw new Error('seventeen'); return each; });

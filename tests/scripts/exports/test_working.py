@@ -126,6 +126,19 @@ async def test_an_output_becomes_a_version_that_a_run_judges(exporting: Exportin
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("form", ["json", "ndjson", "parquet", "arrow"])
+async def test_tables_of_every_format_become_versions(exporting: Exporting, form: str) -> None:
+    version = await exporting.scripts.script(DOUBLE)
+    async with exporting.working():
+        found = await exporting.submitted(version, f"output_dataset=totals&output_format={form}")
+        export = await exporting.exported(found["id"])
+    assert (export["state"], export["version"]) == ("completed", 1), export
+    project = exporting.scripts.granted().project
+    registered = await exporting.catalogue.version(project, EntryKind.DATASET, "totals", 1)
+    assert (registered.rows, [column.name for column in registered.columns]) == (2, ["a", "b"])
+
+
+@pytest.mark.asyncio
 async def test_a_provider_that_is_away_is_asked_again_and_the_fault_is_shown(exporting: Exporting) -> None:
     version = await exporting.scripts.script(DOUBLE)
     exporting.server.refuses = 503
@@ -170,6 +183,16 @@ async def _archive(exporting: Exporting, *, archived: bool) -> None:
     await exporting.catalogue.change(
         access, EntryKind.DATASET, "totals", description=None, archived=archived, revision=None
     )
+
+
+@pytest.mark.asyncio
+async def test_a_result_that_is_no_table_is_told(exporting: Exporting) -> None:
+    version = await exporting.scripts.script("function process(data) { return data.length; }")
+    async with exporting.working():
+        found = await exporting.submitted(version, "output_dataset=totals")
+        export = await exporting.exported(found["id"])
+    assert (export["state"], export["attempts"], export["version"]) == ("failed", 1, None)
+    assert "records" in export["next_step"]
 
 
 @pytest.mark.asyncio

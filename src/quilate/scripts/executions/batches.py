@@ -106,6 +106,8 @@ class BatchRunner:
         if isinstance(outcome.output, Path) and (failure is None or failure.kind not in RETRYABLE):
             form = FileFormat(outcome.output_format.value)
             seal_for = self._keeping.seal_for(claim, version)
+            if form is FileFormat.ARROW:
+                await asyncio.to_thread(_make_stream, outcome.output)
             output = await self._store.keep_file(outcome.output, form, seal_for=seal_for)
             if failure is None:
                 output, failure = await self._keeping.checked(claim, version, output)
@@ -128,6 +130,21 @@ class BatchRunner:
     @property
     def _level(self) -> Level:
         return self._pool.report.level
+
+
+def _make_stream(path: Path) -> None:
+    """Rewrite an Arrow file as the stream that the media type of outputs promises, and that inputs are taken as."""
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - batches have loaded it
+
+    stream = path.with_name(f"{path.name}.stream")
+    with (
+        pa.OSFile(str(path), "rb") as source,
+        pa.ipc.open_file(source) as reader,
+        pa.ipc.new_stream(str(stream), reader.schema) as writer,
+    ):
+        for number in range(reader.num_record_batches):
+            writer.write_batch(reader.get_batch(number))
+    stream.replace(path)
 
 
 def output_format(claim: Claim, version: ScriptVersion) -> FileFormat:

@@ -130,7 +130,10 @@ class OutputStore:
                 access, EntryKind.DATASET, dataset, Registration(files=[file], comment=comment)
             )
         except CatalogueError as error:
-            raise refused(error.message, error.next_step) from error
+            raise refused(
+                f"the output becomes no version of a dataset: {error.message}",
+                "let the script return records, objects with at least one field, or send the output nowhere",
+            ) from error
 
         async def work(connection: Connection) -> None:
             await _insert_lineage(connection, access, dataset, version, output, lineage)
