@@ -53,12 +53,14 @@ class Pass:
         parameters: Values of path parameters.
         known: They name what exists; no sequences then, and fewer examples.
         options: Which operations.
+        aims: Path parameters for which an operation does what it is for, by the end of its path.
     """
 
     name: str
     parameters: Mapping[str, str]
     known: bool = False
     options: tuple[str, ...] = ()
+    aims: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +159,6 @@ async def fuzz_slice(service: FuzzedService, plan: Plan, caller: str, tag: str, 
         if not plan.phases_of(each):
             continue
         where = place / f"{tag.replace(' ', '-')}-{each.name}"
-        where.mkdir(parents=True, exist_ok=True)
-        (where / "aims.json").write_text(json.dumps(service.things.aims.get(tag, {})), encoding="utf-8")
         await asyncio.to_thread(run_schemathesis, service.base, caller, plan, tag, each, where)
         found.add(read_results(where))
     return found
@@ -166,16 +166,18 @@ async def fuzz_slice(service: FuzzedService, plan: Plan, caller: str, tag: str, 
 
 def passes(service: FuzzedService, tag: str) -> list[Pass]:
     """Return the runs over one slice: what deletes goes after everything that needs what is deleted."""
-    things = service.things.of(tag)
+    things, aims = service.things.of(tag), service.things.aims.get(tag, {})
     methods = {method.upper() for method, tags in operations() if tag in tags}
     found = []
     if methods - {"DELETE"}:
-        found.append(Pass(name="known", parameters=things, known=True, options=("--exclude-method", "DELETE")))
+        found.append(
+            Pass(name="known", parameters=things, known=True, options=("--exclude-method", "DELETE"), aims=aims)
+        )
     if "DELETE" in methods:
         # Named one by one: what is included is added to the slice, what is excluded is taken from it.
         others = [part for method in sorted(methods - {"DELETE"}) for part in ("--exclude-method", method)]
-        found.append(Pass(name="delete", parameters=things, known=True, options=tuple(others)))
-    return [*found, Pass(name="any", parameters={"project": PROJECT})]
+        found.append(Pass(name="delete", parameters=things, known=True, options=tuple(others), aims=aims))
+    return [*found, Pass(name="any", parameters={"project": PROJECT}, aims=aims)]
 
 
 def operations() -> list[tuple[str, list[str]]]:
@@ -225,6 +227,8 @@ def run_schemathesis(  # noqa: PLR0913, PLR0917 - what one run depends on
     Raises:
         RuntimeError: It did not run.
     """
+    where.mkdir(parents=True, exist_ok=True)
+    (where / "aims.json").write_text(json.dumps(one.aims), encoding="utf-8")
     examples = max(1, plan.examples // 4) if one.known else plan.examples
     fixed = "".join(f"{json.dumps(f'path.{name}')} = {json.dumps(value)}\n" for name, value in one.parameters.items())
     (where / "schemathesis.toml").write_text(f"[parameters]\n{fixed}", encoding="utf-8")
