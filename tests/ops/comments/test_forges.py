@@ -139,11 +139,15 @@ class Comments:
         else:
             document[place]["id"] = int(identity)
         await self.api.taken(self.hook, Delivery(provider=self.kind.type, event=self.kind.event, document=document))
+        await self.settle()
+        return next(reversed(self.forge.own(12)), "")
+
+    async def settle(self) -> None:
+        """Work off what came in, and carry out what it asks for."""
         events = EventWorker(self.api.database, on_comment=keep_command)
         while await events.work_once():
             pass
         await self.work()
-        return next(reversed(self.forge.own(12)), "")
 
     async def work(self) -> None:
         """Carry out what is due."""
@@ -236,6 +240,37 @@ async def test_a_comment_in_another_repository_is_nothing_to_this_connection(com
     [row] = await comments.api.rows("SELECT done_at, error FROM comment_commands")
     assert row["done_at"] is not None
     assert f"no connection to {REPOSITORY}" in row["error"]
+
+
+@pytest.mark.asyncio
+async def test_what_was_given_up_is_a_failed_event_that_can_be_replayed(comments: Comments) -> None:
+    comments.forge.faults.append(Fault(reply=Reply(status=503)))
+    await comments.write(ASK, "ann")
+    for _ in range(8):
+        await comments.api.rows("UPDATE comment_commands SET due_at = now() WHERE done_at IS NULL")
+        await comments.work()
+    [row] = await comments.api.rows("SELECT id FROM inbound_events")
+    seen = await comments.api.event(str(row["id"]))
+    assert seen["state"] == "failed"
+    assert "503" in seen["reason"]
+    assert "replay" in seen["next_step"]
+    [told] = await comments.api.rows("SELECT data FROM outgoing_events WHERE type = 'dev.quilate.event.failed'")
+    assert told["data"]["event"] == str(row["id"])
+    entries = await comments.api.rows(
+        "SELECT a::text AS text FROM audit_pending AS a WHERE a::text LIKE '%%event.failed%%'"
+    )
+    assert [entry for entry in entries if "ann" in str(entry["text"])] == []
+
+    comments.forge.faults.clear()
+    assert (await comments.api.call("POST", f"/fraud/events/{row['id']}/replay", by="dev")).status_code == 202
+    await comments.settle()
+
+    assert len(await comments.waivers()) == 1
+    assert "waits for approval" in comments.forge.own(12)[-1]
+    assert (await comments.api.event(str(row["id"])))["state"] != "failed"
+    assert (await comments.api.call("POST", f"/fraud/events/{row['id']}/replay", by="dev")).status_code == 202
+    await comments.settle()
+    assert len(comments.forge.own(12)) == 1
 
 
 @pytest.mark.asyncio

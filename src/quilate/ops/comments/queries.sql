@@ -1,7 +1,8 @@
 -- name: keep
 INSERT INTO comment_commands (event_id, project_id, provider, repository, pull_request, sender, line)
 VALUES (%(event)s, %(project)s, %(provider)s, %(repository)s, %(pull_request)s, %(sender)s, %(line)s)
-ON CONFLICT (event_id) DO NOTHING;
+ON CONFLICT (event_id) DO UPDATE SET done_at = NULL, due_at = now(), attempts = 0, error = ''
+WHERE comment_commands.done_at IS NOT NULL AND comment_commands.error <> '';
 
 -- Claimed for two minutes: whoever dies meanwhile leaves it to the next.
 -- name: claim
@@ -27,6 +28,10 @@ UPDATE comment_commands SET answer = %(answer)s WHERE event_id = %(event)s AND a
 
 -- name: done
 UPDATE comment_commands SET done_at = now(), error = %(error)s WHERE event_id = %(event)s;
+
+-- name: fail_event
+UPDATE inbound_events SET state = 'failed', reason = %(reason)s, next_step = %(next_step)s
+WHERE id = %(event)s AND state <> 'pending';
 
 -- name: later
 UPDATE comment_commands SET due_at = now() + make_interval(secs => %(pause)s), error = %(error)s

@@ -28,7 +28,9 @@ from quilate.kit.secrets.opened import Secrets
 from quilate.kit.waiting import happened
 from quilate.kit.web.problems import Problem
 from quilate.ops.comments.parsing import Command, Verb, find_line, parse_line
-from quilate.runs.triggers.model import StoredEvent
+from quilate.runs.triggers.model import EventState, StoredEvent
+from quilate.runs.triggers.store import Settled
+from quilate.runs.triggers.working import tell_failures
 from quilate.waivers.requests.model import WaiverRequest, WaiverWish
 from quilate.waivers.requests.service import WaiverService
 
@@ -37,6 +39,7 @@ _LOG = logger(__name__)
 _MOST_ATTEMPTS = 8
 _PAUSE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
+_GIVEN_UP = "a command in a comment could not be carried out"
 _NEEDED = {Verb.WAIVE: Permission.WAIVER_REQUEST, Verb.REVOKE: Permission.WAIVER_REQUEST}
 
 
@@ -61,7 +64,10 @@ class OpenForge(Protocol):
 
 
 async def keep_command(connection: Connection, event: StoredEvent) -> str:
-    """Keep a comment's command within the transaction that settles its event; tell that there was one."""
+    """Keep a comment's command within the transaction that settles its event; tell that there was one.
+
+    An event that is replayed takes up again what was given up; what was done or answered before is not done again.
+    """
     facts = event.facts
     line = find_line(facts.text)
     if not line or facts.pull_request is None or not facts.sender or facts.action not in {"created", ""}:
@@ -115,16 +121,28 @@ class CommentWorker:
             await self._answered(row)
         except QuilateError as error:
             permanent = bool(getattr(error, "permanent", False))
-            await self._failed(row, f"{error.message} {error.next_step}".strip(), permanent=permanent)
+            await self._failed(row, error.message, error.next_step, permanent=permanent)
         except Exception as error:  # noqa: BLE001 - a forge that answers anything ends no command but its own
-            await self._failed(row, f"the command could not be carried out: {type(error).__name__}", permanent=False)
+            kind = type(error).__name__
+            _LOG.error("a command in a comment broke", event_id=str(row["event_id"]), error=kind)
+            await self._failed(row, f"carrying it out failed: {kind}", "", permanent=False)
         return True
 
-    async def _failed(self, row: Mapping[str, Any], error: str, *, permanent: bool) -> None:
-        last = permanent or row["attempts"] >= _MOST_ATTEMPTS
-        more = {} if last else {"pause": _PAUSE_SECONDS}
-        await self._one("done" if last else "later", event=row["event_id"], error=error[:500], **more)
-        _LOG.warning("a command in a comment was given up" if last else "a command in a comment waits")
+    async def _failed(self, row: Mapping[str, Any], error: str, next_step: str, *, permanent: bool) -> None:
+        if not permanent and row["attempts"] < _MOST_ATTEMPTS:
+            await self._one("later", event=row["event_id"], error=error[:500], pause=_PAUSE_SECONDS)
+            return
+        following = f"{next_step}, then replay the event" if next_step else "replay the event once its cause is gone"
+        # What the forge said stays with the event; the audit log keeps nothing that may name a person.
+        told = Settled(id=row["event_id"], state=EventState.FAILED, reason=_GIVEN_UP, next_step=following)
+
+        async def work(connection: Connection) -> None:
+            given = {"event": row["event_id"], "error": error[:500], "next_step": following[:500]}
+            await connection.execute(_QUERIES["done"], given)
+            await connection.execute(_QUERIES["fail_event"], {**given, "reason": f"{_GIVEN_UP}: {error}"[:500]})
+            await tell_failures(connection, [(row["project_id"], told)])
+
+        await self._database.run(work)
 
     async def _answered(self, row: Mapping[str, Any]) -> None:
         found = await self._one(
