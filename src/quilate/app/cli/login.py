@@ -14,6 +14,7 @@ _SCOPES = (
     *("script:edit", "script:execute", "dead-letter:replay"),
 )
 _LONGEST_NAME = 100
+_PATIENCE_SECONDS = 5.0
 
 
 @click.command("login")
@@ -45,7 +46,7 @@ def _by_token(server: str) -> "KeptLogin":
     token = _asked("API token")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigurationError("that is no API token", next_step="make one at the service, and paste it alone")
-    with Client(server, token=token) as client:
+    with Client(server, token=token, patience_seconds=_PATIENCE_SECONDS) as client:
         return KeptLogin(token=token, actor=client.me().actor)
 
 
@@ -59,7 +60,7 @@ def _by_password(server: str, email: str, days: int, scopes: tuple[str, ...]) ->
 
     check_address(server, has_token=True)
     password = _asked("Password")
-    with Client(server) as client:
+    with Client(server, patience_seconds=_PATIENCE_SECONDS) as client:
         client.login(email, password)
         try:
             name = f"quilate login on {socket.gethostname()}"[:_LONGEST_NAME]
