@@ -173,6 +173,13 @@ def test_a_result_is_sent_on_into_a_dataset(place: Path, service: LocalService) 
     assert "export completed  groups@1  run " in ran.output
     version = httpx.get(f"{datasets}/groups/versions/1").json()
     assert (version["rows"], len(version["columns"])) == (3, len(THREE_GROUPS[0]))
+    with pa.ipc.new_file(str(place / "six.arrow"), (table := pa.Table.from_pylist(SIX_RECORDS)).schema) as writer:
+        writer.write_table(table)
+    columns = quilate(place, "script", "run", "sent", "--data", "six.arrow", "--output", "out.arrow", *at)
+    assert columns.code == 0, columns.errors
+    with pa.ipc.open_file(str(place / "out.arrow")) as reader:
+        assert reader.read_all().to_pylist() == THREE_GROUPS, "an Arrow file goes in, and one comes out, as here"
+
     refused = quilate(place, "script", "run", "sent", "--data", "six.json", "--output-dataset", "none", *at)
     assert (refused.code, "dataset" in refused.errors) == (2, True), refused.errors
 

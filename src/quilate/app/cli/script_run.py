@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,12 +225,12 @@ def _run_there(remote: Remote, script: str, wishes: Wishes, data: Path, output: 
     from quilate.client.scripts import OutputTarget  # noqa: PLC0415 - keeps --help fast
 
     def pieces() -> Iterator[bytes]:
-        with data.open("rb") as reading:
+        with sent.open("rb") as reading:
             while piece := reading.read(_PIECE):
                 yield piece
 
     terminal = current_terminal()
-    with client_of(remote.server, remote.token_file) as client:
+    with _sendable(data) as sent, client_of(remote.server, remote.token_file) as client:
         found = client.scripts.find(remote.project, script)
         execution = client.executions.submit(
             remote.project,
@@ -247,13 +249,58 @@ def _run_there(remote: Remote, script: str, wishes: Wishes, data: Path, output: 
             if output is not None:
                 with output.open("wb") as writing:
                     writing.writelines(content)
+                _as_named(output)
             else:
                 for piece in content:
                     sys.stdout.buffer.write(piece)
                 terminal.line()
     show_end(terminal, execution)
-    sent = execution.export is None or execution.export.state == "completed"
-    return ExitCode.APPROVED if execution.status == "completed" and sent else ExitCode.REJECTED
+    arrived = execution.export is None or execution.export.state == "completed"
+    return ExitCode.APPROVED if execution.status == "completed" and arrived else ExitCode.REJECTED
+
+
+@contextmanager
+def _sendable(data: Path) -> Iterator[Path]:
+    """Give data as a service takes it: an Arrow file as a stream, anything else as it is.
+
+    Raises:
+        ConfigurationError: It cannot be read as Arrow.
+    """
+    if _format_of(data) != "arrow":
+        yield data
+        return
+    from quilate.scripts.batch import arrow_forms  # noqa: PLC0415 - loads Arrow
+
+    if not arrow_forms.is_file(data):
+        yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="quilate-run-") as directory:
+        stream = Path(directory, "data.arrows")
+        with _arrow_told(data):
+            arrow_forms.write_as_stream(data, stream)
+        yield stream
+
+
+def _as_named(output: Path) -> None:
+    """Make a stream of Arrow that a service gave a file where the name says so."""
+    if output.suffix.lower() != ".arrow":
+        return
+    from quilate.scripts.batch import arrow_forms  # noqa: PLC0415 - loads Arrow
+
+    partial = output.with_name(f".{output.name}.partial")
+    with _arrow_told(output):
+        arrow_forms.write_as_file(output, partial)
+    partial.replace(output)
+
+
+@contextmanager
+def _arrow_told(file: Path) -> Iterator[None]:
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise ConfigurationError(f"{file} cannot be read as Arrow: {error}", next_step="name another file") from error
 
 
 def _format_of(file: Path) -> str:

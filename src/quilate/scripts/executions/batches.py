@@ -134,16 +134,10 @@ class BatchRunner:
 
 def _make_stream(path: Path) -> None:
     """Rewrite an Arrow file as the stream that the media type of outputs promises, and that inputs are taken as."""
-    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - batches have loaded it
+    from quilate.scripts.batch.arrow_forms import write_as_stream  # noqa: PLC0415 - batches have loaded Arrow
 
     stream = path.with_name(f"{path.name}.stream")
-    with (
-        pa.OSFile(str(path), "rb") as source,
-        pa.ipc.open_file(source) as reader,
-        pa.ipc.new_stream(str(stream), reader.schema) as writer,
-    ):
-        for number in range(reader.num_record_batches):
-            writer.write_batch(reader.get_batch(number))
+    write_as_stream(path, stream)
     stream.replace(path)
 
 
