@@ -41,9 +41,12 @@ faults: setup ## 10,000 checks under 200 kills: nothing lost, nothing twice
 fuzz: setup ## Every operation of the API under hostile requests, once per role
 	@$(BIN)/python scripts/fuzz_api.py
 
-peers: setup ## Make environments of products that tests talk to: MLflow (needs the network)
+peers: setup ## Fetch what tests hold ours against: MLflow, published webhooks of GitHub (needs the network)
 	@test -x .peers/mlflow/bin/mlflow || \
 	  { $(UV) venv --quiet .peers/mlflow && $(UV) pip install --quiet --python .peers/mlflow/bin/python 'mlflow>=3,<4'; }
+	@test -f .peers/webhooks-examples/package/package.json || ! command -v npm >/dev/null || \
+	  { mkdir -p .peers/webhooks-examples && cd .peers/webhooks-examples && \
+	    npm pack --silent @octokit/webhooks-examples@7.6.1 >/dev/null && tar xzf octokit-webhooks-examples-*.tgz; }
 
 docs: setup ## Write the pages that come from the code
 	@$(BIN)/python scripts/generate_docs.py

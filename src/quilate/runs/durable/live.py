@@ -184,10 +184,9 @@ def step(
     With ``after``, a step that is not written yet, the two are one step.
     """
     graph, questions, answers = run.prepared.graph, run.questions(), run.prepared.answers
-    numbers = dict(run.numbers if after is None else after.numbers)
-    before = run.snapshot if after is None else after.snapshot
-    ended: list[EndedAttempt] = [] if after is None else list(after.ended)
-    ready: dict[CheckId, None] = {} if after is None else dict.fromkeys(each.check.id for each in after.ready)
+    begin = after or _standing(run)
+    numbers, before, ended = dict(begin.numbers), begin.snapshot, list(begin.ended)
+    ready = dict.fromkeys(each.check.id for each in begin.ready)
     pending = dict(completions)
     while True:
         for check_id, (number, _) in pending.items():
@@ -220,6 +219,11 @@ def step(
         ready=waiting,
         finished=changes.finished,
     )
+
+
+def _standing(run: LiveRun) -> Transition:
+    """Return the step that changes nothing."""
+    return Transition(run=run, snapshot=run.snapshot, numbers=run.numbers, ended=(), ready=(), finished=False)
 
 
 def _pause(attempts: int) -> float:
