@@ -42,7 +42,7 @@ class BrokenJsonError(Exception):
     def violation(
         self, data: bytes, *, line: int | None = None, begin: int = 0, record: int | None = None
     ) -> Violation:
-        """Return it with its place; of a text that is one line ``line`` says which, ``begin`` at which byte it begins."""
+        """Return it with its place; of one line ``line`` says which, ``begin`` at which byte of the text it begins."""
         before = data[: self.byte]
         return Violation(
             path="" if record is None else f"/{record}",
