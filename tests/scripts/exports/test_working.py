@@ -59,6 +59,11 @@ class Exporting:
         export: dict[str, Any] = found["export"]
         return export
 
+    async def listed(self, state: str) -> list[str]:
+        """Return the executions whose export is in a state."""
+        answer = await self.scripts.client.get("/projects/fraud/executions", params={"export": state})
+        return [each["id"] for each in answer.json()["items"]]
+
     async def exported(self, execution: str) -> dict[str, Any]:
         """Return an export once it has ended."""
 
@@ -150,6 +155,7 @@ async def test_a_provider_that_is_away_is_asked_again_and_the_fault_is_shown(exp
         assert (export["state"], export["attempts"]) == ("failed", OPTIONS.most_attempts), export
         assert export["problem"]
         assert "internal-address" not in str(export)
+        assert await exporting.listed("failed") == [found["id"]]
         exporting.server.refuses = 0
         admin = {"Authorization": "Bearer admin"}
         path = f"/projects/fraud/executions/{found['id']}/replay"
@@ -158,6 +164,7 @@ async def test_a_provider_that_is_away_is_asked_again_and_the_fault_is_shown(exp
         export = await exporting.exported(found["id"])
         assert (export["state"], export["url"]) == ("completed", f"s3://bucket/fraud/out/day/{found['id']}.json")
         assert export["problem"] is None
+        assert (await exporting.listed("failed"), await exporting.listed("completed")) == ([], [found["id"]])
         stored = exporting.server.objects[f"bucket/fraud/out/day/{found['id']}.json"]
         assert stored == b'[{"a":1,"b":2},{"a":2,"b":4}]'
         assert (await exporting.scripts.client.post(path, headers=admin)).status_code == 409, "nothing is left to do"

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from quilate.sandbox.model import Failure, FailureClass
-from quilate.scripts.exports.model import Export, OutputTarget
+from quilate.scripts.exports.model import Export, ExportState, OutputTarget
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.model import StoredPayload
 
@@ -191,6 +191,7 @@ class Filter:
     version: UUID | None = None
     since: datetime | None = None
     dead: bool | None = None
+    export: ExportState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,9 @@ WHERE e.project_id = %(project)s
         OR e.status = %(status)s AND (e.status <> 'pending' OR q.worker IS NULL)
         OR %(status)s = 'running' AND q.worker IS NOT NULL
     )
+    AND (%(export)s::text IS NULL OR EXISTS (
+        SELECT 1 FROM script_exports AS x WHERE x.execution_id = e.id AND x.state = %(export)s
+    ))
 ORDER BY e.id DESC
 LIMIT %(limit)s;
 

@@ -4,7 +4,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from quilate.scripts.executions.model import Execution, Filter, Part, Status
 from quilate.scripts.executions.schemas import ConsoleView, ExecutionDetail, ExecutionPage
 from quilate.scripts.executions.service import ExecutionService
 from quilate.scripts.executions.views import detail_json, embeddable, execution_view
+from quilate.scripts.exports.model import ExportState
 from quilate.scripts.payloads.contents import PayloadStore
 from quilate.scripts.payloads.formats import NAMED, media_type_of, suffix_of
 from quilate.scripts.payloads.model import StoredPayload
@@ -35,9 +36,13 @@ async def _wanted(
     script: Annotated[UUID | None, Query(description="Only of this script.")] = None,
     version: Annotated[UUID | None, Query(description="Only of this version.")] = None,
     since: Annotated[datetime | None, Query(description="Submitted then or later.")] = None,
+    export: Annotated[
+        Literal["pending", "completed", "failed"] | None, Query(description="Only with an export of this state.")
+    ] = None,
 ) -> Filter:
     aware = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
-    return Filter(status=status, script=script, version=version, since=aware)
+    state = ExportState(export) if export is not None else None
+    return Filter(status=status, script=script, version=version, since=aware, export=state)
 
 
 def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -206,6 +206,7 @@ class ExecutionService:
             "since": wanted.since,
             "dead": wanted.dead,
             "status": wanted.status.value if wanted.status is not None else None,
+            "export": wanted.export.value if wanted.export is not None else None,
         }
         async with self.database.connection() as connection:
             cursor = await connection.execute(QUERIES["executions"], arguments)
