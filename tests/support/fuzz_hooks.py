@@ -94,6 +94,8 @@ def _aim(case: Any, tags: Mapping[str, str], known: Mapping[str, Mapping[str, st
     aims: dict[str, Any] = {"project_id": PROJECT, "quilateproject": PROJECT}
     if "/blueprints" in case.operation.path:
         aims |= {"text": BLUEPRINT.replace("version: 1", "version: 2"), "before": "1", "after": "1"}
+    if "/schedule" in case.operation.path:
+        aims |= {"cron": "0 3 * * *", "time_zone": "UTC", "run": {"blueprint": "ds-batch"}}
     if STEP in known:
         aims |= {"source": SCRIPT, "content": SCRIPT, "input_schema": {}, "output_schema": {}, "inputSchema": {}}
         aims |= {"against": "2", "steps": [known[STEP]] * 2, "scriptId": known[STEP]["script"], "dataset": "thing"}

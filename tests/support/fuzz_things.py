@@ -27,6 +27,9 @@ from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, ou
 NAME = "thing"
 """What the dataset, the model, the blueprint and the identity provider are called."""
 
+REJECTED = "waiver to reject"
+"""The one that is still to be decided when the first has been approved."""
+
 _DEADLINE_SECONDS = 60.0
 
 
@@ -128,7 +131,7 @@ async def things_of(  # noqa: PLR0913, PLR0917 - what is asked and where
     admin.post(f"/projects/{PROJECT}/datasets", json={"name": "another"})
     admin.post(f"/projects/{PROJECT}/datasets/another/versions?file_name=rows.csv", **_file())
     found["delivery"] = _first(admin, f"/projects/{PROJECT}/deliveries")
-    return Things(everywhere=found)
+    return Things(everywhere=found, aims={"waivers": {"/reject": {"waiver": found.pop(REJECTED)}}})
 
 
 def _file() -> dict[str, Any]:
@@ -150,11 +153,19 @@ def _governance(admin: Asking, instance: Asking) -> dict[str, str]:
     instance.post(f"{base}/blueprints/{NAME}/draft/publish", headers=written)
     admin.post(f"{base}/blueprints", json={"text": BLUEPRINT.replace("version: 1", "version: 2")})
     until = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86400))
-    waiver = admin.post(f"{base}/waivers", json={"rule": "ruff/E501", "reason": "generated code", "until": until})
+    waivers = [
+        admin.post(f"{base}/waivers", json={"rule": rule, "reason": "generated code", "until": until})
+        for rule in ("ruff/E501", "ruff/E502")
+    ]
     schedule = admin.post(
         f"{base}/schedules", json={"name": NAME, "cron": "0 3 * * *", "run": {"blueprint": "ds-batch"}}
     )
-    return {"version": "1", "waiver": str(waiver["id"]), "schedule": str(schedule["id"])}
+    return {
+        "version": "1",
+        "waiver": str(waivers[0]["id"]),
+        REJECTED: str(waivers[1]["id"]),
+        "schedule": str(schedule["id"]),
+    }
 
 
 def _machines(admin: Asking, issuer: str) -> dict[str, str]:
