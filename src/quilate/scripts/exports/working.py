@@ -119,14 +119,24 @@ class Exporter:
 
     async def carry_out(self, claimed: ClaimedExport) -> None:
         """Make one attempt and write what came of it; given back where this is cancelled."""
-        done = Exported()
         held = asyncio.create_task(self._hold(claimed))
         try:
-            await self._attempt(claimed, done)
+            await self._ended(claimed)
         except asyncio.CancelledError:
             with contextlib.suppress(DATABASE_ERROR, OSError):
                 await asyncio.shield(self._parts.database.run(lambda each: store.release(each, claimed)))
             raise
+        except (DATABASE_ERROR, OSError) as error:
+            # Its lease runs out, and it is made again.
+            _LOG.warning("the end of an export could not be written", error=type(error).__name__)
+        finally:
+            await end_tasks((held,))
+
+    async def _ended(self, claimed: ClaimedExport) -> None:
+        """Make one attempt and write its end."""
+        done = Exported()
+        try:
+            await self._attempt(claimed, done)
         except Problem as problem:
             passing = problem.status >= _LEAST_SERVER_ERROR or problem.status == _TOO_MANY
             await self._failed(claimed, done, str(problem.detail), problem.next_step or "", passing=passing)
@@ -137,8 +147,6 @@ class Exporter:
             await self._failed(claimed, done, f"a fault of the service: {type(error).__name__}", "", passing=True)
         else:
             await self._completed(claimed, done)
-        finally:
-            await end_tasks((held,))
 
     async def _attempt(self, claimed: ClaimedExport, done: Exported) -> None:
         """Do all that is asked for; ``done`` says how far it came."""
