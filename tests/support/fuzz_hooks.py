@@ -38,6 +38,9 @@ CALLER, BASE, ANSWERS = "QUILATE_FUZZ_CALLER", "QUILATE_FUZZ_BASE", "QUILATE_FUZ
 AIMS = "QUILATE_FUZZ_AIMS"
 STEP = "step"
 """Names a script and its version among the aims."""
+BRIEF = httpx.Limits(keepalive_expiry=1.0)
+"""Connections are not used again after as long as the service keeps them: on a busy machine it closes them first."""
+
 _LONGEST_SECONDS = 240.0
 _PATIENCE_SECONDS = 300.0
 _UNAUTHORIZED = 401

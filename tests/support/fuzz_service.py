@@ -20,7 +20,7 @@ from quilate.app.service.schema import service_migrations
 from quilate.kit.database.database import Database
 from quilate.kit.database.embedded import EmbeddedPostgres
 from quilate.kit.database.migrations import migrate
-from tests.support.fuzz_hooks import GUEST, PASSWORD, PROJECT, log_in
+from tests.support.fuzz_hooks import BRIEF, GUEST, PASSWORD, PROJECT, log_in
 from tests.support.fuzz_scripts import SCRIPT_TAGS, scripts_of
 from tests.support.fuzz_things import Asking, Things, things_of
 from tests.support.issuer import running_issuer
@@ -151,7 +151,7 @@ async def _people(database: Database, base: str) -> str:
 
 
 def _invite_all(base: str, link: str) -> str:
-    with httpx.Client(base_url=f"{base}/api/v1") as client:
+    with httpx.Client(base_url=f"{base}/api/v1", timeout=30, limits=BRIEF) as client:
         _set_up(client, link, INSTANCE_ADMIN)
         client.headers["Authorization"] = f"Bearer {log_in(base, INSTANCE_ADMIN)}"
         client.post("/projects", json={"slug": PROJECT, "name": "Fuzzed"}).raise_for_status()

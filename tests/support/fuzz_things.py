@@ -20,7 +20,7 @@ from quilate.kit.database.database import Database
 from quilate.kit.ids import uuid7
 from quilate.runs.api.pipelines.model import pipeline_id
 from tests.support.deliveries import SECRET
-from tests.support.fuzz_hooks import BLUEPRINT, PROJECT, log_in
+from tests.support.fuzz_hooks import BLUEPRINT, BRIEF, PROJECT, log_in
 from tests.support.issuer import CLIENT_ID
 from tests.support.run_rows import Ended, decide_by_hand, end_check, finding, outlined, plan_run, submitted_run
 
@@ -63,7 +63,7 @@ class Asking:
 
     def __init__(self, base: str, name: str) -> None:
         headers = {"Authorization": f"Bearer {log_in(base, name)}"}
-        self._client = httpx.Client(base_url=f"{base}/api/v1", headers=headers, timeout=30)
+        self._client = httpx.Client(base_url=f"{base}/api/v1", headers=headers, timeout=30, limits=BRIEF)
 
     def __enter__(self) -> Self:
         return self
