@@ -141,3 +141,23 @@ def test_the_other_spellings_and_the_aliases_of_the_fields_work() -> None:
             assert cut.status_code == 400, encoding
         unknown = client.post("/api/executions", content=sent, headers={"Content-Encoding": "compress"})
         assert unknown.status_code == 415
+
+
+def test_a_change_that_is_refused_changes_nothing() -> None:
+    """Content and name are changed together or not at all."""
+    with local_service() as service, httpx.Client(base_url=service.url, timeout=30) as client:
+        content = "function process(data) { return 1 }"
+        for name in ("taken", "mine"):
+            uploaded = client.post("/api/scripts", json={"name": name, "content": content})
+            assert uploaded.status_code == 201, uploaded.text
+        address = f"/api/scripts/{uploaded.json()['id']}"
+        before = client.get(address).json()
+        wanted = {"name": "taken", "content": "function process(data) { return 2 }"}
+
+        refused = client.put(address, json=wanted)
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "already-exists")
+        assert client.get(address).json() == before
+
+        assert client.put(address, json={**wanted, "name": "free"}).status_code == 200
+        after = client.get(address).json()
+        assert (after["name"], after["content"]) == ("free", wanted["content"])

@@ -145,9 +145,11 @@ class _Scripts:
         granted = await self._choice.of_script(request, script_id, Permission.SCRIPT_EDIT)
         body = script_body(await request.body())
         record = await self._versions.get(granted, script_id)
+        names = {"name": body.name, "description": body.description}
         if body.content is not None and not await self._is_active(granted, record, body.content):
-            await self._versions.push(granted, script_id, PushWish(source=body.content, activate=True))
-        await self._versions.update(granted, script_id, None, name=body.name, description=body.description)
+            await self._versions.push(granted, script_id, PushWish(source=body.content, activate=True), **names)
+        else:
+            await self._versions.update(granted, script_id, None, **names)
         return json_answer(await self._view(granted, script_id))
 
     async def delete_script(self, request: Request, script_id: ScriptId) -> Response:

@@ -25,6 +25,7 @@ from quilate.scripts.versions.lookups import (
 from quilate.scripts.versions.model import PushWish, Runner, ScriptRecord, Validator, VersionRecord
 from quilate.scripts.versions.pushing import PushedVersion, push_version
 from quilate.scripts.versions.recording import tell_of_script
+from quilate.scripts.versions.renaming import changed_script
 from quilate.scripts.versions.states import EXECUTABLE, VersionAction
 from quilate.scripts.versions.trial import Trial, TrialRequest, try_out
 
@@ -143,19 +144,7 @@ class VersionService:
         """
 
         async def work(connection: Connection) -> ScriptRecord:
-            record = await found_script(connection, access.project.id, script_id, lock=True)
-            script = record.script
-            wanted = (script.name if name is None else name, script.description if description is None else description)
-            same = wanted == (script.name, script.description)
-            if same and tag in {None, record.tag, f"{script.id.hex}-{script.revision - 1}"}:
-                return record  # Also a commit that nobody heard of.
-            require_state(record, tag)
-            if await store.name_is_taken(connection, script, wanted[0]):
-                raise name_taken(wanted[0])
-            await store.update_script(connection, script.id, name=wanted[0], description=wanted[1])
-            changed = await found_script(connection, access.project.id, script_id)
-            await tell_of_script(connection, str(access.actor), changed.script, "changed")
-            return changed
+            return await changed_script(connection, access, script_id, tag=tag, name=name, description=description)
 
         return await self.database.run(work)
 
@@ -176,19 +165,27 @@ class VersionService:
 
     # Versions -------------------------------------------------------------------------------------------------------
 
-    async def push(self, access: ProjectAccess, script_id: UUID, wish: PushWish) -> PushedVersion:
-        """Add a version.
+    async def push(
+        self,
+        access: ProjectAccess,
+        script_id: UUID,
+        wish: PushWish,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> PushedVersion:
+        """Add a version; with another name or description for its script, both or neither happen.
 
         Raises:
-            Problem: 404 without the script, 409 where its number is taken or promises too much, 422 where the script
-                is refused.
+            Problem: 404 without the script, 409 where its number is taken or promises too much, or the name is taken,
+                422 where the script is refused.
         """
         await self.find(access.project.id, script_id)
         looked_at = await self._checked(wish)
         version_id = uuid7()
 
         async def work(connection: Connection) -> PushedVersion:
-            record = await found_script(connection, access.project.id, script_id, lock=True)
+            record = await changed_script(connection, access, script_id, name=name, description=description)
             before = await pushed_before(connection, version_id)
             if before is not None:
                 return before
