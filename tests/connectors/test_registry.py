@@ -90,7 +90,11 @@ def test_the_page_holds_the_table_of_cases_that_the_command_prints() -> None:
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
     table, _, requests = printed.partition("\n\n")
     assert table in PAGE
-    assert {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")} == set(CONNECTOR_TYPES)
+    assert {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")} == {
+        name
+        for name in CONNECTOR_TYPES
+        if not name.startswith("test-")  # Other tests of the same process register connectors of their own.
+    }
     assert "check-runs" in requests
 
 

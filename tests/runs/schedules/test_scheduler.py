@@ -67,9 +67,9 @@ async def _due_since(database: Database, ago: timedelta) -> None:
 @pytest.mark.asyncio
 async def test_a_due_schedule_submits_its_run_and_goes_on(database: Database) -> None:
     project = await add_project(database, "fraud", "https://git.example/fraud.git")
-    schedule = await _schedule(database, project, cron="* * * * *")
+    schedule = await _schedule(database, project, cron="0 * * * *")
     assert await Scheduler(database).fire_due() == 0
-    await _due_since(database, timedelta(minutes=1))
+    await _due_since(database, timedelta(hours=1))
     assert await Scheduler(database).fire_due() == 1
     assert await Scheduler(database).fire_due() == 0
     (firing,) = await _rows(database, "SELECT * FROM schedule_firings")
