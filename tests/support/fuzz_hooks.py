@@ -94,19 +94,25 @@ def _aim(case: Any, tags: Mapping[str, str], known: Mapping[str, Mapping[str, st
     if "If-Match" in case.headers:
         path = case.formatted_path
         case.headers["If-Match"] = tags.get(path) or tags.get(path.rpartition("/")[0]) or "*"
+    aims = _aims_at(case.operation.path, known)
+    for values in (case.query, case.body):
+        if isinstance(values, dict):
+            values.update({name: value for name, value in aims.items() if name in values})
+
+
+def _aims_at(path: str, known: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Return values that an operation is for, by the names of its parameters and members."""
     aims: dict[str, Any] = {"project_id": PROJECT, "quilateproject": PROJECT}
-    if "/blueprints" in case.operation.path:
+    if "/blueprints" in path:
         aims |= {"text": BLUEPRINT.replace("version: 1", "version: 2"), "before": "1", "after": "1"}
-    if "/schedule" in case.operation.path:
+    if "/schedule" in path:
         aims |= {"cron": "0 3 * * *", "time_zone": "UTC", "run": {"blueprint": "ds-batch"}}
     if STEP in known:
         aims |= {"source": SCRIPT, "content": SCRIPT, "input_schema": {}, "output_schema": {}, "inputSchema": {}}
         aims |= {"against": "2", "steps": [known[STEP]] * 2, "scriptId": known[STEP]["script"], "dataset": "thing"}
-    if case.operation.path.endswith("/auth/login"):
+    if path.endswith("/auth/login"):
         aims |= {"email": f"{GUEST}@example.org", "password": PASSWORD}
-    for values in (case.query, case.body):
-        if isinstance(values, dict):
-            values.update({name: value for name, value in aims.items() if name in values})
+    return aims
 
 
 def _install() -> None:
