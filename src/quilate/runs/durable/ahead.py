@@ -131,7 +131,7 @@ class RunsAhead:
 
     def _write(self, ahead: _RunAhead, decided: DecidedRun | None = None) -> None:
         self._forget(ahead)
-        carried = Carried(run=ahead.transition.run, transition=ahead.transition, decided=decided)
+        carried = Carried(transition=ahead.transition, decided=decided)
         self._parts.write(replace(ahead.planned, carried=carried))
 
     def _forget(self, ahead: _RunAhead) -> None:

@@ -4,13 +4,15 @@ A claim outlives whatever went wrong with it for as long as its worker lives: no
 failed is given back at once, and ``presence`` gives back what is held here and known to nobody.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
 import structlog
 
+from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import DATABASE_ERROR, is_passing
+from quilate.runs.durable.lanes import JobKey
 from quilate.runs.durable.rows import ClaimedStep
 from quilate.runs.durable.sql import QUERIES
 
@@ -44,6 +46,24 @@ async def release_steps(
             "pause": pause_seconds,
         },
     )
+
+
+async def release_checks(
+    connection: Connection, worker: UUID, checks: Collection[JobKey], *, losses: int = 0, pause_seconds: float = 0.0
+) -> int:
+    """Give checks back as ``release_steps`` does steps; return the most losses that one of them has now."""
+    cursor = await connection.execute(
+        QUERIES["release_these_checks"],
+        {
+            "runs": uuid_array(run for run, _, _ in checks),
+            "checks": text_array(check for _, check, _ in checks),
+            "attempts": number_array(number for _, _, number in checks),
+            "worker": worker,
+            "losses": losses,
+            "pause": pause_seconds,
+        },
+    )
+    return max([row["losses"] for row in await cursor.fetchall()], default=0)
 
 
 class HeldSteps:

@@ -19,12 +19,10 @@ class Carried:
     """How far a worker has carried a run by itself since it made the plan; see ``ahead``.
 
     Attributes:
-        run: The run, as it was when it began.
-        transition: Everything that has happened to it since, as one step.
+        transition: Everything that has happened to the run since it began, as one step.
         decided: Its decision, where that has been made.
     """
 
-    run: LiveRun
     transition: Transition
     decided: DecidedRun | None = None
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from uuid import UUID
 
 import structlog
@@ -13,7 +13,7 @@ from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.waiting import happened
 from quilate.runs.durable.attempts import AttemptRunner
-from quilate.runs.durable.holding import HeldSteps, StepKey, release_steps
+from quilate.runs.durable.holding import HeldSteps, StepKey, release_checks, release_steps
 from quilate.runs.durable.lanes import JobKey
 from quilate.runs.durable.sql import QUERIES
 
@@ -151,7 +151,7 @@ class Presence:
             lost_checks, lost_steps = checks & self._strangers, steps & self._strange_steps
             self._strangers, self._strange_steps = checks - lost_checks, steps - lost_steps
             if lost_checks:
-                await self._release_checks(connection, sorted(lost_checks))
+                await release_checks(connection, self._worker, sorted(lost_checks))
             if lost_steps:
                 await release_steps(connection, self._worker, sorted(lost_steps))
         if lost_checks or lost_steps:
@@ -168,14 +168,3 @@ class Presence:
     async def _held_steps(self, connection: Connection) -> set[StepKey]:
         cursor = await connection.execute(QUERIES["claimed_steps"], {"worker": self._worker})
         return {(row["id"], row["attempt"]) for row in await cursor.fetchall()}
-
-    async def _release_checks(self, connection: Connection, checks: Sequence[JobKey]) -> None:
-        await connection.execute(
-            QUERIES["release_these_checks"],
-            {
-                "runs": [run for run, _, _ in checks],
-                "checks": [check for _, check, _ in checks],
-                "attempts": [number for _, _, number in checks],
-                "worker": self._worker,
-            },
-        )

@@ -74,13 +74,7 @@ WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = gi
 
 -- name: release_these_checks
 UPDATE check_runs AS c SET
-    worker = NULL, status = 'queued', started_at = NULL, attempt = c.attempt + 1, ready_at = now()
-FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
-WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt AND c.worker = %(worker)s;
-
--- name: give_back_checks
-UPDATE check_runs AS c SET
-    worker = NULL, status = 'queued', started_at = NULL, attempt = c.attempt + 1, losses = c.losses + 1,
+    worker = NULL, status = 'queued', started_at = NULL, attempt = c.attempt + 1, losses = c.losses + %(losses)s,
     ready_at = now() + make_interval(secs => %(pause)s)
 FROM unnest(%(runs)s::uuid[], %(checks)s::text[], %(attempts)s::smallint[]) AS given (run_id, check_id, attempt)
 WHERE c.run_id = given.run_id AND c.check_id = given.check_id AND c.attempt = given.attempt AND c.worker = %(worker)s

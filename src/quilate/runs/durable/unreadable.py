@@ -11,10 +11,10 @@ from uuid import UUID
 import structlog
 
 from quilate.domain.errors import QuilateError
-from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection, Database
 from quilate.runs.durable.cancelling import free_held_runs
 from quilate.runs.durable.endings import FailedRun, fail_runs
+from quilate.runs.durable.holding import release_checks
 from quilate.runs.durable.lanes import JobKey
 from quilate.runs.durable.sql import QUERIES
 
@@ -40,17 +40,7 @@ async def give_back_unreadable(
     async def work(connection: Connection) -> None:
         cursor = await connection.execute(QUERIES["lock_runs"], {"runs": [run_id], "projects": [], "keys": []})
         row = await cursor.fetchone()
-        cursor = await connection.execute(
-            QUERIES["give_back_checks"],
-            {
-                "runs": uuid_array(run for run, _, _ in checks),
-                "checks": text_array(check for _, check, _ in checks),
-                "attempts": number_array(number for _, _, number in checks),
-                "worker": worker,
-                "pause": _PAUSE_SECONDS,
-            },
-        )
-        losses = max([returned["losses"] for returned in await cursor.fetchall()], default=0)
+        losses = await release_checks(connection, worker, checks, losses=1, pause_seconds=_PAUSE_SECONDS)
         if row is not None and losses >= most:
             failed = FailedRun(
                 run_id=run_id,
