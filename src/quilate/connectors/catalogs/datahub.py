@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from quilate.connectors.answers import require_success
+from quilate.connectors.decided import decided_report
 from quilate.deliveries.connector import (
     RUN_FINISHED,
     ConnectorKind,
@@ -24,7 +25,6 @@ from quilate.deliveries.connector import (
     DeliveryContext,
     DeliveryError,
     Outcome,
-    OutcomeKind,
     ReportedCheck,
     RunReport,
     SecretSpec,
@@ -92,11 +92,9 @@ class DataHub:
         Raises:
             DeliveryError: DataHub did not take them.
         """
-        if event.type != RUN_FINISHED or event.run_id is None:
-            return Outcome(summary="not the end of a run", kind=OutcomeKind.NOTHING_TO_DO)
-        report = await context.report(event.run_id)
-        if not report.verdict or report.superseded:
-            return Outcome(summary="no verdict", kind=OutcomeKind.NOTHING_TO_DO)
+        report = await decided_report(event, context)
+        if isinstance(report, Outcome):
+            return report
         entities = list(assertions(event, report, context.settings))
         for begin in range(0, len(entities), _BATCH):
             path = "/openapi/v3/entity/assertion?async=false"

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from quilate.connectors.answers import require_success
+from quilate.connectors.decided import decided_report
 from quilate.deliveries.connector import (
     RUN_FINISHED,
     ConnectorKind,
     DeliveredEvent,
     DeliveryContext,
     Outcome,
-    OutcomeKind,
     RunReport,
     SecretSpec,
 )
@@ -69,11 +69,9 @@ class OpenLineage:
         Raises:
             DeliveryError: The catalogue did not take it.
         """
-        if event.type != RUN_FINISHED or event.run_id is None:
-            return Outcome(summary="not the end of a run", kind=OutcomeKind.NOTHING_TO_DO)
-        report = await context.report(event.run_id)
-        if not report.verdict or report.superseded:
-            return Outcome(summary="no verdict", kind=OutcomeKind.NOTHING_TO_DO)
+        report = await decided_report(event, context)
+        if isinstance(report, Outcome):
+            return report
         end = run_event(event, report, context.settings)
         await self._send(context, start_event(event, report, end))
         await self._send(context, end)

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from quilate.deliveries.connector import RUN_FINISHED, DeliveredEvent, DeliveryContext, RunReport
+from quilate.connectors.decided import decided_report
+from quilate.deliveries.connector import RUN_FINISHED, DeliveredEvent, DeliveryContext, Outcome, RunReport
 
 When = Literal["not-passed", "always", "changed"]
 """Which verdicts people are told: those that are not PASS, and the PASS that follows one; all; those that differ from
@@ -40,8 +41,8 @@ async def notice_of(event: DeliveredEvent, context: DeliveryContext, when: When)
     """Return what people want to hear of an event; nothing for those that are only for machines."""
     if event.type in WAIVER_EVENTS:
         return _waiver_notice(event)
-    report = await _finished(event, context)
-    if report is None:
+    report = await decided_report(event, context)
+    if isinstance(report, Outcome):
         return None
     key, now = f"told:{_place_of(report)}", _Told.of(report)
     last = _Told.read(await context.remembered(key))
@@ -111,14 +112,6 @@ def _place_of(report: RunReport) -> str:
     name = report.blueprint.partition("@")[0]
     text = f"{report.project}\0{report.branch}\0{name}\0{request or ''}"
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:32]
-
-
-async def _finished(event: DeliveredEvent, context: DeliveryContext) -> RunReport | None:
-    """Return the report of a run that ended with a verdict; a superseded or cancelled one did not."""
-    if event.type != RUN_FINISHED or event.run_id is None:
-        return None
-    report = await context.report(event.run_id)
-    return None if report.superseded or not report.verdict else report
 
 
 def title_of(report: RunReport, *, again: str = "") -> str:
