@@ -31,7 +31,8 @@ from quilate.scripts.executions.model import Execution
 from quilate.scripts.executions.reading import execution_of
 from quilate.scripts.exports import store
 from quilate.scripts.exports.model import ClaimedExport, Exported
-from quilate.scripts.payloads.model import Lineage, StoredPayload
+from quilate.scripts.payloads.lineage import lineage_of
+from quilate.scripts.payloads.model import StoredPayload
 from quilate.scripts.payloads.outputs import OutputStore
 from quilate.scripts.payloads.service import require_contents
 from quilate.scripts.versions.executable import Executables
@@ -158,11 +159,12 @@ class Exporter:
         await self._parts.trail.record_route(_ROUTE, access, AccessKind.DATA, f"execution:{execution.id}/output")
         outputs = self._parts.outputs
         if target.dataset:
-            lineage = await self._lineage(execution)
-            version = await outputs.register(access, target.dataset, output, lineage)
-            done.version = version.number
+            version = await self._versions.pinned(execution.project_id, execution.version_id)
+            lineage = lineage_of(execution, version)
+            registered = await outputs.register(access, target.dataset, output, lineage)
+            done.version = registered.number
             if target.gate:
-                run = await outputs.gate(access, target.dataset, version, lineage, blueprint=target.blueprint)
+                run = await outputs.gate(access, target.dataset, registered, lineage, blueprint=target.blueprint)
                 done.run = run.run_id
         if target.url:
             kept = await outputs.keep(access, execution.id, output, target=target.url)
@@ -179,18 +181,6 @@ class Exporter:
                 next_step="execute the version again, and keep outputs for longer",
             )
         return output
-
-    async def _lineage(self, execution: Execution) -> Lineage:
-        version = await self._versions.pinned(execution.project_id, execution.version_id)
-        origin = execution.input.provenance
-        return Lineage(
-            execution_id=execution.id,
-            script_id=execution.script_id,
-            script_version_id=execution.version_id,
-            script_version=version.semver,
-            input_digest=execution.input.digest,
-            input_address=origin.address if origin is not None else "",
-        )
 
     async def _hold(self, claimed: ClaimedExport) -> None:
         """Renew the lease while the attempt goes on."""

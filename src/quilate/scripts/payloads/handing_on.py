@@ -16,7 +16,8 @@ from quilate.kit.web.idempotency import IdempotencyKey, KeyClaim, idempotent
 from quilate.kit.web.problems import Problem
 from quilate.scripts.executions.model import Execution, Part
 from quilate.scripts.model import ScriptVersion
-from quilate.scripts.payloads.model import Lineage, StoredPayload
+from quilate.scripts.payloads.lineage import lineage_of
+from quilate.scripts.payloads.model import StoredPayload
 from quilate.scripts.payloads.outputs import OutputStore
 from quilate.scripts.payloads.service import require_contents
 
@@ -104,7 +105,7 @@ def make_router(
             if output.inline is None and output.reference is None:
                 raise _expired(execution)
             await access.record(request, granted, AccessKind.DATA, f"execution:{execution}/output")
-            lineage = _lineage(found, await versions.pinned(granted.project.id, found.version_id))
+            lineage = lineage_of(found, await versions.pinned(granted.project.id, found.version_id))
             version = await outputs.register(granted, body.dataset, output, lineage)
             run = None
             if body.gate:
@@ -134,15 +135,3 @@ def _output(execution: Execution) -> StoredPayload:
 
 def _expired(execution_id: UUID) -> Problem:
     return Problem(status=410, type="gone", detail=f"the output of the execution {execution_id} is not kept any more")
-
-
-def _lineage(execution: Execution, version: ScriptVersion) -> Lineage:
-    origin = execution.input.provenance
-    return Lineage(
-        execution_id=execution.id,
-        script_id=execution.script_id,
-        script_version_id=execution.version_id,
-        script_version=version.semver,
-        input_digest=execution.input.digest,
-        input_address=origin.address if origin is not None else "",
-    )
