@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quilate.accounts.trail.recording import AccessTrail
-from quilate.app.service.ground import Ground, Mounted, address_policy, secrets_of
+from quilate.app.service.ground import Ground, Mounted, address_policy, catalogue_of, secrets_of
 from quilate.audit.notes import parse_verifier_key
 from quilate.audit.service import AuditService
-from quilate.datasets.model import CatalogueLimits
 from quilate.datasets.service import CatalogueService
 from quilate.kit.outgoing.http import OutgoingHttp
 
@@ -58,9 +57,7 @@ def _datasets(ground: Ground) -> Mounted:
 
 
 def _catalogue(ground: Ground) -> CatalogueService:
-    settings = ground.settings
-    limits = CatalogueLimits(upload_bytes=settings.upload_bytes, archive_bytes=settings.upload_bytes)
-    return CatalogueService(ground.database, ground.artifacts, limits=limits, allowed_data_roots=settings.data_roots)
+    return catalogue_of(ground.settings, ground.database, ground.artifacts)
 
 
 def _audit(ground: Ground) -> Mounted:
@@ -283,11 +280,9 @@ def _payloads(ground: Ground) -> Mounted:
 
 
 def _outputs(ground: Ground, store: "PayloadStore") -> "OutputStore":
-    from quilate.runs.durable.intake import Intake  # noqa: PLC0415 - as said above
-    from quilate.scripts.payloads.outputs import OutputParts, OutputStore  # noqa: PLC0415 - as said above
+    from quilate.app.service.exporting import output_store  # noqa: PLC0415 - as said above
 
-    intake = Intake(ground.database, ground.wakeups)
-    return OutputStore(OutputParts(database=ground.database, store=store, catalogue=_catalogue(ground), intake=intake))
+    return output_store(ground.database, _catalogue(ground), store, ground.wakeups)
 
 
 SLICES: tuple[Callable[[Ground], Mounted], ...] = (

@@ -10,6 +10,8 @@ from quilate.accounts.access import Access
 from quilate.accounts.authentication import DatabaseAuthenticator, LocalAuthenticator
 from quilate.accounts.trail.recording import AccessTrail
 from quilate.app.service.settings import Settings
+from quilate.datasets.model import CatalogueLimits
+from quilate.datasets.service import CatalogueService
 from quilate.evidence.artifacts import ArtifactStore, DirectoryArtifactStore
 from quilate.kit.database.database import Database
 from quilate.kit.metrics import Metrics
@@ -72,6 +74,12 @@ def secrets_of(settings: Settings) -> SecretBox:
 def address_policy(settings: Settings) -> AddressPolicy:
     """Return which addresses requests to others may go to."""
     return AddressPolicy(allow_private=settings.private_addresses, allow_plain_http=settings.plain_http)
+
+
+def catalogue_of(settings: Settings, database: Database, artifacts: ArtifactStore) -> CatalogueService:
+    """Return the datasets and models of all projects."""
+    limits = CatalogueLimits(upload_bytes=settings.upload_bytes, archive_bytes=settings.upload_bytes)
+    return CatalogueService(database, artifacts, limits=limits, allowed_data_roots=settings.data_roots)
 
 
 def ground_of(settings: Settings, database: Database, metrics: Metrics) -> Ground:
