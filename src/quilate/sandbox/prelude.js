@@ -1,10 +1,12 @@
-// Runs once in each new isolate before any script: keeps what it needs later (a script may change every object that it
-// can reach), takes away the globals that are not on the list, and gives back the one function that the host calls.
+// Runs before any script: keeps what it needs later (a script may change every object that it can reach). Its value is
+// called once in each isolate: that takes away the globals that are not on the list and gives back the one function that
+// the host calls. What runs before that call may lie in a snapshot; what V8 adds to each new global object comes after.
 (() => {
   "use strict";
   const bound = Function.prototype.call.bind.bind(Function.prototype.call);
   const { parse, stringify } = JSON;
   const { defineProperty, getOwnPropertyNames, setPrototypeOf } = Object;
+  const { deleteProperty } = Reflect;
   const { isArray } = Array;
   const toText = String, RangeErrorOf = RangeError, ErrorOf = Error, PromiseOf = Promise, TypeErrorOf = TypeError;
   const isInstance = bound(Function.prototype[Symbol.hasInstance]);
@@ -14,9 +16,13 @@
 
   const allowed = { __proto__: null };
   for (const name of ALLOWED_GLOBALS) allowed[name] = true;
-  for (const name of getOwnPropertyNames(globalThis)) {
-    if (!allowed[name] && !Reflect.deleteProperty(globalThis, name)) globalThis[name] = undefined;
-  }
+  const clean = () => {
+    const names = getOwnPropertyNames(globalThis);
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      if (!allowed[name] && !deleteProperty(globalThis, name)) globalThis[name] = undefined;
+    }
+  };
 
   // Console.
 
@@ -44,10 +50,10 @@
     used += line.length + 1;
     lines[lines.length] = line;
   };
-  defineProperty(globalThis, "console", {
+  const console = {
     value: { log, info: log, warn: log, error: log, debug: log },
     writable: true, configurable: true, enumerable: false,
-  });
+  };
 
   // Input.
 
@@ -146,7 +152,7 @@
 
   // Calls. The host gets the text itself where there is nothing else to say, else which of these there is to ask for.
 
-  const FAILED = 1, TEXT = 2, RESULT = 4, CONSOLE = 8;
+  const FAILED = 1, TEXT = 2, RESULT = 4, CONSOLE = 8, MISSING = 16;
   let failure = null, output;
   const run = (script, input, format, answer, most) => {
     let value;
@@ -203,6 +209,7 @@
   };
   const operations = [
     (script, input, format, answer, most, consoleLimit) => {
+      if (typeof script !== "function") return MISSING;
       if (first) limit = consoleLimit;
       else begin(consoleLimit);
       first = false;
@@ -217,6 +224,15 @@
     (further) => further(operations, kept),
   ];
   setPrototypeOf(operations, null);
-  return (operation, a, b, c, d, e, f) => operations[operation](a, b, c, d, e, f);
+  // An input, text or rows, may be the receiver: it need not be put among the arguments first.
+  const host = function (operation, a, b, c, d, e, f) {
+    const input = typeof this === "string" || isArray(this) ? this : b;
+    return operations[operation](a, input, c, d, e, f);
+  };
+  return () => {
+    clean();
+    defineProperty(globalThis, "console", console);
+    return host;
+  };
 })()
 //# sourceURL=quilate-prelude

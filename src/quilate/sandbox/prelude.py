@@ -24,6 +24,7 @@ FIRST_CONSOLE_LIMIT = 64 << 10
 MODE = b'"use strict";'
 """Stands before each script, on its first line."""
 SCRIPT_NAME = "script.js"
+_STATE = b"quilatePrelude"
 
 
 class Operation(IntEnum):
@@ -53,13 +54,14 @@ class Said(IntFlag):
     TEXT = 2
     RESULT = 4
     CONSOLE = 8
+    MISSING = 16
 
 
 @cache
 def core() -> bytes:
-    """The part that each isolate needs; its value is the function that takes an ``Operation`` and its arguments."""
+    """The part that each isolate needs; its value gives, once called, the function that takes an ``Operation``."""
     text = _text("prelude.js").replace("ALLOWED_GLOBALS", json.dumps(ALLOWED_GLOBALS), 1)
-    return text.replace("FIRST_CONSOLE_LIMIT", str(FIRST_CONSOLE_LIMIT), 1).encode()
+    return _expression(text.replace("FIRST_CONSOLE_LIMIT", str(FIRST_CONSOLE_LIMIT), 1).encode())
 
 
 @cache
@@ -69,15 +71,36 @@ def further() -> bytes:
 
 
 def prelude() -> bytes:
-    """Both at once, for an engine that copies a finished state; its value is that of ``core``."""
-    begin, middle = b"(() => { const host = ", b"; host(%d, " % Operation.INSTALL
-    return begin + _expression(core()) + middle + _expression(further()) + b"); return host; })()"
+    """Both at once, for an engine that copies a finished state; its value is the function of ``core``."""
+    begin, middle = b"(() => { const host = (", b")(); host(%d, " % Operation.INSTALL
+    return begin + core() + middle + _expression(further()) + b"); return host; })()"
 
 
 @cache
-def with_arguments(values: tuple[int, ...]) -> bytes:
-    """The core's function behind ``values``, all in one array: one evaluation gives both."""
-    return b"[%s,%s]" % (",".join(map(str, values)).encode(), _expression(core()))
+def begun() -> bytes:
+    """Run the core and begin: the value is the function that takes an ``Operation``."""
+    return b"(%s)()" % core()
+
+
+@cache
+def state() -> bytes:
+    """What runs before a snapshot is taken: ``begun_from_state`` begins from there."""
+    return b"globalThis.%s=%s;" % (_STATE, core())
+
+
+def begun_from_state() -> bytes:
+    """The value of ``begun``, where the global object comes from a snapshot; takes the way there away with the rest."""
+    return b"%s()" % _STATE
+
+
+def exercise() -> bytes:
+    """Uses what an ordinary call uses, so that a snapshot holds it compiled."""
+    return b"%s().call('[{\"a\":1}]',%d,(data)=>data,undefined,%d,%d,1e6,1e6)" % (
+        _STATE,
+        Operation.EXECUTE,
+        InputFormat.JSON,
+        InputFormat.JSON,
+    )
 
 
 def _text(name: str) -> str:
@@ -91,9 +114,18 @@ def _expression(source: bytes) -> bytes:
     return source[: source.rindex(b"//#")].rstrip()
 
 
-def wrapped(source: str, function: str) -> bytes:
-    """A script in strict mode whose completion value is its ``function``, or ``undefined``."""
-    return MODE + source.encode() + f"\n;{lookup(function)}\n//# sourceURL={SCRIPT_NAME}".encode()
+def wrapped(source: str, function: str, placed: tuple[int, ...] = ()) -> bytes:
+    """A script in strict mode whose completion value is its ``function``, or ``undefined``.
+
+    Args:
+        source: The script.
+        function: Name of its function.
+        placed: What stands behind the function in an array of arguments for ``EXECUTE``: that is the value then.
+    """
+    value = lookup(function)
+    if placed:
+        value = f"[{int(Operation.EXECUTE)},{value},{','.join(map(str, placed))}]"
+    return MODE + source.encode() + f"\n;{value}\n//# sourceURL={SCRIPT_NAME}".encode()
 
 
 def lookup(function: str) -> str:

@@ -4,14 +4,25 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from quilate.sandbox import columns, failures, payloads
 from quilate.sandbox.columns import ColumnBridge, ColumnsError, OutputTooLargeError, ResultError
 from quilate.sandbox.engine import CallResult
 from quilate.sandbox.errors import SandboxUnavailableError
 from quilate.sandbox.model import Attempt, Engine, Failure, FailureClass, Format, Limits, Payload, Program
-from quilate.sandbox.prelude import InputFormat, Operation, Said, further, lookup, with_arguments, wrapped
+from quilate.sandbox.prelude import (
+    InputFormat,
+    Operation,
+    Said,
+    begun,
+    begun_from_state,
+    exercise,
+    further,
+    lookup,
+    state,
+    wrapped,
+)
 from quilate.sandbox.v8_library import (
     Deadline,
     EngineStuckError,
@@ -28,9 +39,9 @@ from quilate.sandbox.v8_selftest import prove
 LOCATE_SECONDS = 0.5
 """At most so long is looked for the record that made a script throw."""
 _FORMATS: Final = {Format.JSON: InputFormat.JSON, Format.NDJSON: InputFormat.LINES, Format.ARROW: InputFormat.VALUE}
-_ARGUMENTS: Final = (0, 0, 0, 0, 0, Limits().output_bytes, Limits().console_bytes)
-"""What stands in the array of arguments from the start; only what differs has to cross the border."""
-_INPUT_ARGUMENT: Final = 2
+_NO_ARGUMENTS: Final = (0, 0, 0, 0, 0, 0, 0)
+_STANDS_THERE: Final = object()
+"""For an argument that is in its place already."""
 _NOTHING: Final = b""
 
 
@@ -76,7 +87,6 @@ class Prepared:
 
     isolate: Isolate
     host: Handle
-    arguments: Handle
     heap_bytes: int
 
 
@@ -91,15 +101,16 @@ class V8Engine:
         self._library: Library | None = None
         self._spare: Prepared | None = None
         self._anchor: Isolate | None = None
+        self._begin = _NOTHING
         self._heap_bytes = Limits().heap_bytes
 
     def boot(self, *, heap_bytes: int, stack_kibibytes: int) -> tuple[Attempt, ...]:
         """Load V8 and prove its flags (see ``ScriptEngine.boot``)."""
         self._heap_bytes = heap_bytes
-        with_arguments(_ARGUMENTS)
         further()
         columns.source()
         self._library = self._load(v8_flags(self._engine, stack_kibibytes))
+        self._begin = begun_from_state() if self._library.begin_with(state(), exercise()) else begun()
         # V8 gives up what isolates share when the last of them goes, and makes it anew for the next: so one stays.
         self._anchor = self._library.isolate(heap_bytes)
         return prove(self._library, self._engine, stack_kibibytes)
@@ -117,11 +128,10 @@ class V8Engine:
         if self._library is None:
             raise SandboxUnavailableError("The engine was not started")
         isolate = self._library.isolate(self._heap_bytes)
-        arguments = isolate.evaluate(with_arguments(_ARGUMENTS))
-        host = isolate.item(arguments, len(_ARGUMENTS)) if isinstance(arguments, Handle) else None
-        if not isinstance(arguments, Handle) or not isinstance(host, Handle):
+        host = isolate.evaluate(self._begin)
+        if not isinstance(host, Handle):
             raise SandboxUnavailableError("The sandbox's own code does not run", next_step="Install quilate[sandbox]")
-        return Prepared(isolate, host, arguments, self._heap_bytes)
+        return Prepared(isolate, host, self._heap_bytes)
 
     def open(self, program: Program, limits: Limits) -> "V8Session":  # noqa: ARG002 - of the protocol
         """A session in the spare isolate."""
@@ -138,7 +148,9 @@ class V8Session:
         self._program = program
         self._lines = program.source.count("\n") + 1
         self._functions: dict[str, Handle] = {}
-        self._written: dict[int, Any] = dict(enumerate(_ARGUMENTS))
+        self._arguments: Handle | None = None
+        self._written: list[Any] = list(_NO_ARGUMENTS)
+        self._placed = ""
         self._read = False
         self._complete = False
         self._columns: ColumnBridge | None = None
@@ -173,26 +185,48 @@ class V8Session:
             prepared.heap_bytes = limits.heap_bytes
         if Format.ARROW in {payload.format, answer} and not self._read:
             self._bridge()  # Before the script: it keeps the built-ins that a script may change.
-        script = self.find(function, clock.left)
-        if script is None:
-            return CallResult(output=None, failure=failures.no_function(function))
+        numbers = (_FORMATS[payload.format], _FORMATS[answer], limits.output_bytes, limits.console_bytes)
+        if not self._read:
+            self._read_script(function, numbers, clock.left)
         value, refused = self._input(payload, clock.left)
         if refused is not None:
-            return CallResult(output=None, failure=refused)
-        form = _FORMATS[answer]
-        console = limits.console_bytes
-        try:
-            said = self._host(
-                Operation.EXECUTE, script, value, _FORMATS[payload.format], form, limits.output_bytes, console,
-                deadline=clock.left, most=limits.output_bytes,
-            )  # fmt: skip
-        finally:
-            self._forget(value)
+            there = self._find(function, clock.left)
+            return CallResult(output=None, failure=refused if there else failures.no_function(function))
+        said = self._execute(function, value, numbers, clock.left, limits.output_bytes)
         if isinstance(said, bytes):
             return CallResult(output=said)
         if isinstance(said, TextTooLong):
             return CallResult(output=None, failure=failures.output_size(limits.output_bytes))
+        if said == Said.MISSING:
+            return CallResult(output=None, failure=failures.no_function(function))
         return self._rest(Said(said), payload, function, limits, clock)
+
+    def _read_script(self, function: str, numbers: tuple[int, ...], deadline: Deadline) -> None:
+        """Read the script; what it gives is the array of arguments for its first call."""
+        program = self._program
+        if program.seed is not None or program.now_milliseconds is not None:
+            self._ask_further(Operation.DETERMINISTIC, program.seed, program.now_milliseconds, deadline=deadline)
+        self._read = True
+        isolate = self._prepared.isolate
+        found = isolate.evaluate(wrapped(program.source, function, (0, *numbers)), deadline)
+        if self._arguments is not None:
+            isolate.release(self._arguments)
+        self._arguments = found if isinstance(found, Handle) else None
+        self._written = [int(Operation.EXECUTE), self, 0, *numbers]
+        self._placed = function
+
+    def _execute(
+        self, function: str, value: bytes | Handle, numbers: tuple[int, ...], deadline: Deadline, most: int
+    ) -> Any:
+        """Call a function of the script with its input as the receiver."""
+        script = _STANDS_THERE if self._placed == function else self._find(function, deadline)
+        try:
+            return self._host(Operation.EXECUTE, script, 0, *numbers, receiver=value, deadline=deadline, most=most)
+        finally:
+            self._placed = function
+            if isinstance(value, Handle):
+                # Rows that were built from columns; a session would keep those of each call otherwise.
+                self._prepared.isolate.release(value)
 
     def _rest(self, said: Said, payload: Payload, function: str, limits: Limits, clock: CallClock) -> CallResult:
         console: tuple[str, ...] = ()
@@ -216,19 +250,11 @@ class V8Session:
         failure = output if isinstance(output, Failure) else failures.output_size(limits.output_bytes)
         return CallResult(output=None, failure=failure, console=console, console_truncated=truncated)
 
-    def find(self, function: str, deadline: Deadline) -> Handle | None:
-        """A global function of the script, which is read now if it was not before."""
+    def _find(self, function: str, deadline: Deadline) -> Handle | None:
+        """A global function of the script, which has been read."""
         if (known := self._functions.get(function)) is not None:
             return known
-        isolate = self._prepared.isolate
-        if not self._read:
-            program = self._program
-            if program.seed is not None or program.now_milliseconds is not None:
-                self._ask_further(Operation.DETERMINISTIC, program.seed, program.now_milliseconds, deadline=deadline)
-            self._read = True
-            found = isolate.evaluate(wrapped(program.source, function), deadline)
-        else:
-            found = isolate.evaluate(lookup(function).encode(), deadline)
+        found = self._prepared.isolate.evaluate(lookup(function).encode(), deadline)
         if not isinstance(found, Handle) or found.type != ValueType.FUNCTION:
             return None
         self._functions[function] = found
@@ -247,13 +273,6 @@ class V8Session:
                     f"The integer at {path.decode()} is beyond 2^53 and would be changed; send it as a string"
                 )
         return data, None
-
-    def _forget(self, value: bytes | Handle) -> None:
-        """Let go of rows that were built from columns; a session would keep those of each call otherwise."""
-        if isinstance(value, Handle):
-            isolate = self._prepared.isolate
-            isolate.set_item(self._prepared.arguments, _INPUT_ARGUMENT, None)
-            isolate.release(value)
 
     def _bridge(self) -> ColumnBridge:
         if self._columns is None:
@@ -307,7 +326,8 @@ class V8Session:
     def first_record(self, payload: Payload, function: str, message: str) -> int | None:
         """Index of the first record with which the script throws ``message``, where one can be named in time."""
         deadline = within(LOCATE_SECONDS)
-        script = self.find(function, deadline)
+        self._read_script(function, _NO_ARGUMENTS[3:], deadline)
+        script = self._find(function, deadline)
         value, refused = self._input(payload, deadline)
         if script is None or refused is not None:
             return None
@@ -329,14 +349,27 @@ class V8Session:
             self._host(Operation.INSTALL, part, deadline=deadline)
         return self._host(operation, *values, deadline=deadline)
 
-    def _host(self, operation: Operation, *values: Any, deadline: Deadline, most: int | None = None) -> Any:
+    def _host(
+        self,
+        operation: Operation,
+        *values: Any,
+        receiver: bytes | Handle | None = None,
+        deadline: Deadline,
+        most: int | None = None,
+    ) -> Any:
         """Call the prelude; only the arguments that changed since the last call cross the border."""
-        prepared = self._prepared
+        isolate, host = self._prepared.isolate, self._prepared.host
+        if self._arguments is None:
+            made = isolate.evaluate(json.dumps(_NO_ARGUMENTS).encode(), deadline)
+            self._arguments, self._written = cast("Handle", made), list(_NO_ARGUMENTS)
+        if values:
+            self._placed = ""
         for index, value in enumerate((int(operation), *values)):
-            if isinstance(value, bytes | Handle) or self._written[index] != value:
-                prepared.isolate.set_item(prepared.arguments, index, value)
-                self._written[index] = value if isinstance(value, int | float) else self
-        return prepared.isolate.call(prepared.host, prepared.arguments, deadline, most=most)
+            if value is _STANDS_THERE or (isinstance(value, int | float) and self._written[index] == value):
+                continue
+            isolate.set_item(self._arguments, index, value)
+            self._written[index] = value if isinstance(value, int | float) else self
+        return isolate.call(host, self._arguments, deadline, receiver=receiver, most=most)
 
 
 def trimmed(lines: list[Any], limit: int) -> tuple[tuple[str, ...], bool]:

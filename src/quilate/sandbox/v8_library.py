@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quilate.sandbox.errors import SandboxUnavailableError
+from quilate.sandbox.v8_snapshot import begin_isolates_with
 
 
 class ValueType(IntEnum):
@@ -74,7 +75,6 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "mr_alloc_int_val": (_Raw, (_CONTEXT, ctypes.c_int64, ctypes.c_uint8)),
     "mr_alloc_double_val": (_Raw, (_CONTEXT, ctypes.c_double, ctypes.c_uint8)),
     "mr_alloc_string_val": (_Raw, (_CONTEXT, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint8)),
-    "mr_get_object_item": (_Raw, (_CONTEXT, _Raw, _Raw)),
     "mr_set_object_item": (_Raw, (_CONTEXT, _Raw, _Raw, _Raw)),
     "mr_set_hard_memory_limit": (None, (_CONTEXT, ctypes.c_size_t)),
     "mr_hard_memory_limit_reached": (ctypes.c_bool, (_CONTEXT,)),
@@ -147,7 +147,7 @@ class Library:
                 "mini-racer's library cannot be loaded", next_step="Install quilate[sandbox] again"
             ) from error
         self.functions.mr_init_v8(" ".join(flags).encode(), str(folder / "icudtl.dat").encode())
-        self.version = self.functions.mr_v8_version().decode()
+        self.version: str = self.functions.mr_v8_version().decode()
         self._waiting: dict[int, queue.SimpleQueue[Any]] = {}
         self._numbers = itertools.count(1)
         # One closure for the whole process, made before the lock-down: a closure needs executable memory.
@@ -161,6 +161,10 @@ class Library:
     def isolate(self, heap_bytes: int) -> "Isolate":
         """A heap and a global object of its own."""
         return Isolate(self, heap_bytes)
+
+    def begin_with(self, state: bytes, exercise: bytes) -> bool:
+        """Have each isolate begin with a state of ours (see ``v8_snapshot``); says whether they do."""
+        return begin_isolates_with(self.functions, self.version, state, exercise)
 
     def expect(self, answers: "queue.SimpleQueue[Any]") -> int:
         """A number for a task whose answer goes to ``answers``."""
@@ -218,24 +222,37 @@ class Isolate:
             self._functions.mr_free_value(self._context, text)
 
     def call(
-        self, function: Handle, arguments: Handle, deadline: Deadline | None = None, *, most: int | None = None
+        self,
+        function: Handle,
+        arguments: Handle,
+        deadline: Deadline | None = None,
+        *,
+        receiver: bytes | Handle | None = None,
+        most: int | None = None,
     ) -> Value | TextTooLong:
         """Call ``function`` with ``arguments``, a JavaScript array; a text longer than ``most`` is not copied.
+
+        Args:
+            function: To be called.
+            arguments: What ``evaluate`` gave.
+            deadline: When to end it.
+            receiver: Its ``this``; ``bytes`` are UTF-8 text. Unlike an item it takes no call of its own.
+            most: Bytes of UTF-8.
 
         Raises:
             ScriptStoppedError: It threw, or used up its memory or time.
             EngineStuckError: V8 did not answer any more.
         """
+        text = self._text(receiver) if isinstance(receiver, bytes) else None
+        this = receiver.raw if isinstance(receiver, Handle) else text or self._undefined
         number = self._library.expect(self._answers)
-        task = self._functions.mr_call_function(self._context, function.raw, self._undefined, arguments.raw, number)
-        value: Value | TextTooLong = self._finish(task, number, deadline, most)
-        return value
-
-    def item(self, array: Handle, index: int) -> Value | TextTooLong:
-        """Read one item of a JavaScript array."""
-        raw = self._functions.mr_get_object_item(self._context, array.raw, self._key(index))
-        value: Value | TextTooLong = self._value(raw, ended=False, most=None)
-        return value
+        task = self._functions.mr_call_function(self._context, function.raw, this, arguments.raw, number)
+        try:
+            value: Value | TextTooLong = self._finish(task, number, deadline, most)
+            return value
+        finally:
+            if text is not None:
+                self._functions.mr_free_value(self._context, text)
 
     def _key(self, index: int) -> Any:
         if (key := self._keys.get(index)) is None:

@@ -49,6 +49,10 @@ class PublicLibrary:
         with self.module.mini_racer(self.loop) as racer:
             self.version = f"{racer.v8_version} (public interface)"
 
+    def begin_with(self, state: bytes, exercise: bytes) -> bool:  # noqa: ARG002 - as ``Library.begin_with``
+        """Nothing that the public interface could do."""
+        return False
+
     def isolate(self, heap_bytes: int) -> "PublicIsolate":
         """A heap and a global object of its own."""
         return PublicIsolate(self, heap_bytes)
@@ -83,32 +87,38 @@ class PublicIsolate:
         return handle
 
     def call(
-        self, function: Handle, arguments: Handle, deadline: Deadline | None = None, *, most: int | None = None
+        self,
+        function: Handle,
+        arguments: Handle,
+        deadline: Deadline | None = None,
+        *,
+        receiver: bytes | Handle | None = None,
+        most: int | None = None,
     ) -> Any:
         """Call ``function`` with what was set in ``arguments`` (see ``Isolate.call``)."""
         values = self._arguments.get(id(arguments), [])
-        answer = self._value(self._run(lambda: function.raw.cancelable()(*values), deadline))
+        this = self._given(receiver)
+        answer = self._value(self._run(lambda: function.raw.cancelable()(*values, this=this), deadline))
         if most is not None and isinstance(answer, bytes) and len(answer) > most:
             return TextTooLong(len(answer))
         return answer
-
-    def item(self, array: Handle, index: int) -> Any:
-        """Read one item of an array that was just evaluated."""
-        return self._value(self._arguments[id(array)][index])
 
     def set_item(self, array: Handle, index: int, value: Any) -> None:
         """Write one argument; the array inside V8 stays as it is."""
         items = self._arguments.setdefault(id(array), [])
         items += [0] * (index + 1 - len(items))
+        items[index] = self._given(value)
+
+    def _given(self, value: Any) -> Any:
         if isinstance(value, bytes):
-            value = value.decode()
-        elif isinstance(value, Handle):
-            value = value.raw
-        elif value is None:
-            value = self._module.JSUndefined
-        elif isinstance(value, int) and not -_HIGHEST_INTEGER <= value < _HIGHEST_INTEGER:
-            value = float(value)
-        items[index] = value
+            return value.decode()
+        if isinstance(value, Handle):
+            return value.raw
+        if value is None:
+            return self._module.JSUndefined
+        if isinstance(value, int) and not -_HIGHEST_INTEGER <= value < _HIGHEST_INTEGER:
+            return float(value)
+        return value
 
     def memory(self, buffer: Handle) -> memoryview:
         """The bytes of a buffer."""

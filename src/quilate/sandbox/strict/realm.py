@@ -37,6 +37,7 @@ class Realm(Isolate):
         arguments: Handle,
         deadline: Deadline | None = None,  # noqa: ARG002 - see the class
         *,
+        receiver: bytes | Handle | None = None,  # noqa: ARG002 - no function of the columns has one
         most: int | None = None,  # noqa: ARG002 - rows and columns are limited by the machine's memory
     ) -> Value:
         """See ``Isolate.call``; raises what a machine raises."""
