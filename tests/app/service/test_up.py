@@ -290,6 +290,17 @@ def test_a_backup_goes_into_a_new_state_and_the_service_goes_on_from_it(place: P
         assert again.end() == 0
 
 
+def test_a_worker_that_cannot_start_ends_the_start_and_says_why(place: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 65535))
+        taken.listen()
+        started = Up(place / "state", QUILATE_WORKER_METRICS_PORT="65535")
+        assert started.end() == 2
+    said = r"(worker-\d|script-worker|background) ended with exit code 2 at its start: .*no port from 65535 to 65535 is free"
+    assert re.search(said, started.text())
+    assert descendants_of(started.process.pid) == []
+
+
 def test_workers_of_their_own_join_the_service_that_runs(up: Up) -> None:
     environment = {**clean_environment(), "QUILATE_STATE": str(up.state)}
     output = up.state.parent / "worker.out"
@@ -299,7 +310,7 @@ def test_workers_of_their_own_join_the_service_that_runs(up: Up) -> None:
             env=environment, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        wait_until(lambda: "worker-1, background ready" in output.read_text(), output.read_text)
+        wait_until(lambda: "worker-1, background started" in output.read_text(), output.read_text)
         seen = descendants_of(worker.pid)
     finally:
         worker.send_signal(signal.SIGTERM)
@@ -316,7 +327,7 @@ def test_sandboxes_of_their_own_join_the_service_that_runs(up: Up) -> None:
             [*QUILATE, "worker", "--queues", "scripts"], env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        wait_until(lambda: "script-worker, background ready" in output.read_text(), output.read_text)
+        wait_until(lambda: "script-worker, background started" in output.read_text(), output.read_text)
         wait_until(lambda: "scripts are executed" in output.read_text(), output.read_text)
         seen = descendants_of(worker.pid)
     finally:
@@ -347,6 +358,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_fresh_service_and_asks_for_no_pro
     found = quilate("doctor", str(up.state.parent), QUILATE_STATE=str(up.state))
     assert found.returncode == 0, found.stdout
     assert "0 problems, 0 warnings" in found.stdout
+    wait_until((up.state / "audit-key.pem").exists)
     (up.state / "audit-key.pem").chmod(0o640)
     opened = quilate("doctor", str(up.state.parent), QUILATE_STATE=str(up.state))
     (up.state / "audit-key.pem").chmod(0o600)

@@ -11,6 +11,7 @@ from quilate.kit.metrics import CONTENT_TYPE, Metrics
 
 _LOG = structlog.get_logger("quilate.metrics")
 _TRIED_PORTS = 64
+_HIGHEST_PORT = 65535
 _LONGEST_HEAD = 8 << 10
 _PATIENCE_SECONDS = 5.0
 
@@ -45,7 +46,8 @@ async def metrics_server(metrics: Metrics, host: str, port: int) -> AsyncIterato
         finally:
             writer.close()
 
-    for candidate in range(port, min(port + _TRIED_PORTS, 65536)):
+    last = min(port + _TRIED_PORTS - 1, _HIGHEST_PORT)
+    for candidate in range(port, last + 1):
         try:
             server = await asyncio.start_server(answer, host, candidate, limit=_LONGEST_HEAD)
         except OSError:
@@ -55,6 +57,6 @@ async def metrics_server(metrics: Metrics, host: str, port: int) -> AsyncIterato
             yield candidate
         return
     raise ConfigurationError(
-        f"no port from {port} to {port + _TRIED_PORTS - 1} is free for the metrics of a worker",
+        f"no port from {port} to {last} is free for the metrics of a worker",
         next_step="set QUILATE_WORKER_METRICS_PORT to another one",
     )

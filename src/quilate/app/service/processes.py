@@ -41,6 +41,7 @@ class ServiceProcess:
         environment: Its variables.
         log: File for what it says; ``None`` for our own standard error.
         descriptors: Open files that it inherits.
+        starts: How often it was started.
     """
 
     role: str
@@ -48,6 +49,7 @@ class ServiceProcess:
     environment: Mapping[str, str]
     log: Path | None = None
     descriptors: tuple[int, ...] = ()
+    starts: int = 0
     failures: int = 0
     started: float = 0.0
     due: float = 0.0
@@ -68,6 +70,7 @@ class ServiceProcess:
             return self.process.pid
 
         reserve(spawn)
+        self.starts += 1
         self.started = time.monotonic()
 
     @property

@@ -43,7 +43,7 @@ _SERVER_PAUSE_SECONDS = 1.0
 _LEFT_SECONDS = 15.0
 """So long may the processes of a `quilate up` that was killed take to notice it and give up their port."""
 _STARTS = 3
-"""A process that ends this often before the service is ready ends the start."""
+"""An API that ends this often before it answers ends the start."""
 _STOP_RESERVE_SECONDS = 3.0
 """What a process gets beyond its own bound before it is ended."""
 
@@ -139,15 +139,25 @@ class Supervisor:
         if self._stop.is_set():
             return
         self._make_processes()
-        for each in self._processes:
+        await self._start_processes(begin)
+        if self._parts.api and not self._stop.is_set():
+            await self._tell_address()
+
+    async def _start_processes(self, begin: float) -> None:
+        """Start the API before the others: people wait for it, and processes that load together slow each other."""
+        waited_for = [each for each in self._processes if each.role == API]
+        others = [each for each in self._processes if each.role != API]
+        for each in waited_for:
             each.start()
-        await self._await_ready()
+            await self._await_ready(each)
         if self._stop.is_set():
             return
-        what = [each.name for each in self._processes]
-        self._say(f"{', '.join(what)} ready after {time.monotonic() - begin:.1f} s")
-        if self._parts.api:
-            await self._tell_address()
+        for each in others:
+            each.start()
+        said = [f"{each.name} ready after {time.monotonic() - begin:.1f} s" for each in waited_for]
+        if others:
+            said.append(f"{', '.join(each.name for each in others)} started")
+        self._say("; ".join(said))
 
     async def _listen(self) -> socket.socket:
         end = time.monotonic() + (_LEFT_SECONDS if self._was_killed else 0.0)
@@ -216,25 +226,23 @@ class Supervisor:
         self._processes += [make(WORKER, f"worker-{n}", common) for n in range(1, self._parts.workers + 1)]
         self._processes.append(make(BACKGROUND, BACKGROUND, common))
 
-    async def _await_ready(self) -> None:
+    async def _await_ready(self, api: ServiceProcess) -> None:
         end = time.monotonic() + _READY_SECONDS
         deaths = 0
         while not self._stop.is_set():
-            for each in self._processes:
-                status = each.ended()
-                if status is None:
-                    continue
+            status = api.ended()
+            if status is not None:
                 deaths += 1
                 if status == ExitCode.USAGE or deaths >= _STARTS:
-                    raise self._failed_start(each, status)
-                each.start()
-            if not self._parts.api or await self._answers():
+                    raise self._failed_start(api, status)
+                api.start()
+            if await self._answers():
                 return
             if time.monotonic() > end:
                 raise ConfigurationError(
                     f"the API did not answer within {_READY_SECONDS:.0f} seconds", next_step=self._where(API)
                 )
-            await self._pause()
+            await happened(self._stop, _TICK_SECONDS / 5)
 
     def _failed_start(self, process: ServiceProcess, status: int) -> ConfigurationError:
         why = last_words(log_end(process.log, most=1 << 16)) if process.log else ""
@@ -295,6 +303,8 @@ class Supervisor:
     def _watch_process(self, each: ServiceProcess) -> None:
         status = each.ended()
         if status is not None:
+            if status == ExitCode.USAGE and each.starts == 1:
+                raise self._failed_start(each, status)
             self._say(f"{each.name} {status_text(status)}; it is started again")
             # What it had started fell to us: two workers must not run the same check.
             end_descendants(os.getpid(), spares=self._is_ours)
