@@ -14,7 +14,7 @@ from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import DATABASE_ERROR, is_passing
 from quilate.runs.durable.lanes import JobKey
 from quilate.runs.durable.rows import ClaimedStep
-from quilate.runs.durable.sql import QUERIES
+from quilate.runs.durable.sql import CLAIMS
 
 _LOG = structlog.get_logger("quilate.worker")
 _PAUSE_SECONDS = 1.0
@@ -37,7 +37,7 @@ async def release_steps(
         pause_seconds: How long nobody takes them.
     """
     await connection.execute(
-        QUERIES["release_these_steps"],
+        CLAIMS["release_these_steps"],
         {
             "runs": [run_id for run_id, _ in steps],
             "attempts": [attempt for _, attempt in steps],
@@ -53,7 +53,7 @@ async def release_checks(
 ) -> int:
     """Give checks back as ``release_steps`` does steps; return the most losses that one of them has now."""
     cursor = await connection.execute(
-        QUERIES["release_these_checks"],
+        CLAIMS["release_these_checks"],
         {
             "runs": uuid_array(run for run, _, _ in checks),
             "checks": text_array(check for _, check, _ in checks),

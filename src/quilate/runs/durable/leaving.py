@@ -7,7 +7,7 @@ from quilate.kit.database.database import Connection
 from quilate.runs.durable.items import Item
 from quilate.runs.durable.lanes import JobKey
 from quilate.runs.durable.live import LiveRun
-from quilate.runs.durable.sql import QUERIES
+from quilate.runs.durable.sql import CLAIMS
 from quilate.runs.durable.steps import Chooser, write_steps
 
 
@@ -34,9 +34,9 @@ async def leave(
     if begun:
         runs, checks, attempts = map(list, zip(*begun, strict=True))
         arguments = {"runs": runs, "checks": checks, "attempts": attempts, "worker": worker}
-        await connection.execute(QUERIES["count_losses"], arguments)
+        await connection.execute(CLAIMS["count_losses"], arguments)
     for query in ("release_checks", "release_steps", "remove_worker"):
-        await connection.execute(QUERIES[query], {"worker": worker})
+        await connection.execute(CLAIMS[query], {"worker": worker})
 
 
 def with_effects(keys: Collection[JobKey], live: Mapping[UUID, LiveRun]) -> list[JobKey]:

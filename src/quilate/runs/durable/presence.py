@@ -15,7 +15,7 @@ from quilate.kit.waiting import happened
 from quilate.runs.durable.attempts import AttemptRunner
 from quilate.runs.durable.holding import HeldSteps, StepKey, release_checks, release_steps
 from quilate.runs.durable.lanes import JobKey
-from quilate.runs.durable.sql import QUERIES
+from quilate.runs.durable.sql import CLAIMS
 
 _LOG = structlog.get_logger("quilate.worker")
 
@@ -65,7 +65,7 @@ class Presence:
 
         async def work(connection: Connection) -> None:
             await connection.execute(
-                QUERIES["register_worker"],
+                CLAIMS["register_worker"],
                 {
                     "worker": self._worker,
                     "host": socket.gethostname(),
@@ -112,7 +112,7 @@ class Presence:
         try:
             left = max(self._lease_end - begin - self._margin, 0.1)
             async with asyncio.timeout(left), self._database.connection() as connection:
-                cursor = await connection.execute(QUERIES["renew_lease"], arguments)
+                cursor = await connection.execute(CLAIMS["renew_lease"], arguments)
                 renewed = await cursor.fetchone() is not None
         except (DATABASE_ERROR, OSError, TimeoutError):
             if time.monotonic() + self._margin < self._lease_end:
@@ -162,9 +162,9 @@ class Presence:
         return self._runner.jobs | self._pending()
 
     async def _held_checks(self, connection: Connection) -> set[JobKey]:
-        cursor = await connection.execute(QUERIES["claimed_checks"], {"worker": self._worker})
+        cursor = await connection.execute(CLAIMS["claimed_checks"], {"worker": self._worker})
         return {(row["run_id"], row["check_id"], row["attempt"]) for row in await cursor.fetchall()}
 
     async def _held_steps(self, connection: Connection) -> set[StepKey]:
-        cursor = await connection.execute(QUERIES["claimed_steps"], {"worker": self._worker})
+        cursor = await connection.execute(CLAIMS["claimed_steps"], {"worker": self._worker})
         return {(row["id"], row["attempt"]) for row in await cursor.fetchall()}

@@ -39,7 +39,7 @@ from quilate.runs.durable.planning import Planner
 from quilate.runs.durable.preparation import Preparer
 from quilate.runs.durable.presence import Presence
 from quilate.runs.durable.rows import ClaimedCheck, ClaimedStep, claimed_check, claimed_step
-from quilate.runs.durable.sql import QUERIES
+from quilate.runs.durable.sql import CLAIMS
 from quilate.runs.durable.steps import Chooser, Written, write_steps
 from quilate.runs.durable.unreadable import give_back_unreadable
 from quilate.runs.durable.wakeups import CANCELLED, CHANNEL, CONTROL, Wakeups
@@ -201,10 +201,10 @@ class Worker:
         arguments = {"worker": self._id, "limit": room, "most": self._options.concurrent_runs}
 
         async def work(connection: Connection) -> list[ClaimedStep]:
-            cursor = await connection.execute(QUERIES["claim_steps"], arguments)
+            cursor = await connection.execute(CLAIMS["claim_steps"], arguments)
             rows = await cursor.fetchall()
             if len(rows) < room:
-                cursor = await connection.execute(QUERIES["claim_runs"], {**arguments, "limit": room - len(rows)})
+                cursor = await connection.execute(CLAIMS["claim_runs"], {**arguments, "limit": room - len(rows)})
                 rows += await cursor.fetchall()
             return [claimed_step(row) for row in rows]
 
@@ -225,7 +225,7 @@ class Worker:
         arguments = {"worker": self._id, "queues": sorted(self._options.queues), "limit": self._parts.runner.free}
 
         async def work(connection: Connection) -> list[ClaimedCheck]:
-            cursor = await connection.execute(QUERIES["claim_checks"], arguments)
+            cursor = await connection.execute(CLAIMS["claim_checks"], arguments)
             return [claimed_check(row) for row in await cursor.fetchall()]
 
         claims = await self._parts.database.run(work)
