@@ -1,5 +1,7 @@
 """Payload stores over fresh directories, and bodies in pieces."""
 
+import io
+import json
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
@@ -8,6 +10,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from quilate.accounts.model import ProjectAccess
 from quilate.evidence.artifacts import DirectoryArtifactStore
@@ -18,7 +22,7 @@ from quilate.kit.web.problems import Problem
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.admission import Admission
 from quilate.scripts.payloads.contents import PayloadStore
-from quilate.scripts.payloads.model import PayloadLimits, StoredPayload
+from quilate.scripts.payloads.model import Admitted, PayloadLimits, StoredPayload
 from quilate.scripts.payloads.receive import receive
 from quilate.scripts.payloads.removing import index_subjects
 from quilate.scripts.payloads.vault import DataVault
@@ -104,6 +108,37 @@ def schema(value: Any) -> bytes:
 def records(properties: dict[str, Any], **more: Any) -> bytes:
     """Return the schema of an array of records."""
     return schema({"type": "array", "items": {"type": "object", "properties": properties, **more}})
+
+
+async def kept(site: PayloadSite, data: Any, format_: FileFormat = FileFormat.JSON) -> StoredPayload:
+    """Keep content; what is no bytes is written as JSON."""
+    content = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return await site.store.keep_bytes(content, format_)
+
+
+async def admitted(site: PayloadSite, given: bytes, data: Any, format_: FileFormat = FileFormat.JSON) -> Admitted:
+    """Hold content against a schema."""
+    return await site.admission.admit(site.project, given, await kept(site, data, format_))
+
+
+def parquet(**columns: Any) -> bytes:
+    """Return a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def arrow(**columns: Any) -> bytes:
+    """Return an Arrow stream."""
+    table, sink = pa.table(columns), io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def lines(*values: Any) -> bytes:
+    """Return values as lines of JSON."""
+    return b"".join(json.dumps(value).encode() + b"\n" for value in values)
 
 
 def another(payload: StoredPayload, format_: FileFormat) -> StoredPayload:
