@@ -254,6 +254,28 @@ async def test_a_session_keeps_its_isolate_until_a_failure_costs_it(pool: Sandbo
     assert closed.failure.kind is FailureClass.UNAVAILABLE
 
 
+async def test_each_call_of_a_session_finds_the_function_that_it_names(pool: SandboxPool) -> None:
+    source = """
+    function process(data) { console.log(data); return data }
+    function define() { globalThis.later = (data) => `later ${data}`; return 0 }
+    const number = 5;
+    """
+
+    async def call(function: str) -> bytes | FailureClass:
+        outcome = await session.call(Payload(data=b"7"), function=function)
+        return outcome.output if outcome.failure is None else outcome.failure.kind  # type: ignore[return-value]
+
+    async with pool.session(Program(source=source)) as session:
+        assert await call("later") is FailureClass.RUNTIME
+        assert [await call("process") for _ in range(2)] == [b"7", b"7"]
+        assert await call("number") is FailureClass.RUNTIME
+        assert await call("define") == b"0"
+        assert await call("later") == b'"later 7"'
+        assert await call("process") == b"7"
+        assert await call("absent") is FailureClass.RUNTIME
+        assert await call("later") == b'"later 7"'
+
+
 async def test_open_sessions_take_no_worker_from_executions(pool: SandboxPool) -> None:
     async with pool.session(DOUBLE) as one, pool.session(DOUBLE) as two, pool.session(DOUBLE) as three:
         for session in (one, two, three):
