@@ -56,13 +56,19 @@ def decide(decision_input: DecisionInput, *, rego: RegoEvaluator | None = None) 
         decision_input: What the run left and what it is judged by.
         rego: Evaluates Rego policies; by default ``quilate.policy.rego`` in its own locked-down process.
     """
+    return decide_with_bytes(decision_input, rego=rego)[0]
+
+
+def decide_with_bytes(decision_input: DecisionInput, *, rego: RegoEvaluator | None = None) -> tuple[Decision, bytes]:
+    """Return ``decide`` and ``input_bytes`` of an input, which the decision's digest is made of anyway."""
     given = normalised(decision_input)
+    content = _input_bytes(given)
     policies = with_implicit_policy(given.policies)
     judged = {binding: _Judged(given, binding) for binding in {policy.binds_on for policy in policies}}
     decided = tuple(_policy_decision(policy, judged[policy.binds_on], rego) for policy in policies)
     # Where one policy counts all findings, the results of the checks do so too.
     shown = judged.get(Binding.ALL) or judged[Binding.NEW]
-    return Decision(
+    decision = Decision(
         format=DECISION_FORMAT,
         project=given.project,
         subject=given.subject,
@@ -74,8 +80,9 @@ def decide(decision_input: DecisionInput, *, rego: RegoEvaluator | None = None) 
         checks=shown.decisions,
         waivers=shown.waiver_uses,
         baseline=given.baseline.reference if given.baseline else "",
-        input_digest=Digest(sha256_of(_input_bytes(given))),
+        input_digest=Digest(sha256_of(content)),
     )
+    return decision, content
 
 
 def normalised(decision_input: DecisionInput) -> DecisionInput:

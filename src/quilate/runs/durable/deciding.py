@@ -8,7 +8,7 @@ from quilate.domain.ids import CheckId
 from quilate.domain.verdict import CheckResult, RunStatus, Verdict
 from quilate.kit.canonical import sha256_of
 from quilate.kit.tracing import PIPELINE_RESULT, PIPELINE_RUN_ID, span
-from quilate.policy.decision import decide, decision_bytes, input_bytes
+from quilate.policy.decision import decide_with_bytes, decision_bytes
 from quilate.policy.model import PolicyRule
 from quilate.runs.durable.governing import what_if
 from quilate.runs.durable.live import LiveRun
@@ -76,8 +76,8 @@ def decide_run(run: LiveRun, key: SigningKey, environment: Environment) -> Decid
         )
     policies = plan.policies or (PolicyRule(name="required_checks", rule="all_required_checks_pass"),)
     decision_input = run.judge.decision_input(plan.checks, run.snapshot, run.judge.binding_policies(policies))
-    decision = decide(decision_input)
-    content, given = decision_bytes(decision), input_bytes(decision_input)
+    decision, given = decide_with_bytes(decision_input)
+    content = decision_bytes(decision)
     seal = seal_decision(content, sealed_at=datetime.now(UTC), key=key, environment=environment)
     return DecidedRun(
         status=RunStatus.SUCCEEDED if decision.verdict is Verdict.PASS else RunStatus.FAILED,
@@ -88,7 +88,7 @@ def decide_run(run: LiveRun, key: SigningKey, environment: Environment) -> Decid
         decision=content,
         decision_digest=sha256_of(content),
         input=given,
-        input_digest=sha256_of(given),
+        input_digest=str(decision.input_digest),
         seal=seal,
         seal_digest=sha256_of(seal),
         failing=_failing(run, results),
