@@ -5,12 +5,12 @@ import signal
 from typing import Final
 
 from quilate.sandbox.model import Failure, FailureClass
-from quilate.sandbox.prelude import MODE, SCRIPT_NAME
+from quilate.sandbox.prelude import MODE, PRELUDE_NAME, SCRIPT_NAME
 
 MESSAGE_CHARACTERS = 2000
 
 _PLACE = re.compile(rf"{re.escape(SCRIPT_NAME)}:(\d+):(\d+)")
-_HEADLINE = re.compile(rf"^(?:{re.escape(SCRIPT_NAME)}|<anonymous>):(\d+): (.*)")
+_HEADLINE = re.compile(rf"^(?:{re.escape(SCRIPT_NAME)}|{re.escape(PRELUDE_NAME)}|<anonymous>):(\d+): (.*)")
 _CARET = re.compile(r"^ *\^", re.MULTILINE)
 _OUT_OF_MEMORY = re.compile(rb"out of memory|Allocation failed|MemoryError|std::bad_alloc", re.IGNORECASE)
 

@@ -152,7 +152,7 @@
 
   // Calls. The host gets the text itself where there is nothing else to say, else which of these there is to ask for.
 
-  const FAILED = 1, TEXT = 2, RESULT = 4, CONSOLE = 8, MISSING = 16;
+  const FAILED = 1, TEXT = 2, RESULT = 4, CONSOLE = 8;
   let failure = null, output;
   const run = (script, input, format, answer, most) => {
     let value;
@@ -209,7 +209,6 @@
   };
   const operations = [
     (script, input, format, answer, most, consoleLimit) => {
-      if (typeof script !== "function") return MISSING;
       if (first) limit = consoleLimit;
       else begin(consoleLimit);
       first = false;

@@ -1,6 +1,7 @@
 """The JavaScript that runs in each isolate before any script, and the words it shares with this side."""
 
 import json
+from collections.abc import Sequence
 from enum import IntEnum, IntFlag
 from functools import cache
 from importlib import resources
@@ -24,7 +25,9 @@ FIRST_CONSOLE_LIMIT = 64 << 10
 MODE = b'"use strict";'
 """Stands before each script, on its first line."""
 SCRIPT_NAME = "script.js"
+PRELUDE_NAME = "quilate-prelude"
 _STATE = b"quilatePrelude"
+_NAMED = f"\n//# sourceURL={PRELUDE_NAME}".encode()
 
 
 class Operation(IntEnum):
@@ -54,7 +57,6 @@ class Said(IntFlag):
     TEXT = 2
     RESULT = 4
     CONSOLE = 8
-    MISSING = 16
 
 
 @cache
@@ -76,16 +78,15 @@ def prelude() -> bytes:
     return begin + core() + middle + _expression(further()) + b"); return host; })()"
 
 
-@cache
 def begun() -> bytes:
     """Run the core and begin: the value is the function that takes an ``Operation``."""
-    return b"(%s)()" % core()
+    return b"(%s)()%s" % (core(), _NAMED)
 
 
-@cache
 def state() -> bytes:
     """What runs before a snapshot is taken: ``begun_from_state`` begins from there."""
-    return b"globalThis.%s=%s;" % (_STATE, core())
+    # Not by an assignment: V8 would show its left side in each script's stack traces.
+    return b"((begin)=>{globalThis.%s=begin})(%s)%s" % (_STATE, core(), _NAMED)
 
 
 def begun_from_state() -> bytes:
@@ -114,20 +115,24 @@ def _expression(source: bytes) -> bytes:
     return source[: source.rindex(b"//#")].rstrip()
 
 
-def wrapped(source: str, function: str, placed: tuple[int, ...] = ()) -> bytes:
-    """A script in strict mode whose completion value is its ``function``, or ``undefined``.
-
-    Args:
-        source: The script.
-        function: Name of its function.
-        placed: What stands behind the function in an array of arguments for ``EXECUTE``: that is the value then.
-    """
-    value = lookup(function)
-    if placed:
-        value = f"[{int(Operation.EXECUTE)},{value},{','.join(map(str, placed))}]"
+def wrapped(source: str, value: str) -> bytes:
+    """A script in strict mode, and an expression whose value is that of the whole."""
     return MODE + source.encode() + f"\n;{value}\n//# sourceURL={SCRIPT_NAME}".encode()
 
 
 def lookup(function: str) -> str:
     """An expression for a global function that need not be there."""
     return f"typeof {function}==='undefined'?undefined:{function}"
+
+
+def arguments_of(function: str, placed: Sequence[int]) -> str:
+    """An expression for the arguments of ``EXECUTE``; ``undefined`` where there is no such function.
+
+    Args:
+        function: Name of a global function.
+        placed: What stands behind it in the array.
+    """
+    items = ",".join(map(str, placed))
+    return (
+        f"((found)=>typeof found==='function'?[{int(Operation.EXECUTE)},found,{items}]:undefined)({lookup(function)})"
+    )

@@ -15,11 +15,11 @@ from quilate.sandbox.prelude import (
     InputFormat,
     Operation,
     Said,
+    arguments_of,
     begun,
     begun_from_state,
     exercise,
     further,
-    lookup,
     state,
     wrapped,
 )
@@ -39,7 +39,7 @@ from quilate.sandbox.v8_selftest import prove
 LOCATE_SECONDS = 0.5
 """At most so long is looked for the record that made a script throw."""
 _FORMATS: Final = {Format.JSON: InputFormat.JSON, Format.NDJSON: InputFormat.LINES, Format.ARROW: InputFormat.VALUE}
-_NO_ARGUMENTS: Final = (0, 0, 0, 0, 0, 0, 0)
+_ARGUMENTS: Final = 7
 _STANDS_THERE: Final = object()
 """For an argument that is in its place already."""
 _NOTHING: Final = b""
@@ -88,6 +88,14 @@ class Prepared:
     isolate: Isolate
     host: Handle
     heap_bytes: int
+
+
+@dataclass(slots=True)
+class Arguments:
+    """An array inside V8 and what stands in it; only what differs has to cross the border."""
+
+    handle: Handle
+    standing: list[Any]
 
 
 class V8Engine:
@@ -147,17 +155,15 @@ class V8Session:
         self._prepared = prepared
         self._program = program
         self._lines = program.source.count("\n") + 1
-        self._functions: dict[str, Handle] = {}
-        self._arguments: Handle | None = None
-        self._written: list[Any] = list(_NO_ARGUMENTS)
-        self._placed = ""
+        self._calls: dict[str, Arguments] = {}
+        self._asking: Arguments | None = None
         self._read = False
         self._complete = False
         self._columns: ColumnBridge | None = None
 
     def close(self) -> None:
         """Free the isolate."""
-        self._functions.clear()
+        self._calls.clear()
         self._prepared.isolate.close()
 
     def call(self, payload: Payload, function: str, answer: Format, limits: Limits) -> CallResult:
@@ -179,54 +185,29 @@ class V8Session:
         return CallResult(output=None, failure=failure, session_lost=True)
 
     def _call(self, payload: Payload, function: str, answer: Format, limits: Limits, clock: CallClock) -> CallResult:
+        if Format.ARROW in {payload.format, answer} and self._columns is None:
+            self._before_the_script()
         prepared = self._prepared
         if prepared.heap_bytes != limits.heap_bytes:
             prepared.isolate.limit_heap(limits.heap_bytes)
             prepared.heap_bytes = limits.heap_bytes
-        if Format.ARROW in {payload.format, answer} and not self._read:
-            self._bridge()  # Before the script: it keeps the built-ins that a script may change.
         numbers = (_FORMATS[payload.format], _FORMATS[answer], limits.output_bytes, limits.console_bytes)
-        if not self._read:
-            self._read_script(function, numbers, clock.left)
+        arguments = self._arguments(function, numbers, clock.left)
+        if arguments is None:
+            return CallResult(output=None, failure=failures.no_function(function))
         value, refused = self._input(payload, clock.left)
         if refused is not None:
-            there = self._find(function, clock.left)
-            return CallResult(output=None, failure=refused if there else failures.no_function(function))
-        said = self._execute(function, value, numbers, clock.left, limits.output_bytes)
+            return CallResult(output=None, failure=refused)
+        values = (int(Operation.EXECUTE), _STANDS_THERE, 0, *numbers)
+        try:
+            said = self._ask_host(arguments, values, receiver=value, deadline=clock.left, most=limits.output_bytes)
+        finally:
+            self._forget(value)
         if isinstance(said, bytes):
             return CallResult(output=said)
         if isinstance(said, TextTooLong):
             return CallResult(output=None, failure=failures.output_size(limits.output_bytes))
-        if said == Said.MISSING:
-            return CallResult(output=None, failure=failures.no_function(function))
         return self._rest(Said(said), payload, function, limits, clock)
-
-    def _read_script(self, function: str, numbers: tuple[int, ...], deadline: Deadline) -> None:
-        """Read the script; what it gives is the array of arguments for its first call."""
-        program = self._program
-        if program.seed is not None or program.now_milliseconds is not None:
-            self._ask_further(Operation.DETERMINISTIC, program.seed, program.now_milliseconds, deadline=deadline)
-        self._read = True
-        isolate = self._prepared.isolate
-        found = isolate.evaluate(wrapped(program.source, function, (0, *numbers)), deadline)
-        if self._arguments is not None:
-            isolate.release(self._arguments)
-        self._arguments = found if isinstance(found, Handle) else None
-        self._written = [int(Operation.EXECUTE), self, 0, *numbers]
-        self._placed = function
-
-    def _execute(
-        self, function: str, value: bytes | Handle, numbers: tuple[int, ...], deadline: Deadline, most: int
-    ) -> Any:
-        """Call a function of the script with its input as the receiver."""
-        script = _STANDS_THERE if self._placed == function else self._find(function, deadline)
-        try:
-            return self._host(Operation.EXECUTE, script, 0, *numbers, receiver=value, deadline=deadline, most=most)
-        finally:
-            self._placed = function
-            if isinstance(value, Handle):
-                # Rows that were built from columns; a session would keep those of each call otherwise.
-                self._prepared.isolate.release(value)
 
     def _rest(self, said: Said, payload: Payload, function: str, limits: Limits, clock: CallClock) -> CallResult:
         console: tuple[str, ...] = ()
@@ -250,15 +231,35 @@ class V8Session:
         failure = output if isinstance(output, Failure) else failures.output_size(limits.output_bytes)
         return CallResult(output=None, failure=failure, console=console, console_truncated=truncated)
 
-    def _find(self, function: str, deadline: Deadline) -> Handle | None:
-        """A global function of the script, which has been read."""
-        if (known := self._functions.get(function)) is not None:
+    def _before_the_script(self) -> None:
+        """Make what builds rows while nothing is changed that it is made of; a script that was read begins anew."""
+        if self._read:
+            self._prepared.isolate.close()
+            self._prepared = self._engine.fresh()
+            self._calls.clear()
+            self._asking = None
+            self._read = self._complete = False
+        self._columns = ColumnBridge(self._prepared.isolate)
+
+    def _arguments(self, function: str, numbers: tuple[int, ...], deadline: Deadline) -> Arguments | None:
+        """The arguments for a function of the script, which is read now if it was not before."""
+        if (known := self._calls.get(function)) is not None:
             return known
-        found = self._prepared.isolate.evaluate(lookup(function).encode(), deadline)
-        if not isinstance(found, Handle) or found.type != ValueType.FUNCTION:
+        placed = (0, *numbers)
+        expression = arguments_of(function, placed)
+        if self._read:
+            source = expression.encode()
+        else:
+            program = self._program
+            if program.seed is not None or program.now_milliseconds is not None:
+                self._ask_further(Operation.DETERMINISTIC, program.seed, program.now_milliseconds, deadline=deadline)
+            self._read = True
+            source = wrapped(program.source, expression)
+        found = self._prepared.isolate.evaluate(source, deadline)
+        if not isinstance(found, Handle):
             return None
-        self._functions[function] = found
-        return found
+        made = self._calls[function] = Arguments(found, [int(Operation.EXECUTE), self, *placed])
+        return made
 
     def _input(self, payload: Payload, deadline: Deadline) -> tuple[bytes | Handle, Failure | None]:
         if payload.format is Format.ARROW:
@@ -274,14 +275,18 @@ class V8Session:
                 )
         return data, None
 
+    def _forget(self, value: bytes | Handle) -> None:
+        """Let go of rows that were built from columns; a session would keep those of each call otherwise."""
+        if isinstance(value, Handle):
+            self._prepared.isolate.release(value)
+
+    @property
     def _bridge(self) -> ColumnBridge:
-        if self._columns is None:
-            self._columns = ColumnBridge(self._prepared.isolate)
-        return self._columns
+        return cast("ColumnBridge", self._columns)  # Made before the first call that needs it.
 
     def _records(self, data: bytes, deadline: Deadline) -> tuple[bytes | Handle, Failure | None]:
         try:
-            return self._bridge().rows(data, deadline), None
+            return self._bridge.rows(data, deadline), None
         except ColumnsError as error:
             return _NOTHING, failures.input_refused(f"The input's columns cannot be read: {error}")
 
@@ -290,7 +295,7 @@ class V8Session:
         if not isinstance(result, Handle):
             return failures.result_refused("The function has to return an array of records", None)
         try:
-            return self._bridge().stream(result, limits.output_bytes, deadline)
+            return self._bridge.stream(result, limits.output_bytes, deadline)
         except OutputTooLargeError:
             return failures.output_size(limits.output_bytes)
         except ResultError as error:
@@ -326,50 +331,53 @@ class V8Session:
     def first_record(self, payload: Payload, function: str, message: str) -> int | None:
         """Index of the first record with which the script throws ``message``, where one can be named in time."""
         deadline = within(LOCATE_SECONDS)
-        self._read_script(function, _NO_ARGUMENTS[3:], deadline)
-        script = self._find(function, deadline)
+        if payload.format is Format.ARROW:
+            self._before_the_script()
+        arguments = self._arguments(function, (0, 0, 0, 0), deadline)
         value, refused = self._input(payload, deadline)
-        if script is None or refused is not None:
+        if arguments is None or refused is not None:
             return None
-        found = self._ask_further(
-            Operation.LOCATE,
-            script,
-            value,
-            _FORMATS[payload.format],
-            message.encode("utf-8", "replace"),
-            deadline=deadline,
-        )
+        self._load_further(deadline)
+        values = (int(Operation.LOCATE), _STANDS_THERE, 0, _FORMATS[payload.format], message.encode("utf-8", "replace"))
+        found = self._ask_host(arguments, values, receiver=value, deadline=deadline)
         return found if isinstance(found, int) and found >= 0 else None
 
     def _ask_further(self, operation: Operation, *values: Any, deadline: Deadline) -> Any:
         """Call an operation of the further part of the prelude, which is loaded first."""
+        self._load_further(deadline)
+        return self._host(operation, *values, deadline=deadline)
+
+    def _load_further(self, deadline: Deadline) -> None:
         if not self._complete:
             self._complete = True
             part = self._prepared.isolate.evaluate(further(), deadline)
             self._host(Operation.INSTALL, part, deadline=deadline)
-        return self._host(operation, *values, deadline=deadline)
 
-    def _host(
+    def _host(self, operation: Operation, *values: Any, deadline: Deadline, most: int | None = None) -> Any:
+        """Call an operation of the prelude that is not about a function of the script."""
+        if self._asking is None:
+            zeros = [0] * _ARGUMENTS
+            made = self._prepared.isolate.evaluate(json.dumps(zeros).encode(), deadline)
+            self._asking = Arguments(cast("Handle", made), zeros)
+        return self._ask_host(self._asking, (int(operation), *values), deadline=deadline, most=most)
+
+    def _ask_host(
         self,
-        operation: Operation,
-        *values: Any,
+        arguments: Arguments,
+        values: Sequence[Any],
+        *,
         receiver: bytes | Handle | None = None,
         deadline: Deadline,
         most: int | None = None,
     ) -> Any:
-        """Call the prelude; only the arguments that changed since the last call cross the border."""
-        isolate, host = self._prepared.isolate, self._prepared.host
-        if self._arguments is None:
-            made = isolate.evaluate(json.dumps(_NO_ARGUMENTS).encode(), deadline)
-            self._arguments, self._written = cast("Handle", made), list(_NO_ARGUMENTS)
-        if values:
-            self._placed = ""
-        for index, value in enumerate((int(operation), *values)):
-            if value is _STANDS_THERE or (isinstance(value, int | float) and self._written[index] == value):
+        isolate = self._prepared.isolate
+        for index, value in enumerate(values):
+            plain = isinstance(value, int | float)
+            if value is _STANDS_THERE or (plain and arguments.standing[index] == value):
                 continue
-            isolate.set_item(self._arguments, index, value)
-            self._written[index] = value if isinstance(value, int | float) else self
-        return isolate.call(host, self._arguments, deadline, receiver=receiver, most=most)
+            isolate.set_item(arguments.handle, index, value)
+            arguments.standing[index] = value if plain else self
+        return isolate.call(self._prepared.host, arguments.handle, deadline, receiver=receiver, most=most)
 
 
 def trimmed(lines: list[Any], limit: int) -> tuple[tuple[str, ...], bool]:

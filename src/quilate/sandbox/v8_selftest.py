@@ -72,13 +72,13 @@ def _binding(isolate: Isolate) -> bool:
     }
     if any(_value(isolate, source) != value for source, value in plain.items()):
         return False
-    function = _value(isolate, "(a,b)=>a+b")
+    function = _value(isolate, "(function(a,b){'use strict';return this+a+b})")
     arguments = _value(isolate, "[0,0]")
     if not isinstance(function, Handle) or not isinstance(arguments, Handle):
         return False
     isolate.set_item(arguments, 0, b"text ")
     isolate.set_item(arguments, 1, 7)
-    if isolate.call(function, arguments, within(_SECONDS)) != b"text 7":
+    if isolate.call(function, arguments, within(_SECONDS), receiver=b"this ") != b"this text 7":
         return False
     buffer = _value(isolate, "new Uint8Array([1,2,3])")
     if not isinstance(buffer, Handle) or bytes(isolate.memory(buffer)) != b"\x01\x02\x03":

@@ -8,7 +8,10 @@ themselves. Source: ``src/snapshot/snapshot.h`` and ``include/v8-snapshot.h`` of
 
 import ctypes
 import mmap
+from pathlib import Path
 from typing import Any, Final
+
+from quilate.sandbox.errors import SandboxUnavailableError
 
 KNOWN_VERSION: Final = "14.4."
 """V8 whose functions are as written here."""
@@ -20,6 +23,7 @@ _WARM_UP: Final = "_ZN2v88internal30WarmUpSnapshotDataBlobInternalENS_11StartupD
 _DEFAULT: Final = "_ZN2v88internal8Snapshot19DefaultSnapshotBlobEv"
 _KEEP_CODE: Final = 1
 _NO_FLAGS: Final = 0
+_READ_ONLY: Final = "r--p"
 _READ, _READ_AND_WRITE = mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE
 
 
@@ -41,7 +45,10 @@ def begin_isolates_with(library: Any, version: str, state: bytes, exercise: byte
         exercise: A script; functions that it calls are kept compiled, what it changes is not kept.
 
     Returns:
-        Whether they do; ``False`` where this is another V8, or memory that was read-only has to remain so.
+        Whether they do; ``False`` where this is another V8, or its memory is not as expected or may not be written.
+
+    Raises:
+        SandboxUnavailableError: Memory that was read-only cannot be made so again.
     """
     if not version.startswith(KNOWN_VERSION):
         return False
@@ -63,10 +70,27 @@ def _replace(place: _StartupData, content: _StartupData) -> bool:
     begin = ctypes.addressof(place)
     first = begin - begin % mmap.PAGESIZE
     length = begin + ctypes.sizeof(place) - first
+    if _protection(begin) != _READ_ONLY:
+        return False
     protect = ctypes.CDLL(None).mprotect
     protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     if protect(first, length, _READ_AND_WRITE) != 0:
         return False
     place.data, place.raw_size = content.data, content.raw_size
-    protect(first, length, _READ)
+    if protect(first, length, _READ) != 0:
+        raise SandboxUnavailableError("The sandbox's memory cannot be made read-only again")
     return True
+
+
+def _protection(address: int) -> str:
+    """What the kernel allows at an address, as ``/proc/self/maps`` writes it; empty where it does not say."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        where, allowed = line.split(maxsplit=2)[:2]
+        begin, end = (int(part, 16) for part in where.split("-"))
+        if begin <= address < end:
+            return allowed
+    return ""

@@ -180,7 +180,7 @@ class StrictSession:
         first = not self._read
         if first and self._program.seed is not None:
             machine.free(self._ask(machine, Operation.DETERMINISTIC, self._program.seed & 0xFFFF_FFFF))
-        source = wrapped(self._program.source, function) if first else lookup(function).encode()
+        source = wrapped(self._program.source, lookup(function)) if first else lookup(function).encode()
         byte_code = self._code(machine, source, limits)
         self._read = True
         found = machine.run(byte_code)
