@@ -249,6 +249,16 @@ def rows_in(path: Path, file_format: FileFormat) -> list[dict[str, Any]]:
     return list(json.loads(path.read_bytes()))
 
 
+@pytest.mark.parametrize("key", [('say "k"',), ("back\\slash",), ("line\nend",), ("ação",), ("k", "k"), ("", "k")])
+async def test_groups_are_made_by_fields_of_any_name(pool: SandboxPool, key: tuple[str, ...]) -> None:
+    records = [{**dict.fromkeys(key, n % 3), "n": n} for n in range(7)] + [{"n": 7}]
+    data = BatchInput(data=json.dumps(records).encode(), format=FileFormat.JSON)
+    program = Program(source="function process(data) { return data.map((r) => r.n) }")
+    outcome = await run_batch(pool, program, Shape(mode=Mode.GROUP, key=key), data, None)
+    assert outcome.failure is None
+    assert rows_of(outcome.output) == [0, 3, 6, 1, 4, 2, 5, 7]
+
+
 @pytest.mark.parametrize("target_format", [FileFormat.JSON, FileFormat.PARQUET])
 @pytest.mark.parametrize("file_format", [FileFormat.NDJSON, FileFormat.PARQUET])
 async def test_groups_beyond_memory_are_whole_and_in_order(

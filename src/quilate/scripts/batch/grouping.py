@@ -7,7 +7,7 @@ their key and their text, so that both kinds go the same way.
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,18 @@ def key_text(values: Sequence[Any]) -> str:
     """A key as a JSON array; 1 and 1.0 are the same number."""
     same = [int(one) if isinstance(one, float) and one.is_integer() else one for one in values]
     return msgspec.json.encode(same, order="deterministic").decode()
+
+
+def keyed_record(keys: Sequence[str]) -> tuple[Any, Callable[[Any], Sequence[Any]]]:
+    """Return the type as which a record's text is decoded, and what takes the values of its key out of it."""
+    names = [f"k{index}" for index in range(len(keys))]
+    fields = [(name, Any, None) for name in names]
+    try:
+        record = msgspec.defstruct("Record", fields, rename=dict(zip(names, keys, strict=True)))
+    except ValueError:
+        # A field of JSON may be called what none of msgspec's may: with a quotation mark, say, or as another one is.
+        return dict[str, Any], lambda found: [found.get(key) for key in keys]
+    return record, msgspec.structs.astuple
 
 
 def ordinals(table: Any, keys: Sequence[str]) -> Any:

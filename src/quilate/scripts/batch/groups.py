@@ -11,7 +11,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from quilate.sandbox.model import Format, Payload, Program
 from quilate.scripts.batch.column_reading import read_batches
-from quilate.scripts.batch.grouping import INDEX, Partitions, first_rows, key_text, key_texts, ordinals
+from quilate.scripts.batch.grouping import INDEX, Partitions, first_rows, key_text, key_texts, keyed_record, ordinals
 from quilate.scripts.batch.mapping import WireMapper, write_stream
 from quilate.scripts.batch.model import COLUMNAR, BatchInput, BatchInputError, Settings
 from quilate.scripts.batch.parts import Group, Part, json_array
@@ -98,9 +98,7 @@ class GroupReader:
         return read_batches(self._source, _ROWS_READ, self._settings, self._types)
 
     def _text_batches(self) -> Iterator[Any]:
-        names = [f"k{index}" for index in range(len(self._keys))]
-        fields = [(name, Any, None) for name in names]
-        record = msgspec.defstruct("Record", fields, rename=dict(zip(names, self._keys, strict=True)))
+        record, values_of = keyed_record(self._keys)
         decoder = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
         count = 0
         for texts in read_records(self._source, self._settings):
@@ -112,7 +110,7 @@ class GroupReader:
             except RecursionError:
                 message = f"A record nests too deep to be read (counted from record {count})"
                 raise BatchInputError(message) from None
-            keys = [key_text(msgspec.structs.astuple(one)).encode() for one in found]
+            keys = [key_text(values_of(one)).encode() for one in found]
             columns = [pa.array(keys, pa.large_binary()), pa.array(texts, pa.large_binary())]
             yield pa.RecordBatch.from_arrays(columns, names=[_KEY, _TEXT])
             count += len(texts)

@@ -4,7 +4,7 @@ The functions that travel are made here and hold an ``Order``; everything else i
 quilate of the same version.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from quilate.sandbox.model import Failure, FailureClass, Format, Payload
 from quilate.scripts.batch.answers import read_table
 from quilate.scripts.batch.calling import placed
 from quilate.scripts.batch.column_reading import exactly
-from quilate.scripts.batch.grouping import key_text, key_texts
+from quilate.scripts.batch.grouping import key_text, key_texts, keyed_record
 from quilate.scripts.batch.mapping import WireMapper
 from quilate.scripts.batch.model import BatchInput, BatchInputError, BatchResultError, Settings
 from quilate.scripts.batch.output_types import fitted, inferred
@@ -212,24 +212,22 @@ def record_function(settings: Settings) -> Callable[[Batches], Batches]:
 
 def key_function(keys: tuple[str, ...]) -> Callable[[Batches], Batches]:
     """For ``mapInArrow`` over texts and the names of their records: the key of each beside it."""
-    names = [f"k{index}" for index in range(len(keys))]
 
     def over_texts(batches: Batches) -> Batches:
-        fields = [(name, Any, None) for name in names]
-        record = msgspec.defstruct("Record", fields, rename=dict(zip(names, keys, strict=True)))
+        record, values_of = keyed_record(keys)
         decoder = msgspec.json.Decoder(record)
         for batch in batches:
             texts, records = batch.column(0).to_pylist(), batch.column(1).to_pylist()
-            found = [_key_of(decoder, text, name) for text, name in zip(texts, records, strict=True)]
+            found = [_key_of(decoder, values_of, text, name) for text, name in zip(texts, records, strict=True)]
             columns = [pa.array(found, pa.string()), batch.column(0), batch.column(1)]
             yield pa.RecordBatch.from_arrays(columns, names=[KEY, TEXT, RECORD])
 
     return over_texts
 
 
-def _key_of(decoder: Any, text: bytes, name: int) -> str:
+def _key_of(decoder: Any, values_of: Callable[[Any], Sequence[Any]], text: bytes, name: int) -> str:
     try:
-        return key_text(msgspec.structs.astuple(decoder.decode(text)))
+        return key_text(values_of(decoder.decode(text)))
     except msgspec.DecodeError as error:
         partition, row = unpacked(name)
         why = f"record {row} of partition {partition} cannot be grouped: {error}"
