@@ -1,7 +1,10 @@
 """The demonstration project: its flaws are found, its fixes hold, its four acts play (C12, C16, C21)."""
 
 import json
+import signal
+import socket
 import ssl
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
@@ -123,6 +126,55 @@ def test_the_service_answers_on_both_ports_and_ends(tmp_path: Path) -> None:
             assert json.load(answer) == {"status": "ok"}
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/health")
+
+
+def service_program(directory: str, *, where: Path) -> subprocess.Popen[str]:
+    """Start what docs/demo.md says for going on with a kept project."""
+    return subprocess.Popen(
+        (sys.executable, "-m", "quilate.app.demo", directory),
+        cwd=where,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_program_of_the_service_takes_a_relative_path_and_ends_with_its_service(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    write_project(tmp_path / "credit-risk", flaws=False)
+    port, _ = DemoService(tmp_path / "credit-risk").ports()
+    with service_program("credit-risk", where=tmp_path) as process:
+        assert process.stdout is not None
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
+            assert json.load(answer) == {"status": "ok"}
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/health")
+
+
+def test_the_program_of_the_service_says_why_it_cannot_start(tmp_path: Path) -> None:
+    write_project(tmp_path / "credit-risk", flaws=False)
+    port, _ = DemoService(tmp_path / "credit-risk").ports()
+    with socket.create_server(("127.0.0.1", port)), service_program("credit-risk", where=tmp_path) as process:
+        _, error = process.communicate(timeout=60)
+        assert (process.returncode, error.splitlines()[0]) == (
+            3,
+            f"error: the demonstration's service cannot have port {port}: Address already in use",
+        )
+    (tmp_path / "credit-risk" / "credit_risk" / "service.py").write_text("import nothing_like_this\n")
+    with service_program("credit-risk", where=tmp_path) as process:
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 3
+        assert "did not start: ModuleNotFoundError: No module named 'nothing_like_this'" in error
+        assert "Traceback" not in error
+    with service_program("elsewhere", where=tmp_path) as process:
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "holds no project of the demonstration" in error
 
 
 def test_keys_are_for_their_owner_only_and_not_judged(tmp_path: Path) -> None:

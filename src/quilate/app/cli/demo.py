@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 def command(directory: Path | None, *, keep: bool) -> int:
     """Watch a sample project being rejected, fixed, approved and verified.
 
-    Writes a credit-risk project with one planted flaw per family into DIRECTORY (new or empty; a temporary one by
+    Writes a credit-risk project with planted flaws of every family into DIRECTORY (new or empty; a temporary one by
     default), starts its service on this machine only, and judges it. Exit 0: every act came out as it must, 1: not.
     """
     import time  # noqa: PLC0415 - keeps `quilate --help` fast
 
+    from quilate.app.demo.service import interrupted_by_signals  # noqa: PLC0415 - as above
+
     terminal = current_terminal()
     begin = time.monotonic()
-    with _directory(directory, keep=keep) as (place, kept), _own_home(place):
+    with interrupted_by_signals(), _directory(directory, keep=keep) as (place, kept), _own_home(place):
         play = _Play(place, terminal)
         wrong = play.run()
         terminal.line()

@@ -1,4 +1,4 @@
-"""The demonstration project: credit risk with one planted flaw per family, its fixes, and its service.
+"""The demonstration project: credit risk with planted flaws of every family, its fixes, and its service.
 
 ``write_project`` writes it, ``flaws`` lists what was planted and who must find it, ``apply_fixes`` mends all of it.
 """

@@ -2,20 +2,25 @@
 
 import contextlib
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import FrameType, TracebackType
+from typing import IO, Self
 
 from quilate.app.demo.certificates import issue_certificate
 from quilate.app.demo.project import PRIVATE
-from quilate.domain.errors import EvidenceError
+from quilate.domain.errors import ConfigurationError, EvidenceError
 
 _START_SECONDS = 15.0
+_LONGEST_REASON = 300
 _PORTS = re.compile(r"https?://127\.0\.0\.1:(\d+)")
 
 
@@ -23,7 +28,8 @@ class DemoService:
     """The service of a project that ``write_project`` wrote; a context manager that runs it."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        # The service runs in this directory: a relative path would mean another place there.
+        self._directory = directory.absolute()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -39,8 +45,14 @@ class DemoService:
         """Issue the certificate that ``deploy/tls.json`` asks for and start the service; it answers on return.
 
         Raises:
+            ConfigurationError: The directory holds no demonstration project.
             EvidenceError: It did not start.
         """
+        if not (self._directory / "deploy" / "tls.json").is_file() or not (self._directory / PRIVATE).is_dir():
+            raise ConfigurationError(
+                f"{self._directory} holds no project of the demonstration",
+                next_step="make one: quilate demo DIRECTORY",
+            )
         private = self._directory / PRIVATE
         certificate, key = private / "server.pem", private / "server.key"
         days = int(json.loads((self._directory / "deploy" / "tls.json").read_text())["valid_days"])
@@ -57,18 +69,20 @@ class DemoService:
             "--key",
             str(key),
         )
-        self._process = subprocess.Popen(  # noqa: S603 - the service that we wrote ourselves
-            (sys.executable, "-B", "-m", "credit_risk.service", *options),
-            cwd=self._directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            _wait_until_open(self._process, (port, tls_port))
-        except BaseException:
-            self.stop()
-            raise
+        _check_free((port, tls_port))
+        with tempfile.TemporaryFile() as complaints:
+            self._process = subprocess.Popen(  # noqa: S603 - the service that we wrote ourselves
+                (sys.executable, "-B", "-m", "credit_risk.service", *options),
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+            )
+            try:
+                _wait_until_open(self._process, (port, tls_port), complaints)
+            except BaseException:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """End the service; it has ended on return."""
@@ -88,7 +102,35 @@ class DemoService:
         return int(addresses[0]), int(addresses[-1])
 
 
-def _wait_until_open(process: subprocess.Popen[bytes], ports: tuple[int, ...]) -> None:
+@contextlib.contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt as Ctrl+C does, so that the service ends with the program that started it."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _check_free(ports: tuple[int, ...]) -> None:
+    """Refuse ports that somebody else has: what answers there would be taken for the service."""
+    for port in ports:
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError as error:
+            raise EvidenceError(
+                f"the demonstration's service cannot have port {port}: {os.strerror(error.errno or 0)}",
+                next_step="end what uses it, perhaps this service from before, or make another project: quilate demo",
+            ) from error
+
+
+def _wait_until_open(process: subprocess.Popen[bytes], ports: tuple[int, ...], complaints: IO[bytes]) -> None:
     end = time.monotonic() + _START_SECONDS
     for port in ports:
         while True:
@@ -96,7 +138,13 @@ def _wait_until_open(process: subprocess.Popen[bytes], ports: tuple[int, ...]) -
                 break
             if process.poll() is not None or time.monotonic() > end:
                 raise EvidenceError(
-                    "the demonstration's service did not start",
-                    next_step="start it by hand to see why: python -m credit_risk.service --help",
+                    f"the demonstration's service did not start: {_last_line(complaints)}",
+                    next_step="mend credit_risk/service.py, or make another project: quilate demo",
                 )
             time.sleep(0.01)
+
+
+def _last_line(complaints: IO[bytes]) -> str:
+    complaints.seek(0)
+    lines = complaints.read().decode(errors="replace").strip().splitlines()
+    return lines[-1][:_LONGEST_REASON] if lines else "it said nothing"
