@@ -55,7 +55,7 @@ async def test_a_script_is_tested_pushed_activated_and_rolled_back(
         pushed = await client.post(f"{_BASE}/{script}/versions", json=combining)
         assert pushed.status_code == 201, pushed.text
         thrown = await client.post(f"{_BASE}/{script}/versions/1.0.1/test", json={"data": [None]})
-        assert thrown.json()["failure"]["kind"] == "ScriptRuntimeError", thrown.text
+        assert thrown.json()["failure"]["class"] == "ScriptRuntimeError", thrown.text
         assert (await client.patch(f"{_BASE}/{script}/versions/1.0.1/activate")).status_code == 200
         back = await client.post(f"{_BASE}/{script}/rollback")
         assert (back.status_code, back.json()["semver"]) == (200, "1.0.0")

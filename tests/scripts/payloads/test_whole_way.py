@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import AsyncIterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ async def test_personal_data_is_tokenised_masked_sealed_and_erased(scripts: Site
     version = await scripts.script(TOTALS, input_schema=SCHEMA)
     headers = {"Content-Encoding": "gzip"}
     found = await executed(scripts, version, gzip.compress(json.dumps(PEOPLE).encode()), headers)
-    assert found["status"] == "completed", found
+    assert (found["status"], found["erased"]) == ("completed", None), found
     execution = found["id"]
     output = (await scripts.client.get(f"/projects/fraud/executions/{execution}/output")).json()
     assert [row["total"] for row in output] == [3.5, 4.0]
@@ -127,10 +128,15 @@ async def test_personal_data_is_tokenised_masked_sealed_and_erased(scripts: Site
     wish = {"subject": "111.444.777-35", "reason": "request 17"}
     erased = await payloads.post("/projects/fraud/script-erasures", json=wish, headers=admin)
     assert (erased.status_code, erased.json()["executions"]) == (201, 2)
-    for part in ("input", "output"):
-        assert (await scripts.client.get(f"/projects/fraud/executions/{execution}/{part}")).status_code == 410
+    for one, part in product((execution, failed["id"]), ("input", "output", "console")):
+        gone = await scripts.client.get(f"/projects/fraud/executions/{one}/{part}")
+        assert (gone.status_code, gone.json()["erasure"]) == (410, erased.json()["id"]), (one, part)
     again = (await scripts.client.get(f"/projects/fraud/executions/{execution}")).json()
-    assert again["status"] == "completed", "that there was an execution stays"
+    assert (again["status"], again["output"]) == ("completed", None), "that there was an execution stays"
+    listed = (await scripts.client.get("/projects/fraud/executions")).json()["items"]
+    assert {each["erased"] for each in (again, *listed)} == {erased.json()["id"]}
+    data = (again["input"], again["output_data"])
+    assert [(each["digest"], each["inline"]) for each in data] == [("", False)] * 2
     assert await scripts.rows("SELECT * FROM script_payloads") == []
 
 

@@ -30,9 +30,9 @@ async def test_failures_are_answers_and_refusals_are_not(api: ScriptsApi) -> Non
     thrown = (await dev.post(_TEST, json={"source": "throw 1", "data": []})).json()
     assert thrown["output"] is None
     place = {"line": 2, "column": 9, "record": 1, "rule": None}
-    assert thrown["failure"] == {"kind": "ScriptRuntimeError", "message": "no such card", **place}
+    assert thrown["failure"] == {"class": "ScriptRuntimeError", "message": "no such card", **place}
     broken = (await dev.post(_TEST, json={"source": "broken", "data": []})).json()
-    assert (broken["output"], broken["failure"]["kind"]) == (None, "ScriptResultInvalid")
+    assert (broken["output"], broken["failure"]["class"]) == (None, "ScriptResultInvalid")
     assert (await dev.post(_TEST, json={"source": "eval(1)", "data": []})).status_code == 422
     assert (await dev.post(_TEST, json={"source": SOURCE})).status_code == 422
 

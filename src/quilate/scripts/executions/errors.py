@@ -92,6 +92,22 @@ def no_data(execution_id: UUID, part: str) -> Problem:
     )
 
 
-def erased(execution_id: UUID, part: str) -> Problem:
-    """Return the answer where data was there once and is erased."""
-    return Problem(status=410, type="gone", detail=f"the {part} of the execution {execution_id} was erased")
+def erased(execution_id: UUID, part: str, erasure: UUID) -> Problem:
+    """Return the answer where an erasure has taken the data; the erasure is a member of it."""
+    return Problem(
+        status=410,
+        type="gone",
+        detail=f"the {part} of the execution {execution_id} was erased",
+        next_step="script-erasures lists when it was asked for, and why",
+        extensions={"erasure": str(erasure)},
+    )
+
+
+def not_kept(execution_id: UUID, part: str) -> Problem:
+    """Return the answer where data was there once and its time is over."""
+    return Problem(
+        status=410,
+        type="gone",
+        detail=f"the {part} of the execution {execution_id} is not kept any more",
+        next_step="execute the version again; script-retention says how long contents are kept",
+    )

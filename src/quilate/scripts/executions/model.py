@@ -154,6 +154,7 @@ class Execution:
         history: Attempts that were repeated, oldest first.
         dead: Its retries are used up and nobody has replayed it.
         export: What has become of an output that is to go somewhere, once it has completed.
+        erasure: The erasure that took its contents; ``None`` where none did.
     """
 
     id: UUID
@@ -180,6 +181,7 @@ class Execution:
     history: Sequence[Mapping[str, Any]] = ()
     dead: bool = False
     export: Export | None = None
+    erasure: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,8 +126,14 @@ def _add_data(router: APIRouter, service: ExecutionService, store: PayloadStore,
     files: dict[str, Any] = {name: {"schema": {"type": "string", "format": "binary"}} for name in NAMED}
     files[NAMED[0]] = {"schema": {}}
 
-    async def data(request: Request, granted: ProjectAccess, execution: UUID, part: Part) -> Response:
+    async def kept(granted: ProjectAccess, execution: UUID, part: Part) -> Execution:
         found = await service.get(granted.project.id, execution)
+        if found.erasure is not None:
+            raise errors.erased(execution, part.value, found.erasure)
+        return found
+
+    async def data(request: Request, granted: ProjectAccess, execution: UUID, part: Part) -> Response:
+        found = await kept(granted, execution, part)
         payload = found.input if part is Part.INPUT else found.output
         if payload is None:
             raise errors.no_data(execution, part.value)
@@ -165,12 +171,12 @@ def _add_data(router: APIRouter, service: ExecutionService, store: PayloadStore,
     )
     async def get_execution_console(granted: member, request: Request, execution: ExecutionId) -> ConsoleView:
         """Line by line; who has seen it is on record."""
-        await service.get(granted.project.id, execution)
-        kept = await service.content(execution, Part.CONSOLE)
+        await kept(granted, execution, Part.CONSOLE)
+        lines = await service.content(execution, Part.CONSOLE)
         await access.record(request, granted, AccessKind.DATA, f"execution:{execution}/console")
-        if kept is None:
+        if lines is None:
             return ConsoleView(lines=[], truncated=False)
-        return msgspec_console(await store.plain(granted.project.id, kept))
+        return msgspec_console(await store.plain(granted.project.id, lines))
 
 
 class _Console(msgspec.Struct):
@@ -207,7 +213,7 @@ async def _file(
         pieces = store.stream(payload, granted.project.id)
         first = await anext(pieces, b"")
     except ArtifactMissingError as error:
-        raise errors.erased(execution, part.value) from error
+        raise errors.not_kept(execution, part.value) from error
     if len(first) == payload.size:
         return Response(first, media_type=kind, headers=headers)
 

@@ -63,6 +63,7 @@ def execution_from(row: Mapping[str, Any]) -> Execution:
         attempts=row["attempts"],
         history=msgspec.json.decode(row["history"]) if row["history"] else (),
         dead=row["dead"],
+        erasure=row["erasure"],
     )
 
 

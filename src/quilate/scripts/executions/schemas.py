@@ -19,8 +19,10 @@ class DataView(BaseModel):
 
     format: FormatName = Field(description="How it is written.")
     size: int = Field(ge=0, description="In bytes.")
-    digest: str = Field(description="`sha256:` of it.")
-    inline: bool = Field(description="It lies in the database, else in the artifact or object store.")
+    digest: str = Field(description="`sha256:` of it; empty once it was erased.")
+    inline: bool = Field(
+        description="It lies in the database, else in the artifact or object store; false once it was erased."
+    )
     url: str = Field(description="Where it can be read.")
     source: str | None = Field(
         default=None, description="Address that an input was read from; null where it was sent with the request."
@@ -99,6 +101,7 @@ class ExecutionView(BaseModel):
     parts: dict[str, Any] | None = Field(description="What became of data that was split; `failed` names the parts.")
     failure: FailureView | None = Field(description="Why there is no result.")
     export: ExportView | None = Field(description="What becomes of the output, where it was to go somewhere.")
+    erased: UUID | None = Field(description="The erasure that took its input, output and console; null where none did.")
     links: ExecutionLinks = Field(description="Where its parts are.")
 
 

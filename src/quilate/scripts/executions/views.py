@@ -59,6 +59,7 @@ def execution_view(project: str, execution: Execution) -> ExecutionView:
         parts=dict(execution.parts) if execution.parts is not None else None,
         failure=_failure(execution),
         export=_export(execution),
+        erased=execution.erasure,
         links=links,
     )
 
@@ -97,7 +98,7 @@ def _data(payload: StoredPayload, url: str) -> DataView:
         format=payload.format.value,
         size=payload.size,
         digest=payload.digest,
-        inline=payload.reference is None,
+        inline=payload.reference is None and bool(payload.digest),
         url=url,
         source=(payload.provenance.address or None) if payload.provenance is not None else None,
     )

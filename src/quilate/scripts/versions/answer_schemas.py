@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from quilate.sandbox.model import Engine, FailureClass, Level, Outcome
 from quilate.scripts.versions.compatibility import Compatibility, CompatibilityReport, SchemaReport
@@ -95,7 +95,9 @@ class DataViolationView(BaseModel):
 class FailureView(BaseModel):
     """Why there is no result."""
 
-    kind: FailureClass
+    model_config = ConfigDict(populate_by_name=True)
+
+    kind: FailureClass = Field(alias="class", description="Its class, as an execution that failed has it.")
     message: str
     line: int | None = Field(description="In the script, from 1.")
     column: int | None = Field(description="In the script, from 1.")
@@ -185,7 +187,7 @@ def trial_answer(trial: Trial) -> dict[str, Any]:
         output_violations=_violations(trial.output_violations),
         reduced=trial.reduced,
     )
-    answer = view.model_dump(mode="json")
+    answer = view.model_dump(mode="json", by_alias=True)
     if outcome is not None and outcome.output is not None:
         answer["output"] = msgspec.Raw(outcome.output)
     return answer
