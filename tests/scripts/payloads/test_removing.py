@@ -76,7 +76,7 @@ async def test_neither_audit_nor_tombstones_say_whom_it_was_about(site: PayloadS
     actions = [json.loads(bytes(entry["leaf"]))["action"] for entry in entries]
     assert actions == ["script.subject.searched", "script.payloads.erased"]
     told = repr(entries) + repr(await rows(site, b"SELECT * FROM script_erasures"))
-    assert "7391" not in told
+    assert "ana-7391" not in told
     assert repr(await rows(site, b"SELECT * FROM script_subjects")) == "[]"
 
 
