@@ -10,12 +10,13 @@ LONG_DIGITS: Final = b"0" * 16
 """2**53 has 16 digits: shorter integers are exact."""
 _TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LONG_INTEGER = re.compile(rb"(?:^|[\[:,\s])-?[0-9]{16,}(?:$|[,\]}\s])")
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def without_mark(data: bytes) -> bytes:
-    """The text without a byte order mark."""
-    return data[3:] if data.startswith(_BYTE_ORDER_MARK) else data
+    """The text with blanks for a byte order mark, so that places in it stay what they are."""
+    return b"   " + data[3:] if data.startswith(_BYTE_ORDER_MARK) else data
 
 
 def text_error(data: bytes) -> str | None:
@@ -37,8 +38,34 @@ def may_hold_unsafe_integer(data: bytes) -> bool:
     return _LONG_INTEGER.search(data) is not None
 
 
+class _ConstantError(ValueError):
+    """NaN or an infinity, which Python's reader would take."""
+
+
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+    raise _ConstantError(name)
+
+
+def _no_number(_: str) -> int:
+    """Nothing: numbers are not looked at, and Python refuses the longest ones that V8 reads."""
+    return 0
+
+
+def _broken_at(text: str) -> tuple[int, str] | None:
+    """Where a text is no JSON, counted in characters, and why; nothing where Python's reader takes it.
+
+    Raises:
+        RecursionError: It is nested too deep to be read.
+    """
+    try:
+        json.loads(text, parse_constant=_no_constant, parse_int=_no_number)
+    except json.JSONDecodeError as error:
+        return error.pos, error.msg
+    except _ConstantError as error:
+        # Everything before the first constant has been read, so that strings are whole and can be passed over.
+        place = next(found for found in _STRING_OR_CONSTANT.finditer(text) if found[1])
+        return place.start(), f"{error} is no JSON"
+    return None
 
 
 def broken_place(data: bytes, form: Format, v8_message: str, line: int = 0) -> str:
@@ -58,14 +85,14 @@ def broken_place(data: bytes, form: Format, v8_message: str, line: int = 0) -> s
         data = data[begin : end if end >= 0 else len(data)]
     text = data.decode(errors="replace")
     try:
-        json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        byte = begin + len(text[: error.pos].encode())
-        number = line if form is Format.NDJSON and line else error.lineno
-        return f"The input is broken at line {number}, column {error.colno} (byte {byte}): {error.msg}"
+        broken = _broken_at(text)
     except RecursionError:
         return f"The input is nested too deep{f' at line {line}' if line else ''}"
-    except ValueError:
-        pass
-    reason = v8_message.removeprefix("SyntaxError: ")
-    return f"The input is broken{f' at line {line} (byte {begin})' if line else ''}: {reason}"
+    if broken is None:
+        reason = v8_message.removeprefix("SyntaxError: ")
+        return f"The input is broken{f' at line {line} (byte {begin})' if line else ''}: {reason}"
+    position, reason = broken
+    before = text[:position]
+    number = line if form is Format.NDJSON and line else before.count("\n") + 1
+    column = position - before.rfind("\n")
+    return f"The input is broken at line {number}, column {column} (byte {begin + len(before.encode())}): {reason}"

@@ -109,6 +109,8 @@ def test_same_lines_and_broken_inputs() -> None:
         call(identity, b'{"a":01}'),
         call(identity, b'["\xc3"]'),
         call(identity, b"\xef\xbb\xbf[1]"),
+        call(identity, b"\xef\xbb\xbf[1,\n NaN]"),
+        call(identity, b'\xef\xbb\xbf{"a":1}\n{"a":2}\n', format="ndjson"),
         call(identity, b'{"__proto__":{"a":1},"a":1,"a":2}'),
         call(identity, b'["\\ud800","\\u0000",1e400,-0]'),
         call(identity, b"[]", answer="ndjson"),

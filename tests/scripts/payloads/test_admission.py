@@ -74,7 +74,8 @@ async def test_at_most_a_hundred_violations_are_told(site: PayloadSite) -> None:
         (b"[\n1,\n  2,}\n]", 3, 5),
         (b"[1, NaN]", 1, None),
         (b'{"a": "\xff"}', 1, 8),
-        (b"\xef\xbb\xbf[]", 1, 1),
+        (b"\xef\xbb\xbf[,]", 1, 5),
+        (b"\xef\xbb\xbf\xef\xbb\xbf[]", 1, None),
         (b"[1, 2", 1, None),
         (b"", 1, 1),
         (b'["\\ud800"]', 1, None),
@@ -100,6 +101,32 @@ async def test_broken_ndjson_names_line_and_byte(site: PayloadSite) -> None:
     assert (found.line, found.column, found.byte, found.record) == (3, 11, 24, 1)
     endless = await admitted(site, NUMBERS, b"[" + b"1," * 50_000, FileFormat.NDJSON)
     assert [(each.rule, each.line) for each in endless.violations] == [("json", 1)]
+
+
+@pytest.mark.asyncio
+async def test_a_byte_order_mark_is_skipped_at_the_beginning_alone(site: PayloadSite) -> None:
+    mark = b"\xef\xbb\xbf"
+    for content, format_ in (
+        (mark + b'[{"value": 1}]', FileFormat.JSON),
+        (mark + lines({"value": 1}), FileFormat.NDJSON),
+        (mark + b"\n" + lines({"value": 1}), FileFormat.NDJSON),
+    ):
+        found = await admitted(site, NUMBERS, content, format_)
+        assert (found.violations, found.records) == ((), 1), content
+    content = mark + lines({"value": 1}) + mark + lines({"value": 2})
+    (broken_,) = (await admitted(site, NUMBERS, content, FileFormat.NDJSON)).violations
+    assert (broken_.line, broken_.byte) == (2, len(mark + lines({"value": 1})))
+    (wrong,) = (await admitted(site, NUMBERS, mark + b'{"value": }', FileFormat.NDJSON)).violations
+    assert (wrong.line, wrong.column, wrong.byte) == (1, 14, 13)
+
+
+@pytest.mark.asyncio
+async def test_what_is_masked_is_found_behind_a_byte_order_mark(site: PayloadSite) -> None:
+    marked = records({"name": {"type": "string", "x-sensitive": True}})
+    payload = await kept(site, b'\xef\xbb\xbf[{"name": "Bea Silva"}]')
+    masker = await site.admission.masker(site.project, marked, payload)
+    assert masker is not None
+    assert masker.text("it is Bea Silva") == "it is [masked]"
 
 
 BIG = 9_007_199_254_740_993

@@ -14,7 +14,7 @@ from quilate.scripts.payloads.columns import batches_of, records_of
 from quilate.scripts.payloads.contents import PayloadStore
 from quilate.scripts.payloads.errors import MOST_VIOLATIONS, too_large
 from quilate.scripts.payloads.input_schema import InputSchema, compiled_schema
-from quilate.scripts.payloads.json_guard import BrokenJsonError, decode, lines_of
+from quilate.scripts.payloads.json_guard import BrokenJsonError, decode, decode_document, lines_of
 from quilate.scripts.payloads.looking import Look
 from quilate.scripts.payloads.model import Admitted, PayloadLimits, StoredPayload
 from quilate.scripts.payloads.sensitive import TextMasker, masked, sensitive_texts
@@ -165,7 +165,7 @@ def _values(stream: IO[bytes], format_: FileFormat, limits: PayloadLimits) -> It
     """Give the records of lines or columns, or the one value of a document."""
     match format_:
         case FileFormat.JSON:
-            yield decode(stream.read(), limits.depth)
+            yield decode_document(stream.read(), limits.depth)
         case FileFormat.NDJSON:
             yield from (decode(line, limits.depth) for _, _, line in lines_of(stream, limits))
         case _:

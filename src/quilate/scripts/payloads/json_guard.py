@@ -1,7 +1,8 @@
 """JSON as scripts get it: where it is broken, what JavaScript would change in silence, how deep it is.
 
 Of an object's members of one name the last one counts, as in JavaScript, so that what was checked is what the script
-sees. NaN, Infinity, numbers beyond a double's range, lone surrogates and a byte order mark are refused.
+sees. NaN, Infinity, numbers beyond a double's range and lone surrogates are refused; a byte order mark at the beginning
+is skipped.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
+from quilate.sandbox.payloads import without_mark
 from quilate.scripts.payloads.marks import Marks, Place
 from quilate.scripts.payloads.model import PayloadLimits, Violation
 from quilate.scripts.versions.schema_words import escaped
@@ -77,6 +79,11 @@ class LineTooLongError(BrokenJsonError):
         )
 
 
+def decode_document(data: bytes, depth: int) -> Any:
+    """Return the value of a whole JSON text, which may begin with a byte order mark; raises as ``decode``."""
+    return decode(without_mark(data), depth)
+
+
 def decode(data: bytes, depth: int) -> Any:
     """Return the value of a JSON text.
 
@@ -120,7 +127,7 @@ def _broken(data: bytes, message: str) -> BrokenJsonError:
     except UnicodeDecodeError as error:
         return BrokenJsonError("it is not UTF-8", error.start)
     if text.startswith("\ufeff"):
-        return BrokenJsonError("it begins with a byte order mark", 0)
+        return BrokenJsonError("a byte order mark stands elsewhere than at the beginning", 0)
     try:
         json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -183,6 +190,8 @@ def _not_texts(items: Iterable[tuple[Key, Any]]) -> list[Key]:
 def lines_of(stream: IO[bytes], limits: PayloadLimits) -> Iterator[tuple[int, int, bytes]]:
     """Give the lines of an NDJSON stream that are not blank, each with its number from 1 and the byte where it begins.
 
+    Of the first one blanks stand for a byte order mark, as in a document.
+
     Raises:
         LineTooLongError: A line is longer than allowed.
     """
@@ -191,6 +200,9 @@ def lines_of(stream: IO[bytes], limits: PayloadLimits) -> Iterator[tuple[int, in
         number += 1
         if len(line) > limits.line_bytes:
             raise LineTooLongError(limits.line_bytes, number, begin)
+        length = len(line)
+        if number == 1:
+            line = without_mark(line)  # noqa: PLW2901
         if line.strip():
             yield number, begin, line
-        begin += len(line)
+        begin += length

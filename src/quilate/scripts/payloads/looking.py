@@ -19,6 +19,7 @@ from quilate.scripts.payloads.json_guard import (
     BrokenJsonError,
     LineTooLongError,
     decode,
+    decode_document,
     lines_of,
     long_integers,
     long_violation,
@@ -96,7 +97,7 @@ class Look:
     def _document(self, stream: IO[bytes], size: int) -> bytes | None:
         data = self._read_whole(stream, size)
         try:
-            value = decode(data, self.limits.depth)
+            value = decode_document(data, self.limits.depth)
         except BrokenJsonError as error:
             self.violations.append(error.violation(data))
             return None
