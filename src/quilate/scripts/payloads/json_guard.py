@@ -202,7 +202,7 @@ def lines_of(stream: IO[bytes], limits: PayloadLimits) -> Iterator[tuple[int, in
             raise LineTooLongError(limits.line_bytes, number, begin)
         length = len(line)
         if number == 1:
-            line = without_mark(line)  # noqa: PLW2901
+            line = without_mark(line)
         if line.strip():
             yield number, begin, line
         begin += length
