@@ -51,8 +51,9 @@ def _type_name(annotation: Any) -> str:
 
 def command_line_page() -> str:
     """Return the reference of every command as its ``--help`` prints it."""
-    lines = ["# The command line", "", "Generated from `quilate COMMAND --help`.", ""]
+    lines = ["# The command line", "", "Generated from `quilate --help` and `quilate COMMAND --help`.", ""]
     root = click.Context(cli, info_name="quilate", terminal_width=100)
+    lines += _help_of(cli, "quilate", root)
     for name in COMMANDS:
         command = cli.get_command(root, name)
         if command is None:

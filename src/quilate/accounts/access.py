@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Path, Request
 
+from quilate.accounts.errors import no_project
 from quilate.accounts.model import (
     PERMISSIONS_WHEN_ARCHIVED,
     Permission,
@@ -92,7 +93,7 @@ class Access:
         reference = await self._authenticator.project(slug)
         granted = principal.permissions_in(reference.id) if reference is not None else frozenset()
         if reference is None or not granted:
-            raise Problem(status=404, type="not-found", detail=f"there is no project {slug!r}")
+            raise no_project(slug)
         if permission not in granted:
             raise Problem(status=403, type="forbidden", detail=f"this needs the permission {permission.value}")
         if reference.archived and permission not in PERMISSIONS_WHEN_ARCHIVED:

@@ -21,9 +21,18 @@ def forbidden(detail: str, *, next_step: str = "") -> Problem:
     return Problem(status=403, type="forbidden", detail=detail, next_step=next_step)
 
 
-def not_found(detail: str) -> Problem:
+def not_found(detail: str, *, next_step: str = "") -> Problem:
     """Return the answer where there is nothing that the caller may know of."""
-    return Problem(status=404, type="not-found", detail=detail)
+    return Problem(status=404, type="not-found", detail=detail, next_step=next_step)
+
+
+def no_project(slug: str) -> Problem:
+    """Return the answer where there is no project, or none that the caller may know of: the same for both."""
+    return not_found(
+        f"there is no project {slug!r}",
+        next_step="look for its slug in GET /api/v1/projects; an administrator makes one with POST /api/v1/projects, "
+        "and one of the project's makes you a member",
+    )
 
 
 def no_user(user_id: UUID) -> Problem:

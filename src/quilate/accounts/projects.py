@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from quilate.accounts import store
-from quilate.accounts.errors import changed_since, conflict, forbidden, invalid, not_found
+from quilate.accounts.errors import changed_since, conflict, forbidden, invalid, no_project
 from quilate.accounts.model import Permission, Principal, ProjectAccess, Role
 from quilate.accounts.records import Project, ProjectSettings, project_from
 from quilate.audit.entries import AuditEntry, append_entries
@@ -75,7 +75,7 @@ class Projects:
         async with self._database.connection() as connection:
             row = await store.one(connection, "project_by_id", id=access.project.id)
         if row is None:
-            raise not_found(f"there is no project {access.project.slug!r}")
+            raise no_project(access.project.slug)
         return project_from(row)
 
     async def change(self, access: ProjectAccess, *, version: int | None, changes: dict[str, Any]) -> Project:
@@ -93,7 +93,7 @@ class Projects:
         async def work(connection: Connection) -> Project:
             row = await store.one(connection, "lock_project", id=access.project.id)
             if row is None:
-                raise not_found(f"there is no project {access.project.slug!r}")
+                raise no_project(access.project.slug)
             before = project_from(row)
             if version is not None and version != before.version:
                 raise changed_since(before.version)
@@ -131,7 +131,7 @@ async def _change(connection: Connection, before: Project, after: ProjectSetting
         return before
     row = await store.one(connection, "change_project", id=before.id, **asdict(after))
     if row is None:
-        raise not_found(f"there is no project {before.slug!r}")
+        raise no_project(before.slug)
     project = project_from(row)
     changed = [name for name, value in asdict(after).items() if value != getattr(before.settings, name)]
     action = "project.changed"

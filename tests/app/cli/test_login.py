@@ -61,6 +61,7 @@ def test_a_password_becomes_a_token_of_this_machine_that_other_commands_use(
     project = lint_project(tmp_path / "project", "x = 1\n")
     refused = quilate(project, "run", "--server", service.url)
     assert refused.code == 2
+    assert "none is kept yet" in refused.errors
     done = typed(project, f"{PASSWORD}\n", "login", "--server", f"{service.url}/", "--email", EMAIL)
 
     assert done.code == 0, done.output + done.errors
@@ -81,6 +82,13 @@ def test_a_password_becomes_a_token_of_this_machine_that_other_commands_use(
     assert (late.code, late.lines[-1]) == (3, "exit 3: undecided"), late.output + late.errors
     listed = quilate(project, "script", "list", "--server", service.url, "--project", "sample")
     assert listed.code == 0, listed.errors
+
+    elsewhere = quilate(project, "script", "list", "--server", service.url.replace("127.0.0.1", "localhost"))
+    assert (elsewhere.code, elsewhere.errors.splitlines()[0]) == (2, "error: this needs a login")
+    assert f"has kept tokens for {service.url}: give --server spelled so" in elsewhere.errors
+    unknown = quilate(project, "script", "list", "--server", service.url)
+    assert unknown.errors.splitlines()[0] == "error: there is no project 'default'"
+    assert "an administrator makes one with POST /api/v1/projects" in unknown.errors
 
     gone = quilate(project, "logout", "--server", service.url)
     assert "forgot the token" in gone.output

@@ -22,7 +22,7 @@ COMMANDS = {
     "connector": "Connect outside systems, try them, see and replay deliveries.",
     "blueprint": "List, show, validate and compare blueprints.",
     "check": "List the check types and show one.",
-    "script": "Prove here what keeps hosted scripts shut in.",
+    "script": "Run, keep and roll back hosted scripts, here and at a service.",
     "plugin": "List what other packages bring, begin one.",
     "up": "Start the service here: database, API, workers, scheduler.",
     "api": "Run the API alone, for a service on several machines.",
@@ -38,6 +38,8 @@ COMMANDS = {
     "completion": "Print the completion script of a shell.",
 }
 """Every command with its one line of help: the module is imported only when the command is called."""
+
+_NOT_AUTHENTICATED = 401
 
 
 class LazyGroup(click.Group):
@@ -149,3 +151,7 @@ def _show(error: QuilateError) -> None:
         click.echo(f"error: {harmless(str(each))}", err=True)
         if each.next_step:
             click.echo(f"  {harmless(each.next_step)}", err=True)
+    if getattr(error, "status", 0) == _NOT_AUTHENTICATED:
+        from quilate.app.cli.logins import kept_for  # noqa: PLC0415 - needed for a refusal only
+
+        click.echo(f"  {harmless(kept_for())}", err=True)

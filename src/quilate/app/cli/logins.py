@@ -16,6 +16,7 @@ from quilate.seals.keys import keys_directory
 
 _FILE = "logins.json"
 _LARGEST = 1 << 20
+_MOST_NAMED = 5
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -93,6 +94,21 @@ def forget_login(url: str) -> KeptLogin | None:
     if login is not None:
         _write(kept)
     return login
+
+
+def kept_for() -> str:
+    """Return one sentence that says for which services logins are kept; what was refused needed one of them.
+
+    Loopback's names are not taken for each other: on another one of them somebody else's program may listen.
+    """
+    try:
+        kept = sorted(_read())
+    except ConfigurationError:
+        kept = []
+    if not kept:
+        return "`quilate login --server URL` keeps a token for the commands here; none is kept yet"
+    named = ", ".join(kept[:_MOST_NAMED]) + (", …" if len(kept) > _MOST_NAMED else "")
+    return f"`quilate login` has kept tokens for {named}: give --server spelled so, or log in at this one"
 
 
 def _read() -> Mapping[str, KeptLogin]:
