@@ -191,6 +191,7 @@ def test_no_interpreter_is_an_error_that_says_how_to_name_one(tmp_path: Path, mo
         run_check("UNIT_TESTS", tmp_path)
 
     assert "quilate.yaml" in raised.value.next_step
+    assert "operator" in raised.value.next_step
 
 
 def test_canary_is_red(tmp_path: Path) -> None:
