@@ -19,4 +19,5 @@ def test_a_saved_baseline_excuses_nothing_before_it_is_approved(tmp_path: Path) 
 
     assert len(json.loads((root / "quilate-baseline.json").read_bytes())) > 0
     assert (saved.code, before.code, after.code) == (1, 1, 0), saved.output + saved.errors + after.output
-    assert "counts once the protected branch holds it" in saved.output
+    assert "counts once the protected branch 'main' holds it" in saved.output
+    assert "`protected_branch` in quilate.yaml" in saved.output

@@ -1,5 +1,6 @@
 """One ``quilate run`` of one project: plan, lock, baseline, run, record, seal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from quilate.blueprints.model import Blueprint, Plan, ProjectFile
 from quilate.blueprints.planner import make_plan
 from quilate.blueprints.references import command_line_reference, load_blueprint
 from quilate.evidence.baseline import baseline_of, compare, write_baseline
+from quilate.evidence.model import Finding
 from quilate.kit.canonical import sha256_of
 from quilate.kit.words import counted, form
 from quilate.policy.decision import decide, decision_bytes
@@ -20,6 +22,7 @@ from quilate.runs.local import Announce, Progress, RunRequest, run_project
 from quilate.runs.record import SEAL_FILE, findings_of, save_run
 from quilate.runs.report import BaselineComparison, RunReport
 from quilate.runs.store import RunDirectory, write_atomically
+from quilate.runs.waivers import protected_branch
 from quilate.seals.sealing import seal_decision
 
 
@@ -101,7 +104,11 @@ def _adopt(report: RunReport, root: Path) -> RunReport:
     adopted = baseline_of("adopted", findings)
     write_baseline(root / BASELINE_FILE, adopted)
     if report.plan.blueprint.waivers_need_approval:
-        note = f"{BASELINE_FILE} is written; it counts once the protected branch holds it"
+        branch = protected_branch(root, report.plan.project.protected_branch)
+        note = (
+            f"{BASELINE_FILE} is written; it counts once the protected branch {branch!r} holds it "
+            "(the remote's default branch, else `protected_branch` in quilate.yaml)"
+        )
         return replace(report, notes=(*report.notes, note))
     accepted = f"{counted(len(findings), 'finding')} {form(len(findings), 'is', 'are')} accepted as debt"
     note = f"{accepted} in {BASELINE_FILE}: commit it; from now on only new ones count"
@@ -123,7 +130,12 @@ def decide_again(report: RunReport, baseline: Baseline) -> RunReport:
 
 def compare_with(baseline: Baseline, report: RunReport) -> BaselineComparison:
     """Return how many findings are new, fixed and unchanged."""
-    compared = compare(findings_of(report.runs), baseline)
+    return comparison_of(findings_of(report.runs), baseline)
+
+
+def comparison_of(findings: Iterable[Finding], baseline: Baseline) -> BaselineComparison:
+    """Return how many of these findings are new and unchanged, and how many of the baseline's are fixed."""
+    compared = compare(findings, baseline)
     return BaselineComparison(
         reference=baseline.reference,
         new=len(compared.new),

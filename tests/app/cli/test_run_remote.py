@@ -61,6 +61,19 @@ def test_the_service_decides_as_the_laptop_does(working: LiveService, tmp_path: 
 
 
 @pytest.mark.slow
+def test_what_a_baseline_accepts_is_told_as_the_laptop_tells_it(working: LiveService, tmp_path: Path) -> None:
+    project = lint_project(tmp_path / "project", BAD)
+    assert quilate(project, "run", "--save-baseline").code == 0
+    write_files(project, {"other.py": BAD})
+    told = "  against adopted: 1 new, 0 fixed, 1 unchanged (debt)"
+    local = quilate(project, "run", "--no-cache")
+    remote = quilate(project, "run", "--server", working.url)
+    assert (local.code, remote.code) == (1, 1), remote.output + remote.errors
+    assert told in local.lines
+    assert told in remote.lines
+
+
+@pytest.mark.slow
 def test_documents_and_partial_runs(working: LiveService, tmp_path: Path) -> None:
     project = lint_project(tmp_path / "project", BAD)
     document = quilate(project, "run", "--server", working.url, "--json")

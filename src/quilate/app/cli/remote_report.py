@@ -17,7 +17,8 @@ from quilate.domain.verdict import CheckResult, Completion
 from quilate.evidence.model import Evidence
 from quilate.policy.decision import input_from_bytes
 from quilate.policy.model import CheckDecision, Decision, DecisionInput, JudgedCheck, VersionedDocument, Vocabulary
-from quilate.runs.report import RunReport
+from quilate.runs.report import BaselineComparison, RunReport
+from quilate.runs.session import comparison_of
 from quilate.runs.state import Attempt, CheckRun
 
 _UNKNOWN = VersionedDocument(id="", version="", digest=Digest(""))
@@ -115,8 +116,16 @@ def report_of_run(client: Client, slug: str, detail: RunDetail, plan: Plan, addr
         duration_seconds=((detail.ended_at or datetime.now(UTC)) - begun).total_seconds(),
         directory=address,
         seal_digest=detail.seal_digest or "",
+        comparison=_comparison(given),
         notes=detail.notes,
     )
+
+
+def _comparison(given: DecisionInput | None) -> BaselineComparison | None:
+    """Return how the findings stand against the baseline by which the service decided."""
+    if given is None or given.baseline is None:
+        return None
+    return comparison_of((finding for check in given.checks for finding in check.findings), given.baseline)
 
 
 def _check_run(client: Client, slug: str, detail: RunDetail, check: RunCheck) -> CheckRun:
