@@ -237,6 +237,6 @@ def find_interpreter(root: Path, configured: str) -> str:
             return str(candidate)
     raise EvidenceError(
         "no interpreter for the project's own code",
-        next_step="on your machine make a .venv or activate an environment; a service's workers never get your .venv: have "
-        "the operator start them with VIRTUAL_ENV set, or name a Python of theirs as `interpreter` in quilate.yaml",
+        next_step="on your machine make a .venv or activate an environment; a service's workers never get your .venv: "
+        "its operator starts them with VIRTUAL_ENV set, or name a Python of theirs as `interpreter` in quilate.yaml",
     )
