@@ -176,6 +176,26 @@ async def test_parameters_that_are_wrong_are_named(executions: Site, query: str,
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("query", "pointer", "hint"),
+    [
+        ("wait=1&output_datset=totals", "#/output_datset", ", did you mean 'output_dataset'?"),
+        ("Wait=1", "#/Wait", ", did you mean 'wait'?"),
+        ("a~%2F%00=1", "#/a~0~1\0", ""),
+        (f"{'x' * 5000}=1", f"#/{'x' * 100}", ""),
+    ],
+)
+async def test_parameters_that_there_are_not_are_refused(executions: Site, query: str, pointer: str, hint: str) -> None:
+    version = await executions.script(ECHO)
+    for path in (route(version), f"/projects/fraud/scripts/{version.script_id}/versions/1.0.0/executions"):
+        answer = await executions.client.post(f"{path}?{query}", content=b"[]", headers=JSON)
+        assert (answer.status_code, answer.json()["errors"]) == (
+            422, [{"pointer": pointer, "in": "query", "detail": f"there is no such parameter{hint}"}],
+        )  # fmt: skip
+    assert await executions.rows("SELECT 1 FROM script_executions") == []
+
+
+@pytest.mark.asyncio
 async def test_places_and_keys_that_are_wrong_are_named(executions: Site) -> None:
     version = await executions.script(ECHO)
     script = await executions.client.post("/projects/fraud/scripts/none/executions", content=b"[]")

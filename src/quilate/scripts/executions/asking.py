@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from quilate.datasets.model import NAME, NAME_PATTERN
+from quilate.domain.nearest import nearest_hint
 from quilate.kit.web.idempotency import LONGEST_KEY
 from quilate.kit.web.problems import Problem
 from quilate.scripts.batch.model import WRITABLE
@@ -14,6 +15,7 @@ from quilate.scripts.executions.model import LEAST_PRIORITY, MOST_PRIORITY, Opti
 from quilate.scripts.executions.service import MOST_WAIT_SECONDS
 from quilate.scripts.exports.model import OutputTarget
 from quilate.scripts.model import FileFormat
+from quilate.scripts.versions.schema_words import escaped
 
 MOST_ATTEMPTS = 10
 _NO_NUL = "^[^\\x00]*$"
@@ -60,18 +62,25 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 _NOTHING = Asked()
+_KNOWN = Asked.__struct_fields__
+_LONGEST_NAME = 100
 _FORMATS = [each.value for each in FileFormat if each in WRITABLE]
 _FORMATS_TAKEN = f"expected one of {', '.join(_FORMATS)}"
 
 
 def read_asked(query: Mapping[str, str]) -> Asked:
-    """Return the parameters of a query; others are left alone.
+    """Return the parameters of a query.
 
     Raises:
-        Problem: 422, one is not as it is documented.
+        Problem: 422, one is not as it is documented, or there is none of that name: an output that was to go somewhere
+            would be lost in silence.
     """
     if not query:
         return _NOTHING
+    unknown = next((name for name in query if name not in _KNOWN), None)
+    if unknown is not None:
+        detail = f"there is no such parameter{nearest_hint(unknown[:_LONGEST_NAME], _KNOWN)}"
+        raise malformed(_as_pointer(unknown), "query", detail)
     try:
         asked = msgspec.convert(dict(query), Asked, strict=False)
     except msgspec.ValidationError as error:
@@ -82,6 +91,11 @@ def read_asked(query: Mapping[str, str]) -> Asked:
     if asked.output_format is not None and asked.output_format not in WRITABLE:
         raise malformed("output_format", "query", _FORMATS_TAKEN)
     return asked
+
+
+def _as_pointer(name: str) -> str:
+    """Return the name of a parameter as a part of a JSON pointer, cut where it is too long for a message."""
+    return escaped(name[:_LONGEST_NAME]).encode("utf-8", "replace").decode()
 
 
 def read_script(text: str) -> UUID:

@@ -168,7 +168,10 @@ def _add_submitting(router: APIRouter, submitting: _Submitting, executing: Acces
         openapi_extra=_described(version=False),
     )
     async def execute_script(granted: member, request: Request) -> Response:
-        """The body is the data, or points to it. Answered once the execution is durable."""
+        """The body is the data, or points to it. Answered once the execution is durable.
+
+        Parameters of other names than these are refused.
+        """
         return await submitting.answer(request, granted)
 
     @router.post(
@@ -181,7 +184,10 @@ def _add_submitting(router: APIRouter, submitting: _Submitting, executing: Acces
         openapi_extra=_described(version=True),
     )
     async def execute_script_version(granted: member, request: Request) -> Response:
-        """The body is the data, or points to it. Answered once the execution is durable."""
+        """The body is the data, or points to it. Answered once the execution is durable.
+
+        Parameters of other names than these are refused.
+        """
         return await submitting.answer(request, granted, named=True)
 
 
