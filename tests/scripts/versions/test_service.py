@@ -256,7 +256,7 @@ async def test_what_asks_for_more_is_reviewed_by_another_person(api: ScriptsApi,
     assert (await api.as_caller("ben").post(f"{address}/approve", json={})).status_code == 409
     assert (await dev.post(f"{address}/submit")).json()["submitted_by"] == "user:dev"
     assert (await dev.post(f"{address}/approve", json={})).status_code == 403
-    own = await ann.post(f"{address}/approve", json={})
+    own = await ann.post(f"{address}/approve")
     assert (own.status_code, own.json()["type"].endswith("four-eyes")) == (403, True)
     assert (await api.as_caller("ben").post(f"{address}/refuse", json={})).status_code == 422
     refused = await api.as_caller("ben").post(f"{address}/refuse", json={"reason": "too much memory"})
@@ -284,6 +284,25 @@ async def test_what_asks_for_nothing_more_is_not_reviewed(api: ScriptsApi) -> No
 
 
 @pytest.mark.asyncio
+async def test_nothing_that_cannot_be_done_is_advised_for_a_retired_version(api: ScriptsApi) -> None:
+    address = f"{BASE}/{(await api.create(source=SOURCE))['id']}/versions/1.0.0"
+    assert (await api.as_caller("dev").post(f"{address}/retire")).status_code == 200
+    for who, action in (("ann", "release"), ("dev", "submit")):
+        refused = await api.as_caller(who).post(f"{address}/{action}")
+        assert (refused.status_code, refused.json()["next_step"]) == (409, "push its source as a new version")
+
+
+@pytest.mark.asyncio
+async def test_an_approval_needs_no_words(api: ScriptsApi) -> None:
+    script = (await api.create())["id"]
+    await api.as_caller("dev").post(f"{BASE}/{script}/versions", json={"source": SOURCE, **_LARGER})
+    address = f"{BASE}/{script}/versions/1.0.0"
+    await api.as_caller("dev").post(f"{address}/submit")
+    approved = await api.as_caller("ben").post(f"{address}/approve")
+    assert (approved.status_code, approved.json()["state"], approved.json()["review_reason"]) == (200, "approved", "")
+
+
+@pytest.mark.asyncio
 async def test_a_third_crash_quarantines_until_a_reviewer_releases(api: ScriptsApi) -> None:
     created = await api.create(source=SOURCE, activate=True)
     script, version = created["id"], created["version"]["id"]
@@ -300,7 +319,8 @@ async def test_a_third_crash_quarantines_until_a_reviewer_releases(api: ScriptsA
     assert (await dev.post(f"{address}/release")).status_code == 403
     released = await ann.post(f"{address}/release")
     assert (released.json()["quarantined"], released.json()["crashes"]) == (False, 0)
-    assert (await ann.post(f"{address}/release")).status_code == 409
+    again = await ann.post(f"{address}/release")
+    assert (again.status_code, again.json()["next_step"]) == (409, "execute it: nothing is in its way")
     assert (await api.audited())[-2:] == ["script.quarantined", "script.released"]
     assert [event for event, _ in await api.events()][-2:] == [
         "dev.quilate.script.quarantined",

@@ -9,7 +9,7 @@ from quilate.scripts.versions import store
 from quilate.scripts.versions.errors import VersionUnknownError, conflict, four_eyes, nobody_else, not_possible
 from quilate.scripts.versions.model import CRASHES_TO_QUARANTINE, ScriptRecord, VersionRecord
 from quilate.scripts.versions.recording import tell_of_version
-from quilate.scripts.versions.states import TransitionError, VersionAction, next_state
+from quilate.scripts.versions.states import TransitionError, VersionAction, next_state, way_of_released
 
 
 def state_after(version: ScriptVersion, action: VersionAction) -> VersionState:
@@ -143,7 +143,7 @@ async def release(connection: Connection, actor: str, script: Script, version_id
     if locked is None:
         raise VersionUnknownError(version_id)
     if not locked.version.quarantined:
-        raise conflict("the version is not quarantined", "activate it")
+        raise conflict("the version is not quarantined", way_of_released(locked.version.state))
     released = await store.release(connection, version_id)
     await tell_of_version(connection, actor, script, released.version, "released")
     return released

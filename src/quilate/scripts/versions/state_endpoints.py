@@ -90,10 +90,10 @@ def _add_review(router: APIRouter, service: VersionService, approving: AccessTo)
         granted: Annotated[ProjectAccess, Depends(approving)],
         script: ScriptId,
         version: VersionName,
-        body: ReviewBody,
+        body: ReviewBody | None = None,
     ) -> VersionSummary:
         """Its author cannot. It may be activated then."""
-        return version_summary(await service.approve(granted, script, version, body.reason))
+        return version_summary(await service.approve(granted, script, version, body.reason if body else ""))
 
     @router.post(
         f"{VERSION}/refuse",

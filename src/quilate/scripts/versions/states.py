@@ -69,13 +69,19 @@ def next_state(state: VersionState, action: VersionAction, *, privileged: bool, 
         TransitionError: The action is not possible.
     """
     if action is VersionAction.SUBMIT and not privileged:
-        raise TransitionError("the version asks for nothing that needs a review", "activate it")
+        way = "activate it" if state is VersionState.DRAFT else _WAYS[state]
+        raise TransitionError("the version asks for nothing that needs a review", way)
     if action is VersionAction.ACTIVATE:
         _require_activatable(state, privileged=privileged, quarantined=quarantined)
     following = _NEXT.get((state, action))
     if following is None:
         raise TransitionError(f"the version is {state.value.replace('_', ' ')}", _WAYS[state])
     return following
+
+
+def way_of_released(state: VersionState) -> str:
+    """Return what can be done with a version that is in no quarantine, for whoever wants to let it out."""
+    return "execute it: nothing is in its way" if state is VersionState.ACTIVE else _WAYS[state]
 
 
 def _require_activatable(state: VersionState, *, privileged: bool, quarantined: bool) -> None:
