@@ -357,7 +357,12 @@ async def _audit(
 
 def _required(entry: CatalogueEntry | None, kind: EntryKind) -> CatalogueEntry:
     if entry is None:
-        raise Problem(status=404, type="not-found", detail=f"the project has no such {kind.value}")
+        raise Problem(
+            status=404,
+            type="not-found",
+            detail=f"the project has no such {kind.value}",
+            next_step=f"create it first (POST …/{kind.value}s with its name), or name one that is there",
+        )
     return entry
 
 

@@ -48,10 +48,10 @@ async def outputs(site: PayloadSite) -> AsyncIterator[OutputStore]:
 async def test_an_output_becomes_a_version_with_its_lineage(site: PayloadSite, outputs: OutputStore) -> None:
     made_of = lineage()
     output = await site.store.keep_bytes(RECORDS, FileFormat.NDJSON)
-    version = await outputs.register(site.access, "clean", output, made_of)
+    version, new = await outputs.register(site.access, "clean", output, made_of)
     assert (version.number, version.rows, [column.name for column in version.columns]) == (1, 2, ["a", "b"])
-    again = await outputs.register(site.access, "clean", output, made_of)
-    assert again.id == version.id, "a repeated registration is the first one"
+    again, anew = await outputs.register(site.access, "clean", output, made_of)
+    assert (again.id, new, anew) == (version.id, True, False), "a repeated registration is the first one"
     (row,) = await outputs.lineage(site.access, "clean", 1)
     assert row["execution_id"] == made_of.execution_id
     assert (row["script_version"], row["input_digest"]) == ("1.2.0", made_of.input_digest)
@@ -71,7 +71,7 @@ async def test_a_long_arrow_output_becomes_parquet(site: PayloadSite, outputs: O
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     output = await site.store.keep_bytes(sink.getvalue(), FileFormat.ARROW)
-    version = await outputs.register(site.access, "clean", output, lineage())
+    version, _ = await outputs.register(site.access, "clean", output, lineage())
     assert (version.rows, [(column.name, column.type) for column in version.columns]) == (50_000, [("n", "Int64")])
 
 
@@ -102,7 +102,7 @@ async def test_what_cannot_be_registered_says_why(site: PayloadSite, outputs: Ou
 async def test_the_data_gate_judges_the_version_once(site: PayloadSite, outputs: OutputStore) -> None:
     made_of = lineage()
     output = await site.store.keep_bytes(RECORDS, FileFormat.NDJSON)
-    version = await outputs.register(site.access, "clean", output, made_of)
+    version, _ = await outputs.register(site.access, "clean", output, made_of)
     first = await outputs.gate(site.access, "clean", version, made_of, blueprint="ds-batch")
     again = await outputs.gate(site.access, "clean", version, made_of, blueprint="ds-batch")
     assert (first.created, again.created, again.run_id) == (True, False, first.run_id)

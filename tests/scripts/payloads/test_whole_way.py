@@ -171,14 +171,16 @@ async def test_an_output_becomes_a_version_that_the_gate_judges(scripts: Site, p
     told = first.json()
     assert (told["version"], told["rows"]) == (1, 2)
     assert first.headers["location"] == "/api/v1/projects/fraud/datasets/totals/versions/1"
-    again = (await payloads.post(path, json={"dataset": "totals", "gate": True, "blueprint": "ds-batch"})).json()
-    assert again == told, "the same version and the same run"
+    again = await payloads.post(path, json={"dataset": "totals", "gate": True, "blueprint": "ds-batch"})
+    assert (again.status_code, again.json()) == (200, told), "the same version and the same run"
     (run,) = await scripts.rows("SELECT run_id, event FROM run_submissions")
     assert (str(run["run_id"]), run["event"]) == (told["run"], "script_output")
     lineage = (await payloads.get("/projects/fraud/datasets/totals/versions/1/lineage")).json()["items"]
     assert [(each["execution_id"], each["script_version"]) for each in lineage] == [(found["id"], version.semver)]
     other = f"/projects/credit/executions/{found['id']}/dataset-versions"
     assert (await payloads.post(other, json={"dataset": "totals"})).status_code == 404
+    unknown = (await payloads.post(path, json={"dataset": "total"})).json()
+    assert (unknown["status"], "POST" in unknown["next_step"]) == (404, True)
     viewer = {"Authorization": "Bearer viewer"}
     assert (await payloads.post(path, json={"dataset": "totals"}, headers=viewer)).status_code == 403
 

@@ -161,7 +161,7 @@ class Exporter:
         if target.dataset:
             version = await self._versions.pinned(execution.project_id, execution.version_id)
             lineage = lineage_of(execution, version)
-            registered = await outputs.register(access, target.dataset, output, lineage)
+            registered, _ = await outputs.register(access, target.dataset, output, lineage)
             done.version = registered.number
             if target.gate:
                 run = await outputs.gate(access, target.dataset, registered, lineage, blueprint=target.blueprint)

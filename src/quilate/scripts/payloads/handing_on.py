@@ -87,7 +87,10 @@ def make_router(
         response_model=OutputView,
         operation_id="register_execution_output",
         summary="Make an output a version of a dataset",
-        responses=problem_responses(401, 403, 404, 409, 410, 413, 415, 422, 429),
+        responses={
+            200: {"description": "The version was there already.", "model": OutputView},
+            **problem_responses(401, 403, 404, 409, 410, 413, 415, 422, 429),
+        },
     )
     async def register_execution_output(
         granted: Annotated[ProjectAccess, Depends(access.project(Permission.DATASET_WRITE))],
@@ -96,7 +99,7 @@ def make_router(
         body: OutputBody,
         idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - documents the header
     ) -> Response:
-        """With its lineage. The same content is the same version, and the same gate the same run."""
+        """With its lineage. The same content is the same version: 200 instead of 201; the same gate is the same run."""
 
         async def handle(_: KeyClaim | None) -> Response:
             found = await executions.get(granted.project.id, execution)
@@ -106,7 +109,7 @@ def make_router(
                 raise _expired(execution)
             await access.record(request, granted, AccessKind.DATA, f"execution:{execution}/output")
             lineage = lineage_of(found, await versions.pinned(granted.project.id, found.version_id))
-            version = await outputs.register(granted, body.dataset, output, lineage)
+            version, new = await outputs.register(granted, body.dataset, output, lineage)
             run = None
             if body.gate:
                 submitted = await outputs.gate(granted, body.dataset, version, lineage, blueprint=body.blueprint)
@@ -115,7 +118,7 @@ def make_router(
                 dataset=body.dataset, version=version.number, digest=version.digest, rows=version.rows, run=run
             )
             location = f"/api/v1/projects/{granted.project.slug}/datasets/{body.dataset}/versions/{version.number}"
-            return json_answer(view, status=201, headers={"Location": location})
+            return json_answer(view, status=201 if new else 200, headers={"Location": location})
 
         return await idempotent(request, database, str(granted.actor), handle)
 

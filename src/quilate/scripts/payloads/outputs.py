@@ -101,7 +101,9 @@ class OutputStore:
 
     # The catalogue --------------------------------------------------------------------------------------------------
 
-    async def register(self, access: ProjectAccess, dataset: str, output: StoredPayload, lineage: Lineage) -> Version:
+    async def register(
+        self, access: ProjectAccess, dataset: str, output: StoredPayload, lineage: Lineage
+    ) -> tuple[Version, bool]:
         """Make an output a version of a dataset; the same content is the same version. Safe to repeat.
 
         Args:
@@ -109,6 +111,9 @@ class OutputStore:
             dataset: Its name; it is there already.
             output: As it was kept.
             lineage: What it was made from.
+
+        Returns:
+            The version, and whether it is new.
 
         Raises:
             Problem: 403, the permission is missing; 404, no such dataset; 409, it is archived; 422, it is sensitive
@@ -126,7 +131,7 @@ class OutputStore:
         file = await self._file(access, output)
         comment = f"Output of script {lineage.script_id}, version {lineage.script_version}."
         try:
-            version, _ = await catalogue.register(
+            version, new = await catalogue.register(
                 access, EntryKind.DATASET, dataset, Registration(files=[file], comment=comment)
             )
         except CatalogueError as error:
@@ -139,7 +144,7 @@ class OutputStore:
             await _insert_lineage(connection, access, dataset, version, output, lineage)
 
         await self._parts.database.run(work)
-        return version
+        return version, new
 
     async def lineage(self, access: ProjectAccess, dataset: str, number: int) -> list[Row]:
         """Return which executions gave a dataset version, the oldest first; nothing where none did.
