@@ -78,6 +78,28 @@ async def test_the_form_sets_up_the_account_in_the_readers_language(site: Accoun
 
 
 @pytest.mark.asyncio
+async def test_only_a_link_made_for_an_address_asks_for_that_one(site: AccountsSite) -> None:
+    link = await _link(site)
+    portuguese = {"Accept-Language": "pt-BR"}
+    async with site.client() as client:
+        first = (await client.get(link)).text
+        refused = (await client.post("/welcome", data={"token": token_of(link), "name": "Ana"})).text
+        translated = (await client.get(link, headers=portuguese)).text
+    for shown in (first, refused):
+        assert "Your e-mail address, with which you will log in" in shown
+        assert "for which the link was made" not in shown
+    assert "Seu endereço de e-mail, com o qual você vai entrar" in translated
+    await site.set_up(link, "ana@example.org")
+    admin = await site.login("ana@example.org")
+    invited = await site.call("POST", "/users", by=admin, body={"email": "bia@example.org"})
+    async with site.client() as client:
+        shown = (await client.get(invited.json()["link"])).text
+        translated = (await client.get(invited.json()["link"], headers=portuguese)).text
+    assert "E-mail address for which the link was made" in shown
+    assert "para o qual o link foi criado" in translated
+
+
+@pytest.mark.asyncio
 async def test_hostile_forms_are_shown_as_text_or_refused(site: AccountsSite) -> None:
     link = await _link(site)
     form = {"token": token_of(link), "name": '"><script>alert(1)</script>', "email": "<x>", "password": "x"}

@@ -48,12 +48,13 @@ class Setup:
         self._throttle = throttle
         self._forget = forget
 
-    async def opens(self, token: str) -> bool:
-        """Tell whether a link still opens; it is not used up by the question."""
+    async def purpose(self, token: str) -> LinkPurpose | None:
+        """Return what a link is for while it opens, which the question does not use up; nothing where it does not."""
         if len(token) > LONGEST_CREDENTIAL:
-            return False
+            return None
         async with self._database.connection() as connection:
-            return await find_link(connection, token) is not None
+            link = await find_link(connection, token)
+        return link.purpose if link is not None else None
 
     async def redeem(self, *, token: str, email: str, name: str, password: str) -> Login:
         """Use a link: set the password and begin a login.
@@ -63,7 +64,7 @@ class Setup:
                 accepted, 409 an administrator exists meanwhile.
         """
         # Before any costly work: without a link nobody makes the service hash.
-        if not await self.opens(token):
+        if await self.purpose(token) is None:
             raise link_is_void()
         address = normal_email(email)
         if address is None:

@@ -23,6 +23,7 @@ class _Texts:
     introduction: str
     name: str
     email: str
+    own_email: str
     password: str
     rule: str
     repeated: str
@@ -45,6 +46,7 @@ _ENGLISH = _Texts(
     introduction="Choose how you log in. This link works once.",
     name="Name",
     email="E-mail address for which the link was made",
+    own_email="Your e-mail address, with which you will log in",
     password="Password",  # noqa: S106 - a label
     rule=f"At least {SHORTEST} characters. A few words that you do not use elsewhere are good.",
     repeated="Password again",
@@ -67,6 +69,7 @@ _PORTUGUESE = _Texts(
     introduction="Escolha como você vai entrar. Este link funciona uma única vez.",
     name="Nome",
     email="Endereço de e-mail para o qual o link foi criado",
+    own_email="Seu endereço de e-mail, com o qual você vai entrar",
     password="Senha",  # noqa: S106 - a label
     rule=f"Pelo menos {SHORTEST} caracteres. Algumas palavras que você não usa em outro lugar são uma boa escolha.",
     repeated="Repita a senha",
@@ -148,9 +151,17 @@ def _weight(parameter: str) -> float:
     return weight if 0.0 <= weight <= 1.0 else 0.0
 
 
-def form_page(language: Language, form: Form, *, faults: tuple[str, ...] = ()) -> str:
-    """Return the page with the form; passwords are never written back into it."""
+def form_page(language: Language, form: Form, *, first: bool, faults: tuple[str, ...] = ()) -> str:
+    """Return the page with the form; passwords are never written back into it.
+
+    Args:
+        language: Of its texts.
+        form: What was written into it.
+        first: Whether it is the first administrator's, whose link was made for no address.
+        faults: What is to be corrected.
+    """
     texts = TEXTS[language]
+    email = texts.own_email if first else texts.email
     alert = ""
     if faults:
         listed = "".join(f"<li>{escape(fault)}</li>" for fault in faults)
@@ -161,7 +172,7 @@ def form_page(language: Language, form: Form, *, faults: tuple[str, ...] = ()) -
         f'<input type="hidden" name="token" value="{escape(form.token)}">'
         f'<label for="name">{escape(texts.name)}</label>'
         f'<input id="name" name="name" autocomplete="name" maxlength="200" required value="{escape(form.name)}">'
-        f'<label for="email">{escape(texts.email)}</label>'
+        f'<label for="email">{escape(email)}</label>'
         '<input id="email" name="email" type="email" autocomplete="username" maxlength="254" required '
         f'value="{escape(form.email)}">'
         f'<label for="password">{escape(texts.password)}</label>'

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from quilate.accounts.addresses import normal_email
 from quilate.accounts.credentials import LONGEST_CREDENTIAL
 from quilate.accounts.passwords import fault_of_password
+from quilate.accounts.records import LinkPurpose
 from quilate.accounts.service import AccountsService
 from quilate.accounts.welcome import HEADERS, TEXTS, Form, Language, done_page, form_page, language_of, void_page
 from quilate.kit.web.problems import Problem
@@ -23,23 +24,25 @@ def make_welcome_router(service: AccountsService) -> APIRouter:
     @router.get("/welcome")
     async def show(request: Request, token: Annotated[str, Query(max_length=LONGEST_CREDENTIAL)] = "") -> Response:
         language = _language(request)
-        if not await service.setup.opens(token):
+        purpose = await service.setup.purpose(token)
+        if purpose is None:
             return _answer(void_page(language), _GONE)
-        return _answer(form_page(language, Form(token=token)))
+        return _answer(form_page(language, Form(token=token), first=_is_first(purpose)))
 
     @router.post("/welcome")
     async def submit(request: Request) -> Response:
         language = _language(request)
         form = await _form(request)
-        if not await service.setup.opens(form.token):
+        purpose = await service.setup.purpose(form.token)
+        if purpose is None:
             return _answer(void_page(language), _GONE)
         faults = _faults(language, form)
         if faults:
-            return _answer(form_page(language, form, faults=faults), _UNPROCESSABLE)
+            return _answer(form_page(language, form, first=_is_first(purpose), faults=faults), _UNPROCESSABLE)
         try:
             await service.setup.redeem(token=form.token, email=form.email, name=form.name, password=form.password)
         except Problem as problem:
-            return _refusal(language, form, problem)
+            return _refusal(language, form, problem, first=_is_first(purpose))
         return _answer(done_page(language))
 
     return router
@@ -91,9 +94,13 @@ def _faults(language: Language, form: Form) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _refusal(language: Language, form: Form, problem: Problem) -> Response:
+def _is_first(purpose: LinkPurpose) -> bool:
+    return purpose is LinkPurpose.FIRST_ADMIN
+
+
+def _refusal(language: Language, form: Form, problem: Problem, *, first: bool) -> Response:
     texts = TEXTS[language]
     if problem.status == _GONE:
         return _answer(void_page(language), _GONE)
     reason = texts.taken if problem.status == _CONFLICT else texts.busy
-    return _answer(form_page(language, form, faults=(reason,)), problem.status)
+    return _answer(form_page(language, form, first=first, faults=(reason,)), problem.status)
