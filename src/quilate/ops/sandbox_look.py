@@ -9,9 +9,17 @@ from quilate.kit.database.database import Database
 from quilate.ops.health import Look, Probe, Wellness
 from quilate.scripts.executions.sql import QUERIES
 
+_NONE = "no script worker runs"
+_NONE_YET = f"{_NONE}: scripts wait for one; where none is wanted set QUILATE_SCRIPT_WORKERS=0"
 
-def sandbox_look(database: Database) -> Look:
-    """Return the look at the script workers; one that refuses to work keeps no other request away."""
+
+def sandbox_look(database: Database, *, wanted: bool) -> Look:
+    """Return the look at the script workers; that none works keeps no other request away.
+
+    Args:
+        database: Where workers say that they live.
+        wanted: Whether the service's settings ask for script workers: without one it is then not well.
+    """
 
     async def look() -> Probe:
         async with database.connection() as connection:
@@ -22,7 +30,9 @@ def sandbox_look(database: Database) -> Look:
         refusals = sorted({row["refusal"] for row in rows})
         if refusals:
             return Probe(wellness=Wellness.WARNING, detail=f"SandboxUnavailable: {refusals[0]}")
-        return Probe(wellness=Wellness.OK, detail="no script worker runs")
+        return (
+            Probe(wellness=Wellness.WARNING, detail=_NONE_YET) if wanted else Probe(wellness=Wellness.OK, detail=_NONE)
+        )
 
     return look
 

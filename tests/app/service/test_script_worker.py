@@ -18,9 +18,12 @@ from tests.support.script_executions import ECHO, site, until
 async def test_health_shows_what_the_sandboxes_have_proven(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    look = sandbox_look(database)
+    look = sandbox_look(database, wanted=True)
     before = await look()
-    assert before.detail == "no script worker runs"
+    assert before.wellness is Wellness.WARNING
+    assert before.detail.startswith("no script worker runs: scripts wait for one")
+    unwanted = await sandbox_look(database, wanted=False)()
+    assert (unwanted.wellness, unwanted.detail) == (Wellness.OK, "no script worker runs")
     stop = asyncio.Event()
     working = asyncio.create_task(run_script_worker(settings_of(database_url, tmp_path), stop))
 
@@ -40,7 +43,7 @@ async def test_health_shows_what_the_sandboxes_have_proven(
     assert all(each["refused"] for each in msgspec.json.decode(row["a"]))
     stop.set()
     await working
-    assert (await look()).detail == "no script worker runs"
+    assert (await look()).detail.startswith("no script worker runs")
 
 
 @pytest.mark.asyncio
@@ -48,17 +51,17 @@ async def test_below_the_least_level_nothing_is_executed_and_everybody_is_told(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_of(database_url, tmp_path / "state")
-    look = sandbox_look(database)
+    look = sandbox_look(database, wanted=True)
     async with site(database, tmp_path) as executions:
         version = await executions.script(ECHO)
         # Without bubblewrap on the path no sandbox is jailed.
         with role("script_worker_main", settings, QUILATE_SANDBOX_MIN_LEVEL="jailed", PATH="/nowhere") as process:
 
             async def refused() -> bool:
-                return (await look()).wellness is Wellness.WARNING
+                return "SandboxUnavailable" in (await look()).detail
 
             await until(refused, "the refusal")
-            assert "SandboxUnavailable" in (await look()).detail
+            assert (await look()).wellness is Wellness.WARNING
             answer = await executions.client.post(
                 f"/projects/fraud/scripts/{version.script_id}/executions", content=b"[]"
             )
@@ -66,7 +69,7 @@ async def test_below_the_least_level_nothing_is_executed_and_everybody_is_told(
             assert answer.json()["class"] == "SandboxUnavailable"
             assert process.poll() is None
         assert process.returncode == 0
-    assert (await look()).detail == "no script worker runs"
+    assert (await look()).detail.startswith("no script worker runs")
 
 
 def test_commits_of_claims_do_not_wait_for_the_disk(database_url: str) -> None:

@@ -116,7 +116,7 @@ def _mount(app: FastAPI, ground: Ground, mounted: Sequence[Mounted]) -> None:
             "queue": queue_look(ground.database),
             "disk": disk_look(settings.artifact_directory),
             "audit": audit_look(ground.database),
-            "sandbox": sandbox_look(ground.database),
+            "sandbox": sandbox_look(ground.database, wanted=settings.script_workers > 0),
         }
     )
     ground.metrics.register_collector("database", database_readings(ground.database))
