@@ -21,6 +21,19 @@ def test_init_writes_what_it_detected(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run_command_line(["plan", str(tmp_path)]) == 0
 
 
+def test_init_asks_for_bindings_only_where_some_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    complete, gaps = tmp_path / "complete", tmp_path / "gaps"
+    for each in (complete, gaps):
+        each.mkdir()
+        (each / "job.py").write_text("import csv\n", encoding="utf-8")
+    (gaps / "app.py").write_text("from fastapi import FastAPI\n", encoding="utf-8")
+    for each in (complete, gaps):
+        assert run_command_line(["init", str(each)]) == 0
+        last = capsys.readouterr().out.splitlines()[-1]
+        marked = "bind it like this" in (each / "quilate.yaml").read_text(encoding="utf-8")
+        assert ("bind what is marked there" in last) is marked is (each == gaps)
+
+
 def test_init_overwrites_only_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "quilate.yaml"
     file.write_text("mine\n", encoding="utf-8")

@@ -268,6 +268,12 @@ def project_text(detection: Detection) -> str:
     return "\n".join(lines)
 
 
+def has_gaps(detection: Detection) -> bool:
+    """Return whether ``project_text`` marks a check whose binding was not found."""
+    blueprint = load_blueprint(choose(detection).blueprint, detection.root)
+    return not all(binding for _, binding in _bindings(detection, blueprint))
+
+
 def _quoted(value: Any) -> str:
     """Return a value as JSON, which is YAML; what a terminal would obey, or UTF-8 cannot hold, is an escape."""
     text = json.dumps(value, ensure_ascii=False)

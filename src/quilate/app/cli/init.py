@@ -13,7 +13,13 @@ from quilate.domain.errors import ConfigurationError
 @click.option("--print", "only_print", is_flag=True, help="Print the file instead of writing it.")
 def command(path: str, *, force: bool, only_print: bool) -> None:
     """Detect what PATH holds and write a quilate.yaml to start from."""
-    from quilate.blueprints.detection import choose, describe, detect, project_text  # noqa: PLC0415 - keeps --help fast
+    from quilate.blueprints.detection import (  # noqa: PLC0415 - keeps --help fast
+        choose,
+        describe,
+        detect,
+        has_gaps,
+        project_text,
+    )
     from quilate.blueprints.project_file import FILE_NAME  # noqa: PLC0415 - as above
 
     root = Path(path)
@@ -31,7 +37,8 @@ def command(path: str, *, force: bool, only_print: bool) -> None:
         click.echo(f"  {line}")
     choice = choose(detection)
     click.echo(f"blueprint {choice.blueprint}: {choice.reason}")
-    click.echo("next: read it, bind what is marked there, then `quilate plan` and `quilate run`")
+    bind = ", bind what is marked there" if has_gaps(detection) else ""
+    click.echo(f"next: read it{bind}, then `quilate plan` and `quilate run`")
 
 
 def _write(target: Path, text: str, *, force: bool) -> None:
