@@ -367,6 +367,23 @@ def test_the_doctor_finds_nothing_wrong_with_a_fresh_service_and_asks_for_no_pro
     assert "interpreter" not in found.stdout
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_doctor_looks_at_a_state_directory_that_is_named(up: Up, *, inside: bool) -> None:
+    (up.state / "postgres" / "password").chmod(0o600)
+    found = quilate("doctor", str(up.state)) if inside else quilate("doctor", "--state", str(up.state))
+    assert "PostgreSQL 18" in found.stdout
+    assert f"in {up.state}" in found.stdout
+    assert found.stdout.endswith("0 problems, 0 warnings\n"), found.stdout
+    assert "interpreter" not in found.stdout
+
+
+def test_the_doctor_says_that_no_service_has_run_in_a_directory(tmp_path: Path) -> None:
+    found = quilate("doctor", "--state", str(tmp_path / "none"))
+    assert found.returncode == 1
+    assert f"none has run in {tmp_path / 'none'}" in found.stdout
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_doctor_says_that_a_database_is_away() -> None:
     found = quilate("doctor", QUILATE_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/none")
     assert found.returncode == 1

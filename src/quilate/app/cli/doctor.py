@@ -12,12 +12,17 @@ from quilate.kit.words import counted
 
 @click.command("doctor")
 @click.argument("path", type=click.Path(), default=".")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Look only at the service of this state directory; QUILATE_STATE.",
+)
 @click.option("--canaries", is_flag=True, help="Run every check on a tiny input on which it must go red.")
-def command(path: str, *, canaries: bool) -> int:
+def command(path: str, *, state: Path | None, canaries: bool) -> int:
     """Look at Python, git, the project, its interpreter, the tools of its checks, the key and the disk.
 
     Where a service is configured or has run in PATH also at its database, schema, clock, queues and secrets; only at
-    these where no project lies there.
+    these where no project lies there, or where PATH is a state directory itself.
 
     Exit 0 without problems (warnings are none), 1 otherwise.
     """
@@ -32,7 +37,8 @@ def command(path: str, *, canaries: bool) -> int:
     }
     found = []
     place = Path(path)
-    looked_at = (diagnose(place, service_only=is_service(place)), diagnose_service(place))
+    service_only = state is not None or is_service(place)
+    looked_at = (diagnose(place, service_only=service_only), diagnose_service(place, state))
     for diagnosis in canary_findings() if canaries else chain(*looked_at):
         found.append(diagnosis.health)
         fix = f"     fix: {diagnosis.fix}" if diagnosis.fix else ""

@@ -24,16 +24,23 @@ _OPEN_TO_OTHERS = 0o077
 _SECRETS = ("postgres/password", "keys/**/*", "audit-key*", "backups/*.dump")
 
 
-def diagnose_service(path: Path) -> Iterator[Diagnosis]:
-    """Yield everything that matters for the service, nothing where none is configured at ``path``."""
+def diagnose_service(path: Path, given: Path | None = None) -> Iterator[Diagnosis]:
+    """Yield everything that matters for the service, nothing where none is configured at ``path``.
+
+    Args:
+        path: Directory of a project, of a service, or of a service's state.
+        given: State directory that somebody named: without a service there that is a problem.
+    """
     try:
-        state = None if os.environ.get("QUILATE_STATE") else path / ".quilate"
-        settings = load_settings(state=state)
+        settings = load_settings(state=given or _state_at(path))
     except QuilateError as error:
         for each in error.errors if isinstance(error, ConfigurationErrors) else (error,):
             yield Diagnosis(health=Health.PROBLEM, text=str(each), fix=each.next_step)
         return
     if not settings.database_url and not has_data(settings.postgres_directory):
+        if given is not None:
+            text = f"service: none has run in {given}"
+            yield Diagnosis(health=Health.PROBLEM, text=text, fix=f"quilate up --state {given}")
         return
     yield from _secrets(settings)
     if settings.state.exists():
@@ -44,12 +51,24 @@ def diagnose_service(path: Path) -> Iterator[Diagnosis]:
 def is_service(path: Path) -> bool:
     """Tell whether a service is configured at ``path`` or has run there, and no project lies there."""
     try:
-        state = None if os.environ.get("QUILATE_STATE") else path / ".quilate"
-        settings = load_settings(state=state)
+        if _is_state(path):
+            return True  # What lies below are files of runs, whose projects are not meant.
+        settings = load_settings(state=_state_at(path))
         projects = find_projects(path)
     except QuilateError:
         return False
     return bool(settings.database_url or has_data(settings.postgres_directory)) and not any(map(is_project, projects))
+
+
+def _state_at(path: Path) -> Path | None:
+    """Return where the service of ``path`` keeps its state; nothing where the environment says it."""
+    if _is_state(path):
+        return path
+    return None if os.environ.get("QUILATE_STATE") else path / ".quilate"
+
+
+def _is_state(path: Path) -> bool:
+    return not is_project(path) and has_data(load_settings(state=path).postgres_directory)
 
 
 def _database(settings: Settings) -> Iterator[Diagnosis]:
@@ -59,7 +78,7 @@ def _database(settings: Settings) -> Iterator[Diagnosis]:
         url = settings.database_url or running_address(settings.postgres_directory)
         if not url:
             text = f"service: the database in {settings.state} does not run"
-            yield Diagnosis(health=Health.WARNING, text=text, fix="quilate up")
+            yield Diagnosis(health=Health.WARNING, text=text, fix=f"quilate up --state {settings.state}")
             return
         yield from asyncio.run(_asked(url))
     except QuilateError as error:
