@@ -122,7 +122,11 @@ class ExecutionExport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """An execution; ``output`` is its result, where that is short JSON and was asked for."""
+    """An execution; ``output`` is its result, where that is short JSON and was asked for.
+
+    Attributes:
+        erased: The erasure that took its input, output and console; ``None`` where none did.
+    """
 
     id: UUID
     script: UUID
@@ -143,6 +147,7 @@ class Execution:
     parts: Mapping[str, Any] | None = None
     failure: Mapping[str, Any] | None = None
     export: ExecutionExport | None = None
+    erased: UUID | None = None
     output: Any = None
 
     @property

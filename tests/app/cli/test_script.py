@@ -162,6 +162,23 @@ def test_a_script_is_pushed_run_rolled_back_and_its_console_read(place: Path, se
 
 
 @pytest.mark.slow
+def test_what_was_erased_is_shown_with_its_erasure(place: Path, service: LocalService) -> None:
+    at = ("--server", service.url)
+    subject = {"type": "array", "items": {"properties": {"cpf": {"type": "string", "x-subject": True}}}}
+    (place / "people.json").write_text(json.dumps(subject))
+    (place / "people.js").write_text("function process(data) { console.log('seen'); return data.length; }")
+    (place / "data.json").write_text('[{"cpf": "ana-7391"}]')
+    assert quilate(place, "script", "push", "people.js", "--input-schema", "people.json", *at).code == 0
+    ran = quilate(place, "script", "run", "people", "--data", "data.json", "--output", "out.json", *at)
+    execution = next(line for line in ran.lines if "  completed" in line).split()[0]
+    wish = {"subject": "ana-7391", "reason": "request 17"}
+    erased = httpx.post(f"{service.url}/api/v1/projects/default/script-erasures", json=wish).json()
+    logs = quilate(place, "script", "logs", execution, *at)
+    assert (logs.code, "seen" in logs.output) == (0, False)
+    assert f"its input, output and console were erased: {erased['id']}" in logs.output
+
+
+@pytest.mark.slow
 def test_a_result_is_sent_on_into_a_dataset(place: Path, service: LocalService) -> None:
     at = ("--server", service.url)
     assert quilate(place, "script", "push", "cards.js", "--name", "sent", *at).code == 0

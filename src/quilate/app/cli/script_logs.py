@@ -55,6 +55,8 @@ def show_end(terminal: Terminal, execution: "Execution") -> None:
     cost += [f"{usage.peak_memory_bytes / (1 << 20):.0f} MiB"] if usage.peak_memory_bytes else []
     cost += [f"sandbox {execution.sandbox_level}"] if execution.sandbox_level else []
     terminal.line("  ".join([str(execution.id), execution.status, *cost]))
+    if execution.erased is not None:
+        terminal.line(f"its input, output and console were erased: {execution.erased}")
     _show_export(terminal, execution.export)
     failure = execution.failure
     if failure:

@@ -98,7 +98,7 @@ def erased(execution_id: UUID, part: str, erasure: UUID) -> Problem:
         status=410,
         type="gone",
         detail=f"the {part} of the execution {execution_id} was erased",
-        next_step="script-erasures lists when it was asked for, and why",
+        next_step="script-erasures says to administrators of the project when it was asked for, and why",
         extensions={"erasure": str(erasure)},
     )
 
