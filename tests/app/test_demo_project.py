@@ -1,6 +1,7 @@
 """The demonstration project: its flaws are found, its fixes hold, its four acts play (C12, C16, C21)."""
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -22,6 +23,7 @@ from quilate.evidence.model import Evidence
 from tests.support.check_runner import run_check
 
 LIBRARY = Path(__file__).parents[2] / "src" / "quilate" / "blueprints" / "library" / "ds-ia-crypto.yaml"
+README = Path(__file__).parents[2] / "README.md"
 FORMAT_KEYS = {"id", "type", "required"}
 CHECKS: Mapping[str, Mapping[str, Any]] = {
     check["id"]: check
@@ -187,6 +189,12 @@ def test_keys_are_for_their_owner_only_and_not_judged(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "quilate.yaml").read_text())["exclude"] == [".demo/**"]
 
 
+def without_times(text: str) -> list[str]:
+    """Return the lines without what differs from run to run: durations, and where the evidence lies."""
+    lines = [re.sub(r"\s+[\d.]+s$", "", re.sub(r"p95 [\d.]+ ms", "p95 ms", line)) for line in text.splitlines()]
+    return [line for line in lines if not line.startswith("  evidence in ")]
+
+
 @pytest.mark.slow
 def test_the_demonstration_plays_all_four_acts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = tmp_path / "credit-risk"
@@ -204,6 +212,8 @@ def test_the_demonstration_plays_all_four_acts(tmp_path: Path, capsys: pytest.Ca
     ]
     assert [shown.index(text) for text in order] == sorted(shown.index(text) for text in order)
     assert (directory / ".demo" / "home" / "keys").is_dir()
+    [told] = re.findall(r"```text\n(quilate .*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert "\n".join(without_times(told)) in "\n".join(without_times(shown)), "README.md shows another output"
 
 
 @pytest.mark.slow

@@ -201,14 +201,15 @@ def test_a_second_up_over_the_same_state_is_refused(place: Path, up: Up) -> None
     assert up.alive() == 200
 
 
-def test_a_port_in_use_is_named_before_anything_is_made(place: Path) -> None:
+def test_a_port_in_use_is_named_before_a_database_is_made(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = quilate("up", "--state", str(place / "state"), "--port", str(port))
     assert refused.returncode == 2
     assert f"the address 127.0.0.1:{port} is in use" in refused.stderr
     assert "--port" in refused.stderr
-    assert not (place / "state" / "postgres").exists()
+    assert {each.name for each in (place / "state").iterdir()} == {".gitignore", "up.lock"}
+    assert (place / "state" / "up.lock").read_bytes() == b""
 
 
 @pytest.mark.parametrize("arguments", [("--host", "0.0.0.0"), ("--host", "::")])  # noqa: S104 - refused

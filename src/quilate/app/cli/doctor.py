@@ -15,7 +15,7 @@ from quilate.kit.words import counted
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Look only at the service of this state directory; QUILATE_STATE.",
+    help="Look only at the service of this state directory.",
 )
 @click.option("--canaries", is_flag=True, help="Run every check on a tiny input on which it must go red.")
 def command(path: str, *, state: Path | None, canaries: bool) -> int:
