@@ -76,9 +76,7 @@ SELECT e.id, e.project_id, e.script_id, e.version_id,
     e.submitted_at, coalesce(e.started_at, q.claimed_at) AS started_at, e.ended_at, e.wall_us, e.cpu_us, e.peak_memory,
     e.fuel, e.engine, e.level, coalesce(q.attempt, e.attempts) AS attempts, e.history::text AS history, e.dead,
     -- Tombstones are looked for only where there is one: an erasure empties the digest.
-    CASE WHEN e.input_digest = '' THEN (
-        SELECT t.erasure_id FROM script_tombstones AS t WHERE t.execution_id = e.id
-    ) END AS erasure
+    CASE WHEN e.input_digest = '' THEN (SELECT erasure_id FROM script_tombstones WHERE execution_id = e.id) END AS erasure
 FROM script_executions AS e
 LEFT JOIN script_queue AS q ON q.execution_id = e.id
 WHERE e.project_id = %(project)s
@@ -105,9 +103,7 @@ SELECT e.id, e.project_id, e.script_id, e.version_id, e.status,
     e.output_reference, e.failure_class, e.failure_message, e.failure_line, e.failure_column, e.failure_record, e.failure_rule, e.parts::text AS parts,
     e.submitted_at, e.started_at, e.ended_at, e.wall_us, e.cpu_us, e.peak_memory,
     e.fuel, e.engine, e.level, e.attempts, e.history::text AS history, e.dead,
-    CASE WHEN e.input_digest = '' THEN (
-        SELECT t.erasure_id FROM script_tombstones AS t WHERE t.execution_id = e.id
-    ) END AS erasure
+    CASE WHEN e.input_digest = '' THEN (SELECT erasure_id FROM script_tombstones WHERE execution_id = e.id) END AS erasure
 FROM script_executions AS e
 WHERE e.project_id = %(project)s AND e.dead AND (%(before)s::uuid IS NULL OR e.id < %(before)s)
 ORDER BY e.id DESC
@@ -121,9 +117,7 @@ SELECT e.id, e.project_id, e.script_id, e.version_id,
     e.output_reference, e.failure_class, e.failure_message, e.failure_line, e.failure_column, e.failure_record, e.failure_rule, e.parts::text AS parts,
     e.submitted_at, coalesce(e.started_at, q.claimed_at) AS started_at, e.ended_at, e.wall_us, e.cpu_us, e.peak_memory,
     e.fuel, e.engine, e.level, coalesce(q.attempt, e.attempts) AS attempts, e.history::text AS history, e.dead,
-    CASE WHEN e.input_digest = '' THEN (
-        SELECT t.erasure_id FROM script_tombstones AS t WHERE t.execution_id = e.id
-    ) END AS erasure,
+    CASE WHEN e.input_digest = '' THEN (SELECT erasure_id FROM script_tombstones WHERE execution_id = e.id) END AS erasure,
     p.data AS answer
 FROM script_executions AS e
 LEFT JOIN script_queue AS q ON q.execution_id = e.id
