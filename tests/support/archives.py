@@ -1,5 +1,6 @@
 """Archives that no honest program makes, for tests."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -7,13 +8,14 @@ from collections.abc import Mapping, Sequence
 
 
 def tar_of(entries: Sequence[tuple[tarfile.TarInfo, bytes]], *, compressed: bool = True) -> bytes:
-    """Return a tar of exactly these entries."""
+    """Return a tar of exactly these entries; the same bytes for the same entries."""
     target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz" if compressed else "w") as tar:
+    with tarfile.open(fileobj=target, mode="w") as tar:
         for info, content in entries:
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    return target.getvalue()
+    # Without a time: gzip would write the second at which it was made.
+    return gzip.compress(target.getvalue(), mtime=0) if compressed else target.getvalue()
 
 
 def tar_files(files: Mapping[str, bytes], *, compressed: bool = True) -> bytes:

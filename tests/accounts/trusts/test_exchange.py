@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -114,9 +115,9 @@ async def test_a_token_counts_once_and_a_repeated_one_says_so(connected: Account
         ({"repository": ["example/service"]}, 403),
         ({"ref": "refs/heads/main2"}, 403),
         ({"ref": "refs/tags/main"}, 403),
-        ({"exp": int(time.time()) - 120, "iat": int(time.time()) - 600}, 401),
-        ({"nbf": int(time.time()) + 600}, 401),
-        ({"iat": int(time.time()) + 600}, 401),
+        ({"exp": timedelta(minutes=-2), "iat": timedelta(minutes=-10)}, 401),
+        ({"nbf": timedelta(minutes=10)}, 401),
+        ({"iat": timedelta(minutes=10)}, 401),
         ({"exp": None}, 401),
         ({"iat": None}, 401),
         ({"sub": None}, 401),
@@ -132,7 +133,12 @@ async def test_what_does_not_agree_exactly_is_refused_with_a_next_step(
     connected: AccountsSite, issuer: Issuer, changes: dict[str, Any], status: int
 ) -> None:
     await _ready(connected, issuer)
-    answer = await _exchange(connected, issuer.sign(issuer.github(**changes)))
+    now = int(time.time())
+    claims = {
+        name: now + int(value.total_seconds()) if isinstance(value, timedelta) else value
+        for name, value in changes.items()
+    }
+    answer = await _exchange(connected, issuer.sign(issuer.github(**claims)))
     assert answer.status_code == status, answer.text
     assert answer.json()["next_step"]
     assert await connected.audited("trust.token-exchanged") == []
