@@ -66,6 +66,26 @@ def test_it_has_its_settings_its_log_and_not_the_directory_that_we_stand_in(
     assert log.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(("status", "cannot"), [(2, True), (0, False), (3, False)])
+def test_one_that_refuses_its_settings_at_its_first_start_cannot_start(
+    role: Path, status: int, *, cannot: bool
+) -> None:
+    role.write_text(f"raise SystemExit({status})")
+    process = make_process("worker", "w", {}, descriptors={})
+    process.start()
+    assert process.cannot_start(end_of(process)) is cannot
+    process.start()
+    assert not process.cannot_start(end_of(process))
+
+
+def test_one_that_ran_for_a_while_could_start(role: Path) -> None:
+    role.write_text("raise SystemExit(2)")
+    process = make_process("worker", "w", {}, descriptors={})
+    process.start()
+    process.started -= processes.START_SECONDS
+    assert not process.cannot_start(end_of(process))
+
+
 def test_the_pause_before_the_next_start_grows_with_each_early_end(role: Path) -> None:
     role.write_text("raise SystemExit(3)")
     process = make_process("worker", "w", {}, descriptors={})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from quilate.domain.errors import ExitCode
 from quilate.kit.process.ownership import release_reserved, reserve
 
 API, WORKER, SCRIPT_WORKER, BACKGROUND = "api", "worker", "script-worker", "background"
@@ -23,6 +24,9 @@ MODULES = {
 }
 STOP_ORDER = (API, WORKER, SCRIPT_WORKER, BACKGROUND)
 """First nothing new comes in, then work ends, then what the work left behind is taken in."""
+
+START_SECONDS = 60.0
+"""Within this time a process has started, or never does."""
 
 _SHORT_LIFE_SECONDS = 3.0
 _FIRST_PAUSE_SECONDS = 0.1
@@ -42,6 +46,7 @@ class ServiceProcess:
         log: File for what it says; ``None`` for our own standard error.
         descriptors: Open files that it inherits.
         starts: How often it was started.
+        lived: How many seconds it ran before its last end.
     """
 
     role: str
@@ -52,6 +57,7 @@ class ServiceProcess:
     starts: int = 0
     failures: int = 0
     started: float = 0.0
+    lived: float = 0.0
     due: float = 0.0
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -87,11 +93,18 @@ class ServiceProcess:
             return None
         release_reserved(self.process.pid)
         self.process = None
-        lived = time.monotonic() - self.started
-        self.failures = self.failures + 1 if lived < _SHORT_LIFE_SECONDS else 1
+        self.lived = time.monotonic() - self.started
+        self.failures = self.failures + 1 if self.lived < _SHORT_LIFE_SECONDS else 1
         pause = min(_FIRST_PAUSE_SECONDS * 2 ** (self.failures - 1), _LONGEST_PAUSE_SECONDS)
         self.due = time.monotonic() + pause
         return status
+
+    def cannot_start(self, status: int) -> bool:
+        """Return whether it ended like that because no start of it can succeed, such as on a port that is taken.
+
+        One that has worked before, or for a while, met something that may pass.
+        """
+        return status == ExitCode.USAGE and self.starts == 1 and self.lived < START_SECONDS
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; SIGKILL goes to its whole process group."""

@@ -17,6 +17,7 @@ from quilate.app.service.processes import (
     API,
     BACKGROUND,
     SCRIPT_WORKER,
+    START_SECONDS,
     STOP_ORDER,
     WORKER,
     ServiceProcess,
@@ -37,7 +38,6 @@ from quilate.kit.waiting import happened
 from quilate.kit.words import counted
 
 _TICK_SECONDS = 0.1
-_READY_SECONDS = 60.0
 _SERVER_PAUSE_SECONDS = 1.0
 """PostgreSQL is started at most this often."""
 _LEFT_SECONDS = 15.0
@@ -227,7 +227,7 @@ class Supervisor:
         self._processes.append(make(BACKGROUND, BACKGROUND, common))
 
     async def _await_ready(self, api: ServiceProcess) -> None:
-        end = time.monotonic() + _READY_SECONDS
+        end = time.monotonic() + START_SECONDS
         deaths = 0
         while not self._stop.is_set():
             status = api.ended()
@@ -240,7 +240,7 @@ class Supervisor:
                 return
             if time.monotonic() > end:
                 raise ConfigurationError(
-                    f"the API did not answer within {_READY_SECONDS:.0f} seconds", next_step=self._where(API)
+                    f"the API did not answer within {START_SECONDS:.0f} seconds", next_step=self._where(API)
                 )
             await happened(self._stop, _TICK_SECONDS / 5)
 
@@ -303,7 +303,7 @@ class Supervisor:
     def _watch_process(self, each: ServiceProcess) -> None:
         status = each.ended()
         if status is not None:
-            if status == ExitCode.USAGE and each.starts == 1:
+            if each.cannot_start(status):
                 raise self._failed_start(each, status)
             self._say(f"{each.name} {status_text(status)}; it is started again")
             # What it had started fell to us: two workers must not run the same check.
