@@ -280,7 +280,7 @@ def _payloads(ground: Ground) -> Mounted:
 
 
 def _outputs(ground: Ground, store: "PayloadStore") -> "OutputStore":
-    from quilate.app.service.exporting import output_store  # noqa: PLC0415 - as said above
+    from quilate.app.service.outputs import output_store  # noqa: PLC0415 - as said above
 
     return output_store(ground.database, _catalogue(ground), store, ground.wakeups)
 
