@@ -169,10 +169,10 @@ async def execution_of(  # noqa: PLR0913 - what an execution has
     async def work(connection: Connection) -> None:
         await connection.execute(
             "INSERT INTO script_executions (id, project_id, script_id, version_id, status, created_by, input_format,"
-            " input_size, input_digest, input_reference, output_digest, output_reference, failure_message,"
-            " submitted_at, ended_at, request_digest)"
-            " VALUES (%s, %s, %s, %s, %s, 'user:x', 'json', %s, %s, %s, %s, %s, 'about Ana', now() - %s * interval"
-            " '1 day', CASE WHEN %s THEN NULL ELSE now() END, '')",
+            " input_size, input_digest, input_reference, output_format, output_size, output_digest, output_reference,"
+            " failure_message, submitted_at, ended_at, request_digest)"
+            " VALUES (%s, %s, %s, %s, %s, 'user:x', 'json', %s, %s, %s, %s, %s, %s, %s, 'about Ana',"
+            " now() - %s * interval '1 day', CASE WHEN %s THEN NULL ELSE now() END, '')",
             (
                 execution,
                 owner,
@@ -182,6 +182,8 @@ async def execution_of(  # noqa: PLR0913 - what an execution has
                 given.size,
                 given.digest,
                 given.reference,
+                output.format if output else None,
+                output.size if output else None,
                 output.digest if output else None,
                 output.reference if output else None,
                 days_ago,

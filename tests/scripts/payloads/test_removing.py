@@ -9,11 +9,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from quilate.kit.web.problems import Problem
+from quilate.scripts.executions import reading
+from quilate.scripts.executions.model import Part
 from quilate.scripts.model import FileFormat
 from quilate.scripts.payloads.model import StoredPayload
 from quilate.scripts.payloads.object_stores import ObjectStores, read_rule
 from quilate.scripts.payloads.removing import Removing
-from quilate.scripts.payloads.service import PayloadService, require_contents
+from quilate.scripts.payloads.service import PayloadService
 from tests.support.object_servers import object_server
 from tests.support.payloads import PayloadSite, execution_of, records
 
@@ -60,9 +62,9 @@ async def test_what_is_about_somebody_is_counted_and_erased_for_good(site: Paylo
     assert (after.executions, after.erasures) == (0, 1)
     assert (await service.count(site.access, "bia")).executions == 1
     with pytest.raises(Problem) as gone:
-        await require_contents(site.database, site.project, both)
+        reading.require_contents(await reading.execution_of(site.database, site.project, both), Part.INPUT)
     assert (gone.value.status, gone.value.extensions["erasure"]) == (410, str(erased.id))
-    await require_contents(site.database, site.project, theirs)
+    reading.require_contents(await reading.execution_of(site.database, site.project, theirs), Part.INPUT)
     assert (await service.erase(site.access, "ana", "again")).executions == 0
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from quilate.kit.database.database import Connection, Database
 from quilate.scripts.executions import errors
-from quilate.scripts.executions.model import Execution
+from quilate.scripts.executions.model import Execution, Part
 from quilate.scripts.executions.rows import execution_from
 from quilate.scripts.executions.sql import QUERIES
 from quilate.scripts.exports import store
@@ -24,6 +24,16 @@ async def execution_of(database: Database, project_id: UUID, execution_id: UUID)
         if row is None or row["project_id"] != project_id:
             raise errors.unknown_execution(execution_id)
         return (await with_exports(connection, [execution_from(row)]))[0]
+
+
+def require_contents(execution: Execution, part: Part) -> None:
+    """Refuse to look for contents that an erasure has taken.
+
+    Raises:
+        Problem: 410, they are gone for good.
+    """
+    if execution.erasure is not None:
+        raise errors.erased(execution.id, part.value, execution.erasure)
 
 
 async def with_exports(connection: Connection, executions: Sequence[Execution]) -> list[Execution]:

@@ -19,6 +19,7 @@ from quilate.kit.web.answers import problem_responses
 from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, Page, cut_page, decode_cursor, next_link
 from quilate.scripts.executions import errors
 from quilate.scripts.executions.model import Execution, Filter, Part, Status
+from quilate.scripts.executions.reading import require_contents
 from quilate.scripts.executions.schemas import ConsoleView, ExecutionDetail, ExecutionPage
 from quilate.scripts.executions.service import ExecutionService
 from quilate.scripts.executions.views import detail_json, embeddable, execution_view
@@ -128,8 +129,7 @@ def _add_data(router: APIRouter, service: ExecutionService, store: PayloadStore,
 
     async def kept(granted: ProjectAccess, execution: UUID, part: Part) -> Execution:
         found = await service.get(granted.project.id, execution)
-        if found.erasure is not None:
-            raise errors.erased(execution, part.value, found.erasure)
+        require_contents(found, part)
         return found
 
     async def data(request: Request, granted: ProjectAccess, execution: UUID, part: Part) -> Response:

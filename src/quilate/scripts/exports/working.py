@@ -27,14 +27,13 @@ from quilate.kit.log import logger
 from quilate.kit.waiting import end_tasks, happened
 from quilate.kit.web.problems import Problem
 from quilate.outbox.events import OutgoingEvent, append_events
-from quilate.scripts.executions.model import Execution
-from quilate.scripts.executions.reading import execution_of
+from quilate.scripts.executions.model import Execution, Part
+from quilate.scripts.executions.reading import execution_of, require_contents
 from quilate.scripts.exports import store
 from quilate.scripts.exports.model import ClaimedExport, Exported
 from quilate.scripts.payloads.lineage import lineage_of
 from quilate.scripts.payloads.model import StoredPayload
 from quilate.scripts.payloads.outputs import OutputStore
-from quilate.scripts.payloads.service import require_contents
 from quilate.scripts.versions.executable import Executables
 
 _LOG = logger(__name__)
@@ -152,7 +151,7 @@ class Exporter:
     async def _attempt(self, claimed: ClaimedExport, done: Exported) -> None:
         """Do all that is asked for; ``done`` says how far it came."""
         execution = await execution_of(self._parts.database, claimed.project_id, claimed.execution_id)
-        target, output = execution.options.target, await self._output(execution)
+        target, output = execution.options.target, self._output(execution)
         if target is None:
             raise Problem(status=409, type="conflict", detail="the execution asks for nothing of that kind")
         access = _access(claimed, execution)
@@ -170,8 +169,9 @@ class Exporter:
             kept = await outputs.keep(access, execution.id, output, target=target.url)
             done.object = kept.reference
 
-    async def _output(self, execution: Execution) -> StoredPayload:
-        await require_contents(self._parts.database, execution.project_id, execution.id)
+    @staticmethod
+    def _output(execution: Execution) -> StoredPayload:
+        require_contents(execution, Part.OUTPUT)
         output = execution.output
         if output is None or (output.inline is None and output.reference is None):
             raise Problem(

@@ -14,12 +14,13 @@ from quilate.kit.database.database import Database
 from quilate.kit.web.answers import json_answer, problem_responses
 from quilate.kit.web.idempotency import IdempotencyKey, KeyClaim, idempotent
 from quilate.kit.web.problems import Problem
+from quilate.scripts.executions.errors import not_kept
 from quilate.scripts.executions.model import Execution, Part
+from quilate.scripts.executions.reading import require_contents
 from quilate.scripts.model import ScriptVersion
 from quilate.scripts.payloads.lineage import lineage_of
 from quilate.scripts.payloads.model import StoredPayload
 from quilate.scripts.payloads.outputs import OutputStore
-from quilate.scripts.payloads.service import require_contents
 
 PATH = "/projects/{project}/executions/{execution}/dataset-versions"
 ExecutionId = Annotated[UUID, Path(description="The execution's id.")]
@@ -103,10 +104,10 @@ def make_router(
 
         async def handle(_: KeyClaim | None) -> Response:
             found = await executions.get(granted.project.id, execution)
-            await require_contents(database, granted.project.id, execution)
+            require_contents(found, Part.OUTPUT)
             output = await executions.with_content(execution, Part.OUTPUT, _output(found))
             if output.inline is None and output.reference is None:
-                raise _expired(execution)
+                raise not_kept(execution, Part.OUTPUT.value)
             await access.record(request, granted, AccessKind.DATA, f"execution:{execution}/output")
             lineage = lineage_of(found, await versions.pinned(granted.project.id, found.version_id))
             version, new = await outputs.register(granted, body.dataset, output, lineage)
@@ -134,7 +135,3 @@ def _output(execution: Execution) -> StoredPayload:
             next_step="wait until it has completed",
         )
     return execution.output
-
-
-def _expired(execution_id: UUID) -> Problem:
-    return Problem(status=410, type="gone", detail=f"the output of the execution {execution_id} is not kept any more")

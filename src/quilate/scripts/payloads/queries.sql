@@ -113,9 +113,6 @@ INSERT INTO script_tombstones (execution_id, project_id, erasure_id)
 SELECT id, %(project)s, %(erasure)s FROM unnest(%(ids)s::uuid[]) AS given (id)
 ON CONFLICT DO NOTHING;
 
--- name: tombstone
-SELECT erasure_id, removed_at FROM script_tombstones WHERE project_id = %(project)s AND execution_id = %(execution)s;
-
 -- name: insert_erasure
 INSERT INTO script_erasures (id, project_id, token, executions, reason, requested_by)
 VALUES (%(id)s, %(project)s, %(token)s, %(executions)s, %(reason)s, %(actor)s)

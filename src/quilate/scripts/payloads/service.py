@@ -149,20 +149,3 @@ class PayloadService:
 
     async def _token(self, access: ProjectAccess, subject: str) -> bytes:
         return (await self._vault.tokeniser(access.project.id)).subject(subject)
-
-
-async def require_contents(database: Database, project_id: UUID, execution_id: UUID) -> None:
-    """Refuse to look for contents that an erasure has taken.
-
-    Raises:
-        Problem: 410, they are gone for good.
-    """
-    async with database.connection() as connection:
-        row = await STATEMENTS.one(connection, "tombstone", project=project_id, execution=execution_id)
-    if row is not None:
-        raise Problem(
-            status=410,
-            type="gone",
-            detail=f"the contents of this execution were erased on {row['removed_at']:%Y-%m-%d}",
-            extensions={"erasure": str(row["erasure_id"])},
-        )
