@@ -67,9 +67,7 @@ def test_it_has_its_settings_its_log_and_not_the_directory_that_we_stand_in(
 
 
 @pytest.mark.parametrize(("status", "cannot"), [(2, True), (0, False), (3, False)])
-def test_one_that_refuses_its_settings_at_its_first_start_cannot_start(
-    role: Path, status: int, *, cannot: bool
-) -> None:
+def test_one_that_refuses_its_settings_cannot_start(role: Path, status: int, *, cannot: bool) -> None:
     role.write_text(f"raise SystemExit({status})")
     process = make_process("worker", "w", {}, descriptors={})
     process.start()
