@@ -1,8 +1,13 @@
 """Connections, transactions and their repetition (C07)."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import psycopg
 import pytest
 
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.notices import Notice, notices
 
 
 @pytest.mark.asyncio
@@ -38,3 +43,118 @@ async def test_a_cut_connection_is_repeated(database: Database) -> None:
 
     assert await database.run(work) == 7
     assert attempts == 2
+
+
+async def names(database: Database) -> list[str]:
+    async with database.connection() as connection:
+        cursor = await connection.execute("SELECT name FROM things ORDER BY name")
+        return [row["name"] for row in await cursor.fetchall()]
+
+
+NextPayload = Callable[[], Coroutine[None, None, str]]
+
+
+@pytest.fixture
+def told(database: Database) -> NextPayload:
+    """The next payload on the channel of these tests."""
+
+    async def next_payload() -> str:
+        async for payload in notices(database.url, "of_the_test"):
+            if payload:
+                return payload
+        raise AssertionError
+
+    return next_payload
+
+
+@pytest.mark.asyncio
+async def test_a_pipeline_commits_and_then_tells(database: Database, told: NextPayload) -> None:
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
+
+    async def work(connection: Connection) -> list[str]:
+        await connection.execute("INSERT INTO things VALUES ('a')")
+        cursor = await connection.execute("INSERT INTO things VALUES ('b') RETURNING name")
+        row = await cursor.fetchone()
+        assert row is not None
+        await connection.execute("INSERT INTO things VALUES ('c')")
+        return [row["name"]]
+
+    async with database.connection() as connection:
+        heard = asyncio.create_task(told())
+        await listening(connection)
+        assert await database.run_pipelined(work, announce=notice_of_the_test) == ["b"]
+    assert await asyncio.wait_for(heard, 10) == "b"
+    assert await names(database) == ["a", "b", "c"]
+
+
+def notice_of_the_test(payloads: list[str]) -> Notice:
+    return Notice(channel="of_the_test", payloads=payloads)
+
+
+async def listening(connection: Connection) -> None:
+    """Wait until somebody listens on the channel of these tests."""
+    while True:
+        cursor = await connection.execute("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%of_the_test%'")
+        if await cursor.fetchone():
+            return
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("last", ["INSERT INTO things VALUES ('a')", "SELECT 1/0", "CREATE TABLE things ()"])
+async def test_a_pipeline_whose_last_statement_fails_leaves_nothing(database: Database, last: str) -> None:
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
+
+    async def work(connection: Connection) -> None:
+        await connection.execute("INSERT INTO things VALUES ('a')")
+        # Nobody fetches its result.
+        await connection.execute(last)
+
+    with pytest.raises((psycopg.errors.UniqueViolation, psycopg.errors.DivisionByZero, psycopg.errors.DuplicateTable)):
+        await database.run_pipelined(work)
+    assert await names(database) == []
+
+    async def broken(connection: Connection) -> None:
+        await connection.execute("INSERT INTO things VALUES ('a')")
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - it is the test's own
+        await database.run_pipelined(broken)
+    assert await names(database) == []
+    # The connection that failed serves the next one.
+    async with database.connection() as connection:
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+@pytest.mark.asyncio
+async def test_a_pipeline_whose_transaction_was_rolled_back_is_no_success(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
+
+    async def work(connection: Connection) -> None:
+        await connection.execute("INSERT INTO things VALUES ('a')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await (await connection.execute("INSERT INTO things VALUES ('a') RETURNING name")).fetchone()
+
+    with pytest.raises(psycopg.Error):
+        await database.run_pipelined(work)
+    assert await names(database) == []
+
+
+@pytest.mark.asyncio
+async def test_a_pipeline_over_a_cut_connection_is_repeated(database: Database) -> None:
+    attempts = 0
+
+    async def work(connection: Connection) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            async with database.connection() as other:
+                await other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        await connection.execute("CREATE TABLE IF NOT EXISTS things (name text PRIMARY KEY)")
+
+    await database.run_pipelined(work)
+    assert attempts == 2
+    assert await names(database) == []

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from quilate.kit.database.addresses import connection_arguments
+from quilate.kit.database.notices import Notice, notify
 
 Connection = psycopg.AsyncConnection[DictRow]
 """What stores take; rows are dictionaries unless a cursor asks for another form."""
@@ -100,23 +101,12 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def transaction(self, *, pipelined: bool = False) -> AsyncIterator[Connection]:
+    async def transaction(self) -> AsyncIterator[Connection]:
         """Give a connection within one transaction, committed at the end of the block; see ``run``."""
-        async with self._pool.connection() as connection:
-            if not pipelined:
-                async with connection.transaction():
-                    yield connection
-                return
-            async with connection.pipeline(), connection.transaction():
-                yield connection
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
 
-    async def run(
-        self,
-        work: Callable[[Connection], Awaitable[Result]],
-        *,
-        patience_seconds: float = 30.0,
-        pipelined: bool = False,
-    ) -> Result:
+    async def run(self, work: Callable[[Connection], Awaitable[Result]], *, patience_seconds: float = 30.0) -> Result:
         """Do ``work`` in one transaction, again where a passing fault of the database ended it.
 
         When a connection breaks in its COMMIT nobody knows whether it counted. So ``work`` must be safe to repeat:
@@ -125,17 +115,57 @@ class Database:
         Args:
             work: What to do.
             patience_seconds: How long faults are waited out.
-            pipelined: Statements whose results nobody fetches are sent without waiting for the ones before them.
 
         Raises:
             psycopg.Error: The last error, once the patience is used up, or one that does not pass by itself.
         """
+
+        async def attempt() -> Result:
+            async with self.transaction() as connection:
+                return await work(connection)
+
+        return await self._repeated(attempt, patience_seconds)
+
+    async def run_pipelined(
+        self,
+        work: Callable[[Connection], Awaitable[Result]],
+        *,
+        patience_seconds: float = 30.0,
+        announce: Callable[[Result], Notice | None] | None = None,
+    ) -> Result:
+        """Do the same without waiting for the server, except where ``work`` fetches a result.
+
+        Args:
+            work: What to do; a fault of a statement whose result it does not fetch is raised later.
+            patience_seconds: How long faults are waited out.
+            announce: What is told once it is committed, given what ``work`` returned; may be lost.
+
+        Raises:
+            psycopg.Error: As for ``run``.
+        """
+
+        async def attempt() -> Result:
+            # psycopg's own transaction waits for the server before its COMMIT, and again after it.
+            async with self._pool.connection() as connection:
+                async with connection.pipeline():
+                    await connection.execute("BEGIN", prepare=False)
+                    result = await work(connection)
+                    commit = await connection.execute("COMMIT", prepare=False)
+                    notice = announce(result) if announce is not None else None
+                    if notice is not None:
+                        await notify(connection, notice)
+                if commit.statusmessage != "COMMIT":
+                    raise psycopg.InternalError(f"the server answered {commit.statusmessage} to COMMIT")
+                return result
+
+        return await self._repeated(attempt, patience_seconds)
+
+    async def _repeated(self, attempt: Callable[[], Awaitable[Result]], patience_seconds: float) -> Result:
         end = time.monotonic() + patience_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                async with self.transaction(pipelined=pipelined) as connection:
-                    return await work(connection)
+                return await attempt()
             except RETRIED_ERRORS:
                 if time.monotonic() + pause >= end:
                     raise

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from quilate.kit.database.database import Connection, Database
+from quilate.kit.database.notices import Notice
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -15,8 +16,8 @@ class GroupCommit(Generic[Item, Outcome]):
 
     ``write`` gets the items in the order of their arrival and returns one outcome for each. It protects items from
     each other itself (``ON CONFLICT``, checks beforehand): when it raises, every item of the batch hears the error
-    after each was tried again alone, so that a bad one does not take the others along. ``pipelined`` as for
-    ``Database.run``.
+    after each was tried again alone, so that a bad one does not take the others along. ``announce`` as for
+    ``Database.run_pipelined``.
     """
 
     def __init__(
@@ -26,13 +27,13 @@ class GroupCommit(Generic[Item, Outcome]):
         *,
         largest_batch: int = 256,
         observe: Callable[[int], None] | None = None,
-        pipelined: bool = False,
+        announce: Callable[[Sequence[Outcome]], Notice | None] | None = None,
     ) -> None:
         self._database = database
         self._write = write
         self._largest = largest_batch
         self._observe = observe
-        self._pipelined = pipelined
+        self._announce = announce
         self._waiting: list[tuple[Item, asyncio.Future[Outcome]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -76,7 +77,7 @@ class GroupCommit(Generic[Item, Outcome]):
         async def work(connection: Connection) -> Sequence[Outcome]:
             return await self._write(connection, items)
 
-        return await self._database.run(work, pipelined=self._pipelined)
+        return await self._database.run_pipelined(work, announce=self._announce)
 
 
 def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:

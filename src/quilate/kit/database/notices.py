@@ -1,14 +1,33 @@
-"""Hearing what other processes notify (LISTEN), for as long as somebody listens."""
+"""Telling other processes (NOTIFY), and hearing what they tell (LISTEN) for as long as somebody listens."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from quilate.kit.database.addresses import connection_arguments
 
+LARGEST_PAYLOAD = 7999
+"""Bytes of a payload that PostgreSQL takes: https://www.postgresql.org/docs/current/sql-notify.html."""
+
 _PAUSE_SECONDS = 1.0
+_NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS given (payload)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What is told on a channel; each payload at most ``LARGEST_PAYLOAD`` bytes, the same one twice is one."""
+
+    channel: str
+    payloads: Sequence[str]
+
+
+async def notify(connection: psycopg.AsyncConnection[Any], notice: Notice) -> None:
+    """Tell whoever listens, outside of a transaction: NOTIFY serialises all commits that hold one."""
+    await connection.execute(_NOTIFY, {"channel": notice.channel, "payloads": list(notice.payloads)})
 
 
 async def notices(url: str, channel: str) -> AsyncIterator[str]:

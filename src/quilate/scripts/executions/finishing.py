@@ -92,7 +92,7 @@ async def write_ends(  # noqa: PLR0913 - what an end is written with
     await use_processor(connection, _used(counted), defaults)
     return Written(
         counted=frozenset(each.claim.id for each in counted),
-        awaited=tuple(execution for execution, row in finished.items() if row["awaited"]),
+        awaited={execution: row["ended_at"] for execution, row in finished.items() if row["awaited"]},
         more=not finished or any(row["more"] for row in finished.values()),
         retried=retried,
         quarantined=quarantined,

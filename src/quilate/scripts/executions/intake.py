@@ -11,11 +11,12 @@ from quilate.audit.entries import AuditEntry, append_entries
 from quilate.kit.database.arrays import boolean_array, bytes_array, number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.group_commit import GroupCommit
+from quilate.kit.database.notices import Notice
 from quilate.scripts.executions.model import Quota, Refusal, Submission, Taken
 from quilate.scripts.executions.quotas import Standing, Standings
 from quilate.scripts.executions.rows import options_text, origin_text
 from quilate.scripts.executions.sql import QUERIES
-from quilate.scripts.executions.wakeups import WORK, Notifier
+from quilate.scripts.executions.wakeups import WORK_NOTICE
 from quilate.scripts.payloads.removing import index_subjects
 
 _SANDBOX_SECONDS = 1.0
@@ -31,24 +32,19 @@ class Intake:
     def __init__(
         self,
         database: Database,
-        workers: Notifier,
         *,
         defaults: Quota,
         observe: Callable[[int], None] | None = None,
     ) -> None:
-        self._workers = workers
         self.standings = Standings(defaults)
         self._sandbox: tuple[float, str] = (float("-inf"), "")
         self._group: GroupCommit[Submission, Taken] = GroupCommit(
-            database, self._insert, observe=observe, pipelined=True
+            database, self._insert, observe=observe, announce=_news
         )
 
     async def submit(self, submission: Submission) -> Taken:
         """Return once the execution is durable, or why it was not taken in."""
-        taken = await self._group.submit(submission)
-        if taken.created:
-            self._workers.tell(WORK)
-        return taken
+        return await self._group.submit(submission)
 
     async def _insert(self, connection: Connection, submissions: Sequence[Submission]) -> list[Taken]:
         standings = await self.standings.of(connection, {each.project_id for each in submissions})
@@ -88,6 +84,11 @@ class Intake:
             reason = row["refusal"] or "" if row is not None and not row["working"] else ""
             self._sandbox = (time.monotonic(), reason)
         return reason
+
+
+def _news(outcomes: Sequence[Taken]) -> Notice | None:
+    """Return what workers are told of what was taken in."""
+    return WORK_NOTICE if any(each.created for each in outcomes) else None
 
 
 def _refused(submission: Submission, standing: Standing, no_sandbox: str) -> Taken | None:

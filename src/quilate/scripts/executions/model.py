@@ -304,7 +304,7 @@ class Written:
 
     Attributes:
         counted: Executions whose ends, or retries, counted.
-        awaited: Those of them that somebody waits for.
+        awaited: When those of them ended that somebody waits for.
         retried: Those of them that are tried again.
         quarantined: Versions that are quarantined now.
         more: Others wait to be claimed.
@@ -312,6 +312,6 @@ class Written:
 
     counted: frozenset[UUID] = frozenset()
     more: bool = True
-    awaited: tuple[UUID, ...] = ()
+    awaited: Mapping[UUID, datetime] = field(default_factory=dict)
     retried: frozenset[UUID] = frozenset()
     quarantined: tuple[UUID, ...] = field(default=())

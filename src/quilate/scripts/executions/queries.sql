@@ -62,8 +62,6 @@ JOIN script_executions AS e ON e.project_id = given.project_id AND e.idempotency
 -- name: await_execution
 UPDATE script_queue SET awaited = true WHERE execution_id = %(id)s AND NOT awaited;
 
--- name: notify
-SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS given (payload);
 
 -- Reading --------------------------------------------------------------------------------------------------------
 
@@ -334,7 +332,7 @@ kept AS (
     WHERE part.data IS NOT NULL
     ON CONFLICT (execution_id, part) DO UPDATE SET data = excluded.data
 )
-SELECT execution_id, awaited, EXISTS (
+SELECT execution_id, awaited, now() AS ended_at, EXISTS (
     SELECT 1 FROM script_queue AS q WHERE q.worker IS NULL AND q.ready_at <= now()
 ) AS more FROM gone;
 

@@ -96,7 +96,7 @@ class ExecutionService:
         self.quota = quota or Quota()
         self._workers = Notifier(database, WORK_CHANNEL)
         self._done = Notifier(database, DONE_CHANNEL)
-        self._intake = Intake(database, self._workers, defaults=self.quota, observe=observe)
+        self._intake = Intake(database, defaults=self.quota, observe=observe)
         self._waiting = Waiting(database)
 
     async def close(self) -> None:
@@ -155,7 +155,8 @@ class ExecutionService:
             return await self._taken(submission)
         with self._waiting.expected(submission.id) as future:
             taken = await self._taken(submission)
-            if taken.created:
+            if taken.pending is not None:
+                self._waiting.know(taken.pending)
                 return replace(taken, pending=None, ended=await _within(future, seconds))
         return Submitted(id=taken.id, created=False, ended=await self.ended(taken.id, seconds))
 

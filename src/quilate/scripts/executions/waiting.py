@@ -12,6 +12,7 @@ from quilate.kit.database.database import Database
 from quilate.kit.database.faults import DATABASE_ERROR
 from quilate.kit.database.notices import notices
 from quilate.kit.waiting import end_tasks, happened
+from quilate.scripts.executions.end_notices import read_ends
 from quilate.scripts.executions.model import Execution
 from quilate.scripts.executions.rows import execution_from
 from quilate.scripts.executions.sql import QUERIES
@@ -27,6 +28,7 @@ class Waiting:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._futures: dict[UUID, list[asyncio.Future[Execution]]] = defaultdict(list)
+        self._pending: dict[UUID, Execution] = {}
         self._news: set[UUID] = set()
         self._look_at_all = False
         self._look = asyncio.Event()
@@ -46,6 +48,12 @@ class Waiting:
             waiting.remove(future)
             if not waiting:
                 del self._futures[execution_id]
+                self._pending.pop(execution_id, None)
+
+    def know(self, execution: Execution) -> None:
+        """Remember an expected execution as it was taken in: where a notice holds all of its end, nothing is read."""
+        if execution.id in self._futures:
+            self._pending[execution.id] = execution
 
     def look_at(self, execution_id: UUID) -> None:
         """Look now whether an execution has ended: it was not submitted just now."""
@@ -60,10 +68,18 @@ class Waiting:
         async for notice in notices(self._database.url, DONE_CHANNEL):
             if not notice:
                 self._look_at_all = True
-            else:
-                self._news |= {each for each in _ids(notice) if each in self._futures}
+            self._hear(notice)
             if self._news or self._look_at_all:
                 self._look.set()
+
+    def _hear(self, notice: str) -> None:
+        self._news |= {each for each in _ids(notice) if each in self._futures}
+        for end in read_ends(notice):
+            pending = self._pending.get(end.id)
+            if pending is not None:
+                self._settle(end.of(pending))
+            elif end.id in self._futures:
+                self._news.add(end.id)
 
     async def _give(self) -> None:
         while True:
@@ -86,14 +102,17 @@ class Waiting:
             found = [execution_from(row) for row in await cursor.fetchall()]
         for execution in found:
             if execution.status.ended:
-                for future in self._futures.get(execution.id, ()):
-                    if not future.done():
-                        future.set_result(execution)
+                self._settle(execution)
+
+    def _settle(self, execution: Execution) -> None:
+        for future in self._futures.get(execution.id, ()):
+            if not future.done():
+                future.set_result(execution)
 
 
 def _ids(notice: str) -> list[UUID]:
     ids = []
-    for text in notice.split(","):
+    for text in notice.split(",") if not notice.startswith("[") else ():
         with contextlib.suppress(ValueError):
             ids.append(UUID(text))
     return ids

@@ -11,15 +11,17 @@ from uuid import UUID
 
 from quilate.kit.database.database import Database
 from quilate.kit.database.faults import DATABASE_ERROR
-from quilate.scripts.executions.sql import QUERIES
+from quilate.kit.database.notices import Notice, notify
 
 WORK_CHANNEL = "quilate_scripts"
 """Says ``work`` to those who claim, or ``cancelled`` to those who run."""
 
 DONE_CHANNEL = "quilate_scripts_done"
-"""Names executions that have ended and that somebody waits for."""
+"""Names executions that have ended and that somebody waits for, or holds all of their ends; see ``end_notices``."""
 
 WORK, CANCELLED = "work", "cancelled"
+
+WORK_NOTICE = Notice(channel=WORK_CHANNEL, payloads=(WORK,))
 
 _PAUSE_SECONDS = 0.003
 _IDS_OF_A_NOTICE = 200
@@ -46,9 +48,7 @@ class Notifier:
             notices, self._waiting = list(self._waiting), {}
             with contextlib.suppress(DATABASE_ERROR):
                 async with self._database.connection() as connection:
-                    await connection.execute(
-                        QUERIES["notify"], {"channel": self._channel, "payloads": payloads(notices)}
-                    )
+                    await notify(connection, Notice(channel=self._channel, payloads=payloads(notices)))
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def close(self) -> None:

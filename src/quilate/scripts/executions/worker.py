@@ -15,10 +15,11 @@ import structlog
 
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.faults import DATABASE_ERROR
-from quilate.kit.database.notices import notices
+from quilate.kit.database.notices import Notice, notices
 from quilate.kit.ids import uuid7
 from quilate.kit.waiting import end_tasks, happened
 from quilate.sandbox.model import Engine, LevelReport
+from quilate.scripts.executions.end_notices import end_notice
 from quilate.scripts.executions.finishing import Crashes, write_ends
 from quilate.scripts.executions.model import Ended, Quota, Written
 from quilate.scripts.executions.outcomes import Keeping
@@ -29,11 +30,9 @@ from quilate.scripts.executions.running import Batches, JobKey, Pool, Runner, Ve
 from quilate.scripts.executions.sql import QUERIES
 from quilate.scripts.executions.wakeups import (
     CANCELLED,
-    DONE_CHANNEL,
     WORK,
     WORK_CHANNEL,
     Notifier,
-    notice_of,
 )
 from quilate.scripts.payloads.contents import PayloadStore
 
@@ -115,7 +114,6 @@ class ExecutionWorker:
         self._dirty = asyncio.Event()
         self._look = asyncio.Event()
         self._work = Notifier(parts.database, WORK_CHANNEL)
-        self._done = Notifier(parts.database, DONE_CHANNEL)
         self._runner = Runner(
             parts.pool,
             versions=parts.versions,
@@ -168,7 +166,6 @@ class ExecutionWorker:
             with contextlib.suppress(DATABASE_ERROR, OSError):
                 await self._leave()
             await self._work.close()
-            await self._done.close()
 
     async def _leave(self) -> None:
         """Write what has ended and give back the rest."""
@@ -250,8 +247,10 @@ class ExecutionWorker:
                 defaults=self._options.quota,
             )
 
-        written = await self._parts.database.run(work, patience_seconds=patience_seconds, pipelined=True)
-        self._done.tell(*notice_of(written.awaited))
+        def announce(written: Written) -> Notice | None:
+            return end_notice(ends, written.awaited)
+
+        written = await self._parts.database.run_pipelined(work, patience_seconds=patience_seconds, announce=announce)
         if written.quarantined:
             _LOG.warning("versions were quarantined", versions=[str(each) for each in written.quarantined])
         if self._parts.observe is not None:
