@@ -108,8 +108,7 @@ class Site:
         payload = await self.store.keep_bytes(data, FileFormat.JSON)
         return await self.service.submit(
             self.granted(project),
-            version.script_id,
-            None,
+            version,
             payload,
             idempotency_key=key,
             options=options,

@@ -29,7 +29,7 @@ async def run(
     """Submit data and wait for the end."""
     payload = await site.store.keep_bytes(data, form)
     submitted = await site.service.submit(
-        site.granted(), version.script_id, None, payload, options=options, wait_seconds=DEADLINE_SECONDS
+        site.granted(), version, payload, options=options, wait_seconds=DEADLINE_SECONDS
     )
     assert submitted.ended is not None
     return submitted.ended
@@ -127,9 +127,7 @@ async def test_only_the_parts_whose_sandbox_died_run_again(executions: Site, dat
     version = await executions.script(source, shape=Shape(mode=Mode.CHUNK, size=1))
     payload = await executions.store.keep_bytes(lines(*range(4)), FileFormat.NDJSON)
     async with running_worker(database_url, executions.directory, sandboxes=1):
-        submitted = await executions.service.submit(
-            executions.granted(), version.script_id, None, payload, options=Options(attempts=3)
-        )
+        submitted = await executions.service.submit(executions.granted(), version, payload, options=Options(attempts=3))
 
         async def second_part() -> bool:
             rows = await executions.rows("SELECT 1 FROM script_queue WHERE claimed_at < now() - interval '1.1 s'")

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from quilate.scripts.executions.model import Quota
 from quilate.scripts.executions.presence import register
 from quilate.scripts.model import ScriptVersion
+from quilate.scripts.versions.model import PushWish
 from tests.support.script_executions import ECHO, Site, running_worker
 
 JSON = {"Content-Type": "application/json"}
@@ -338,3 +340,21 @@ async def test_long_data_lies_outside_the_database(executions: Site, database_ur
     assert output.content == data
     assert not await executions.rows("SELECT 1 FROM script_payloads")
     assert executions.store.artifacts.exists(state["output_data"]["digest"])
+
+
+@pytest.mark.asyncio
+async def test_data_is_executed_by_the_version_that_let_it_in(executions: Site, database_url: str) -> None:
+    version = await executions.script("function process(data) { return 'first'; }")
+    access = executions.granted()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"["
+        wish = PushWish(source="function process(data) { return 'second'; }", activate=True)
+        await executions.versions.push(access, version.script_id, wish)
+        yield b"]"
+
+    async with running_worker(database_url, executions.directory):
+        answer = await executions.client.post(f"{route(version)}?wait=20", content=body(), headers=JSON)
+        following = await executions.client.post(f"{route(version)}?wait=20", content=b"[]", headers=JSON)
+    assert (answer.json()["output"], answer.json()["version"]) == ("first", str(version.id))
+    assert following.json()["output"] == "second"

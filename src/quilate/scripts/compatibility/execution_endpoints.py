@@ -152,7 +152,7 @@ class Executions:
         found = await self._service.versions.executable(granted.project.id, script, wanted)
         admitted = await self._reception.receive(_JSON, _pieces(data), granted, found)
         submitted = await self._service.submit(
-            granted, script, wanted, admitted.payload, idempotency_key=key, subjects=admitted.subjects
+            granted, found, admitted.payload, named=wanted, idempotency_key=key, subjects=admitted.subjects
         )
         return granted, submitted
 

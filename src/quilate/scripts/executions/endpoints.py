@@ -117,9 +117,9 @@ class _Submitting:
         admitted = await self._reception.receive(request.headers, request.stream(), granted, found)
         submitted = await self._service.submit(
             granted,
-            script,
-            version,
+            found,
             admitted.payload,
+            named=version,
             idempotency_key=key,
             options=options,
             subjects=admitted.subjects,

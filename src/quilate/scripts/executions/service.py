@@ -108,10 +108,10 @@ class ExecutionService:
     async def submit(  # noqa: PLR0913 - the parts of a submission
         self,
         access: ProjectAccess,
-        script_id: UUID,
-        version: UUID | str | None,
+        version: ScriptVersion,
         payload: StoredPayload,
         *,
+        named: UUID | str | None = None,
         idempotency_key: str | None = None,
         options: Options | None = None,
         subjects: Sequence[bytes] = (),
@@ -122,9 +122,9 @@ class ExecutionService:
 
         Args:
             access: Who asks, in which project.
-            script_id: Which script.
-            version: Which version; ``None`` for the active one.
+            version: What is executed: the one that let the data in, whatever became of it since.
             payload: The data, as ``quilate.scripts.payloads`` has received it.
+            named: What the caller called the version; ``None`` for the active one.
             idempotency_key: The caller's name for this; the same one again gives the same execution.
             options: What else was said.
             subjects: Keyed digests of those whom the data is about.
@@ -132,23 +132,22 @@ class ExecutionService:
             wait_seconds: At most ``MOST_WAIT_SECONDS``.
 
         Raises:
-            Problem: 404, 409, 422, 429 or 503.
+            Problem: 409, 422, 429 or 503.
         """
-        found = await self.versions.executable(access.project.id, script_id, version)
         chosen = options or Options()
         seconds = min(max(wait_seconds, 0.0), MOST_WAIT_SECONDS)
         submission = Submission(
             id=execution_id or uuid7(),
             project_id=access.project.id,
-            script_id=script_id,
-            version_id=found.id,
+            script_id=version.script_id,
+            version_id=version.id,
             actor=str(access.actor),
             input=payload,
             subjects=tuple(subjects),
             options=chosen,
             # As for runs: a caller's names mean nothing to another.
             idempotency_key=f"{access.actor} {idempotency_key}" if idempotency_key is not None else None,
-            request_digest=request_digest(script_id, version, payload, chosen) if idempotency_key is not None else "",
+            request_digest=request_digest(version.script_id, named, payload, chosen) if idempotency_key else "",
             awaited=seconds > 0,
         )
         if not seconds:
