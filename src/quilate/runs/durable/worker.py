@@ -208,7 +208,7 @@ class Worker:
                 rows += await cursor.fetchall()
             return [claimed_step(row) for row in rows]
 
-        claims = await self._parts.database.run(work)
+        claims = await self._parts.database.run_pipelined(work)
         self._held.take((claim.run_id, claim.attempt) for claim in claims)
         lost = [claim for claim in claims if claim.losses >= _MOST_LOSSES]
         self._add(*(Unplannable(claim=claim, failure=lost_run(claim.losses), lost=True) for claim in lost))
@@ -228,7 +228,7 @@ class Worker:
             cursor = await connection.execute(CLAIMS["claim_checks"], arguments)
             return [claimed_check(row) for row in await cursor.fetchall()]
 
-        claims = await self._parts.database.run(work)
+        claims = await self._parts.database.run_pipelined(work)
         if claims:
             self._parts.runner.reserve(len(claims))
             self._spawn(self._start_claimed(claims))
@@ -339,7 +339,7 @@ class Worker:
             return await write_steps(connection, batch, self._live.known, self._id, chooser)
 
         # Without the database nothing can be written: the beats end this worker before its lease runs out.
-        written = await self._parts.database.run(work, patience_seconds=self._options.lease_seconds)
+        written = await self._parts.database.run_pipelined(work, patience_seconds=self._options.lease_seconds)
         self._parts.figures.written(batch, written)
         self._held.forget(step_of(item) for item in batch if not isinstance(item, Completed))
         self._live.add([item for item in batch if isinstance(item, Planned)], written.new)
