@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from quilate.kit.database.database import Connection, Database
-from quilate.kit.database.notices import Notice, notices
+from quilate.kit.database.notices import LARGEST_PAYLOAD, Notice, notices
 
 
 @pytest.mark.asyncio
@@ -86,6 +86,17 @@ async def test_a_pipeline_commits_and_then_tells(database: Database, told: NextP
         assert await database.run_pipelined(work, announce=notice_of_the_test) == ["b"]
     assert await asyncio.wait_for(heard, 10) == "b"
     assert await names(database) == ["a", "b", "c"]
+
+
+@pytest.mark.asyncio
+async def test_what_was_committed_counts_where_the_notice_fails(database: Database) -> None:
+    async def work(connection: Connection) -> list[str]:
+        await connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
+        return ["x" * (LARGEST_PAYLOAD + 1)]
+
+    result = await database.run_pipelined(work, announce=notice_of_the_test)
+    assert len(result) == 1
+    assert await names(database) == []
 
 
 def notice_of_the_test(payloads: list[str]) -> Notice:

@@ -147,13 +147,19 @@ class Database:
         async def attempt() -> Result:
             # psycopg's own transaction waits for the server before its COMMIT, and again after it.
             async with self._pool.connection() as connection:
-                async with connection.pipeline():
-                    await connection.execute("BEGIN", prepare=False)
-                    result = await work(connection)
-                    commit = await connection.execute("COMMIT", prepare=False)
-                    notice = announce(result) if announce is not None else None
-                    if notice is not None:
-                        await notify(connection, notice)
+                commit = connection.cursor()
+                try:
+                    async with connection.pipeline():
+                        await connection.execute("BEGIN", prepare=False)
+                        result = await work(connection)
+                        await commit.execute("COMMIT", prepare=False)
+                        notice = announce(result) if announce is not None else None
+                        if notice is not None:
+                            await notify(connection, notice)
+                except psycopg.Error:
+                    # What was committed counts, whatever became of the notice.
+                    if commit.statusmessage != "COMMIT":
+                        raise
                 if commit.statusmessage != "COMMIT":
                     raise psycopg.InternalError(f"the server answered {commit.statusmessage} to COMMIT")
                 return result
