@@ -181,32 +181,22 @@ RETURNING revision;
 -- name: lock_quota
 SELECT pg_advisory_xact_lock(1906, hashtext(%(project)s::text));
 
--- Refills the bucket up to now, then takes from it.
+-- What was used is taken from a bucket that has filled up meanwhile; the first time from a full one.
 -- name: use_processor
-WITH given AS (
-    SELECT u.project_id, given.used, coalesce(q.cpu_ms_burst, %(burst)s) AS burst,
-        coalesce(q.cpu_ms_per_second, %(rate)s) AS rate
-    FROM unnest(%(projects)s::uuid[], %(used)s::float8[]) AS given (project_id, used)
-    JOIN script_usage AS u ON u.project_id = given.project_id
-    LEFT JOIN script_quotas AS q ON q.project_id = given.project_id
-    ORDER BY u.project_id
-    FOR UPDATE OF u
-)
-UPDATE script_usage AS u SET
-    cpu_ms_left = least(
-        given.burst, u.cpu_ms_left + greatest(extract(epoch FROM clock_timestamp() - u.at)::float8, 0) * given.rate
-    ) - given.used,
-    at = clock_timestamp()
-FROM given WHERE u.project_id = given.project_id;
-
--- name: begin_usage
-INSERT INTO script_usage (project_id, cpu_ms_left, at)
-SELECT given.project_id, coalesce(q.cpu_ms_burst, %(burst)s), clock_timestamp()
-FROM unnest(%(projects)s::uuid[]) AS given (project_id)
+INSERT INTO script_usage AS u (project_id, cpu_ms_left, at)
+SELECT given.project_id, coalesce(q.cpu_ms_burst, %(burst)s) - given.used, clock_timestamp()
+FROM unnest(%(projects)s::uuid[], %(used)s::float8[]) AS given (project_id, used)
 LEFT JOIN script_quotas AS q ON q.project_id = given.project_id
-WHERE NOT EXISTS (SELECT 1 FROM script_usage AS u WHERE u.project_id = given.project_id)
 ORDER BY given.project_id
-ON CONFLICT (project_id) DO NOTHING;
+ON CONFLICT (project_id) DO UPDATE SET
+    cpu_ms_left = least(excluded.cpu_ms_left, u.cpu_ms_left + (
+        SELECT greatest(extract(epoch FROM clock_timestamp() - u.at)::float8, 0)
+            * coalesce(q.cpu_ms_per_second, %(rate)s) - given.used
+        FROM unnest(%(projects)s::uuid[], %(used)s::float8[]) AS given (project_id, used)
+        LEFT JOIN script_quotas AS q ON q.project_id = given.project_id
+        WHERE given.project_id = u.project_id
+    )),
+    at = clock_timestamp();
 
 -- Workers --------------------------------------------------------------------------------------------------------
 

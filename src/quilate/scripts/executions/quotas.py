@@ -89,10 +89,15 @@ async def use_processor(connection: Connection, used: Mapping[UUID, float], defa
     if not used:
         return
     projects = sorted(used)
-    arguments = {"projects": uuid_array(projects), "burst": defaults.cpu_ms_burst}
-    await connection.execute(QUERIES["begin_usage"], arguments)
-    arguments |= {"used": number_array([used[each] for each in projects]), "rate": defaults.cpu_ms_per_second}
-    await connection.execute(QUERIES["use_processor"], arguments)
+    await connection.execute(
+        QUERIES["use_processor"],
+        {
+            "projects": uuid_array(projects),
+            "used": number_array([used[each] for each in projects]),
+            "burst": defaults.cpu_ms_burst,
+            "rate": defaults.cpu_ms_per_second,
+        },
+    )
 
 
 async def set_quota(  # noqa: PLR0913 - the parts of a change
