@@ -1,6 +1,8 @@
 """Connections, transactions and their repetition (C07)."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable, Coroutine
 
 import psycopg
@@ -99,6 +101,41 @@ async def test_what_was_committed_counts_where_the_notice_fails(database: Databa
     assert await names(database) == []
 
 
+@pytest.mark.asyncio
+async def test_a_commit_is_heard_of_before_its_notice_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
+    lines: list[socket.socket] = []
+
+    async def slow(connection: Connection, _: Notice) -> None:
+        await connection.execute("SELECT pg_sleep(60)")
+
+    async def work(connection: Connection) -> list[str]:
+        lines.append(socket.socket(fileno=os.dup(connection.fileno())))
+        await connection.execute("INSERT INTO things VALUES ('a')")
+        return ["told"]
+
+    async def cut_once_it_is_there() -> None:
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if await names(database):
+                break
+        # What the server has sent by then is read before the end of the line is seen.
+        await asyncio.sleep(0.1)
+        lines[0].shutdown(socket.SHUT_RDWR)
+
+    monkeypatch.setattr("quilate.kit.database.database.notify", slow)
+    cutting = asyncio.create_task(cut_once_it_is_there())
+    # A second attempt would find the name taken.
+    assert await database.run_pipelined(work, announce=notice_of_the_test) == ["told"]
+    await cutting
+    assert await names(database) == ["a"]
+    for each in lines:
+        each.close()
+
+
 def notice_of_the_test(payloads: list[str]) -> Notice:
     return Notice(channel="of_the_test", payloads=payloads)
 
@@ -144,13 +181,18 @@ async def test_a_pipeline_whose_transaction_was_rolled_back_is_no_success(databa
     async with database.connection() as connection:
         await connection.execute("CREATE TABLE things (name text PRIMARY KEY)")
 
+    attempts = 0
+
     async def work(connection: Connection) -> None:
+        nonlocal attempts
+        attempts += 1
         await connection.execute("INSERT INTO things VALUES ('a')")
         with pytest.raises(psycopg.errors.UniqueViolation):
             await (await connection.execute("INSERT INTO things VALUES ('a') RETURNING name")).fetchone()
 
-    with pytest.raises(psycopg.Error):
+    with pytest.raises(psycopg.InternalError):
         await database.run_pipelined(work)
+    assert attempts == 1
     assert await names(database) == []
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
+import structlog
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -29,6 +30,7 @@ RETRIED_ERRORS = (
 )
 """What passes by itself: a lost race, or a server that went away and comes back (restart, failover)."""
 
+_LOG = structlog.get_logger("quilate.database")
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -152,14 +154,20 @@ class Database:
                     async with connection.pipeline():
                         await connection.execute("BEGIN", prepare=False)
                         result = await work(connection)
-                        await commit.execute("COMMIT", prepare=False)
                         notice = announce(result) if announce is not None else None
+                        await commit.execute("COMMIT", prepare=False)
                         if notice is not None:
+                            # Else the server keeps its answer to COMMIT until the notice is told.
+                            connection.pgconn.send_flush_request()
                             await notify(connection, notice)
-                except psycopg.Error:
+                except psycopg.errors.PipelineAborted as error:
+                    # To the driver this is a fault that may pass, but ``work`` went on after a statement had failed.
+                    raise psycopg.InternalError("a statement of the transaction failed before its end") from error
+                except psycopg.Error as error:
                     # What was committed counts, whatever became of the notice.
                     if commit.statusmessage != "COMMIT":
                         raise
+                    _LOG.warning("a notice was lost", error=type(error).__name__)
                 if commit.statusmessage != "COMMIT":
                     raise psycopg.InternalError(f"the server answered {commit.statusmessage} to COMMIT")
                 return result

@@ -14,7 +14,6 @@ LARGEST_PAYLOAD = 7999
 """Bytes of a payload that PostgreSQL takes: https://www.postgresql.org/docs/current/sql-notify.html."""
 
 _PAUSE_SECONDS = 1.0
-_NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS given (payload)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,9 @@ class Notice:
 
 async def notify(connection: psycopg.AsyncConnection[Any], notice: Notice) -> None:
     """Tell whoever listens, outside of a transaction: NOTIFY serialises all commits that hold one."""
-    await connection.execute(_NOTIFY, {"channel": notice.channel, "payloads": list(notice.payloads)})
+    for payload in dict.fromkeys(notice.payloads):
+        # Behind a COMMIT that fails it is never prepared, and the driver would take it for prepared from then on.
+        await connection.execute("SELECT pg_notify(%s, %s)", (notice.channel, payload), prepare=False)
 
 
 async def notices(url: str, channel: str) -> AsyncIterator[str]:

@@ -47,7 +47,8 @@ class End(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
             output=StoredPayload(
                 digest=self.output_digest, size=self.output_size, format=self.output_format, inline=self.output
             ),
-            started_at=self.started_at,
+            # In the server's own time zone, as a reader has it.
+            started_at=self.started_at.astimezone(self.ended_at.tzinfo),
             ended_at=self.ended_at,
             wall_us=self.wall_us,
             cpu_us=self.cpu_us,

@@ -67,14 +67,7 @@ class Intake:
         await index_subjects(
             connection, [(each.project_id, each.id, token) for each in made for token in each.subjects]
         )
-        if len(inserted) == len(new):
-            return outcomes
-        # Another process, or another request of this batch, was faster with the same key.
-        known = await _known(connection, new)
-        return [
-            outcome if outcome.refusal or not outcome.created or outcome.id in inserted else _lost(submission, known)
-            for submission, outcome in zip(submissions, outcomes, strict=True)
-        ]
+        return await _settled(connection, submissions, outcomes, inserted)
 
     async def _no_sandbox(self, connection: Connection) -> str:
         """Return why no worker executes scripts; empty where one does, or none has said anything yet."""
@@ -114,10 +107,38 @@ def _known_outcome(submission: Submission, known: Known) -> Taken | None:
     return Taken(id=row["id"], created=False, refusal=None if same else Refusal.MISMATCH)
 
 
+async def _settled(
+    connection: Connection, submissions: Sequence[Submission], outcomes: Sequence[Taken], inserted: Mapping[UUID, Any]
+) -> list[Taken]:
+    """Return the outcomes, those put right that have a row although it was not inserted just now."""
+    unsure = {
+        submission.id: submission
+        for submission, outcome in zip(submissions, outcomes, strict=True)
+        if outcome.id == submission.id and submission.id not in inserted
+    }
+    if not unsure:
+        return list(outcomes)
+    # A commit that counted, and that nobody heard of.
+    before = await _taken_before(connection, list(unsure))
+    # Or another process, or another request of this batch, was faster with the same key.
+    known = await _known(connection, list(unsure.values()))
+    return [
+        before.get(outcome.id) or _lost(unsure[outcome.id], known)
+        if outcome.id in before or (outcome.created and outcome.id in unsure)
+        else outcome
+        for outcome in outcomes
+    ]
+
+
 def _lost(submission: Submission, known: Known) -> Taken:
     outcome = _known_outcome(submission, known)
-    assert outcome is not None  # noqa: S101 - an insert is left out for its key alone
+    assert outcome is not None  # noqa: S101 - an insert is left out for its id or its key alone
     return outcome
+
+
+async def _taken_before(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, Taken]:
+    cursor = await connection.execute(QUERIES["taken_executions"], {"ids": uuid_array(ids)})
+    return {row["id"]: Taken(id=row["id"], at=row["submitted_at"]) for row in await cursor.fetchall()}
 
 
 async def _known(connection: Connection, submissions: Sequence[Submission]) -> Known:

@@ -59,6 +59,9 @@ SELECT e.id, e.project_id, e.idempotency_key, e.request_digest
 FROM unnest(%(projects)s::uuid[], %(keys)s::text[]) AS given (project_id, key)
 JOIN script_executions AS e ON e.project_id = given.project_id AND e.idempotency_key = given.key;
 
+-- name: taken_executions
+SELECT id, submitted_at FROM script_executions WHERE id = ANY(%(ids)s::uuid[]);
+
 -- name: await_execution
 UPDATE script_queue SET awaited = true WHERE execution_id = %(id)s AND NOT awaited;
 
@@ -160,8 +163,9 @@ WITH again AS (
     RETURNING e.id, e.project_id, e.priority, e.script_id, e.version_id
 ),
 queued AS (
-    INSERT INTO script_queue (execution_id, project_id, priority)
-    SELECT id, project_id, priority FROM again
+    -- No claim of a replay looks like the first one of all.
+    INSERT INTO script_queue (execution_id, project_id, priority, fence)
+    SELECT id, project_id, priority, 1 FROM again
 )
 SELECT script_id, version_id FROM again;
 

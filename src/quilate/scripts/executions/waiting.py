@@ -73,7 +73,11 @@ class Waiting:
                 self._look.set()
 
     def _hear(self, notice: str) -> None:
-        self._news |= {each for each in _ids(notice) if each in self._futures}
+        for each in _ids(notice):
+            if each in self._futures:
+                self._news.add(each)
+                # Its end is more than a later notice may say: it may be replayed.
+                self._pending.pop(each, None)
         for end in read_ends(notice):
             pending = self._pending.get(end.id)
             if pending is not None:
