@@ -17,6 +17,7 @@ from quilate.runs.durable.model import Idempotency, Refusal
 from quilate.runs.durable.wakeups import CANCELLED, Wakeups
 from quilate.runs.durable.worker import WorkerOptions
 from tests.support.durable import FAKES, PROJECT, blueprint, ended, rows, running_worker, submission, submit, until
+from tests.support.unheard_commits import repeat_transactions
 
 pytestmark = pytest.mark.asyncio
 
@@ -95,6 +96,24 @@ async def test_a_full_queue_refuses(database: Database) -> None:
     outcomes = [await intake.submit(submission()) for _ in range(4)]
     assert [outcome.refusal for outcome in outcomes] == [None, None, Refusal.QUEUE_FULL, Refusal.QUEUE_FULL]
     assert len(await rows(database, "SELECT 1 FROM runs")) == 2
+
+
+async def test_a_submission_whose_commit_nobody_heard_of_is_one_run(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repeat_transactions(monkeypatch)
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO projects (id, slug, name, max_queued_runs) VALUES (%s, 'test', 'Test', 2)", (PROJECT,)
+        )
+    intake = Intake(database)
+    named = submission(idempotency=Idempotency(source="api", id="7"))
+    outcomes = [await intake.submit(each) for each in (submission(), named)]
+    assert [(each.created, each.refusal) for each in outcomes] == [(True, None), (True, None)]
+    found = await rows(database, "SELECT id FROM runs ORDER BY id")
+    assert [row["id"] for row in found] == [each.run_id for each in outcomes]
+    entries = await rows(database, "SELECT 1 FROM audit_pending WHERE action = 'run.submitted'")
+    assert len(entries) == 2
 
 
 async def test_a_thousand_submissions_at_once_are_all_there(database: Database) -> None:

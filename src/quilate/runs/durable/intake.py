@@ -41,6 +41,14 @@ class _Waiting:
     most: int
 
 
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """A submission and the id of its run, the same one where its transaction is repeated."""
+
+    submission: Submission
+    run_id: UUID | None = None
+
+
 class Intake:
     """Takes submissions that arrive together into one transaction.
 
@@ -53,15 +61,17 @@ class Intake:
     ) -> None:
         self._wakeup = wakeup
         self._waiting: dict[UUID, _Waiting] = {}
-        self._group: GroupCommit[Submission, Submitted] = GroupCommit(database, self._insert, observe=observe)
+        self._group: GroupCommit[_Asked, Submitted] = GroupCommit(database, self._insert, observe=observe)
 
-    async def _insert(self, connection: Connection, submissions: Sequence[Submission]) -> list[Submitted]:
+    async def _insert(self, connection: Connection, asked: Sequence[_Asked]) -> list[Submitted]:
+        submissions = [each.submission for each in asked]
+        if any(each.run_id is None for each in asked):
+            for each, run_id in zip(asked, new_run_ids(len(asked)), strict=True):
+                each.run_id = run_id
         await self._count(connection, {submission.project_id for submission in submissions})
         full = frozenset(project for project, queue in self._waiting.items() if queue.waiting >= queue.most)
-        outcomes = await insert_runs(connection, submissions, full=full)
-        for submission, outcome in zip(submissions, outcomes, strict=True):
-            self._waiting[submission.project_id].waiting += outcome.created
-        return outcomes
+        ids = [each.run_id for each in asked if each.run_id is not None]
+        return await insert_runs(connection, submissions, ids=ids, full=full)
 
     async def _count(self, connection: Connection, projects: set[UUID]) -> None:
         now = time.monotonic()
@@ -78,9 +88,11 @@ class Intake:
 
     async def submit(self, submission: Submission) -> Submitted:
         """Return once the run is durable."""
-        submitted = await self._group.submit(submission)
-        if submitted.created and self._wakeup is not None:
-            self._wakeup.work_is_there("control")
+        submitted = await self._group.submit(_Asked(submission=submission))
+        if submitted.created:
+            self._waiting[submission.project_id].waiting += 1
+            if self._wakeup is not None:
+                self._wakeup.work_is_there("control")
         return submitted
 
 
@@ -91,19 +103,27 @@ async def full_projects(connection: Connection, projects: Sequence[UUID]) -> fro
     return frozenset(row["project_id"] for row in await cursor.fetchall() if row["waiting"] >= row["most"])
 
 
+def new_run_ids(number: int) -> list[UUID]:
+    """Return ids for runs, ascending also within one millisecond: of two runs of a key the older one gives way."""
+    return sorted(uuid7() for _ in range(number))
+
+
 async def insert_runs(
-    connection: Connection, submissions: Sequence[Submission], *, full: frozenset[UUID] = frozenset()
+    connection: Connection,
+    submissions: Sequence[Submission],
+    *,
+    ids: Sequence[UUID] = (),
+    full: frozenset[UUID] = frozenset(),
 ) -> list[Submitted]:
     """Insert runs with their audit entries and outgoing events, within the caller's transaction.
 
     A submission whose idempotency name is known gives the run that is there, or a refusal where it asks for something
-    else; one of a project in ``full`` is refused. Safe to repeat: new ids are made each time, and a name decides which
-    insert counted.
+    else; one of a project in ``full`` is refused. Safe to repeat with the same ``ids``, one for each submission, or
+    where a name or the caller's own state decides which insert counted.
     """
     documents = [_document(submission) for submission in submissions]
     digests = list(map(_digest, submissions, documents))
-    # In the order of the submissions also within one millisecond: of two runs of a key the older one gives way.
-    ids = sorted(uuid7() for _ in submissions)
+    ids = ids or new_run_ids(len(submissions))
     wanted = [place for place, submission in enumerate(submissions) if submission.project_id not in full]
     inserted = await _insert_submissions(
         connection, [(ids[i], submissions[i], documents[i], digests[i]) for i in wanted]
@@ -121,10 +141,19 @@ async def insert_runs(
         )
         await _tell(connection, [(ids[i], submissions[i], digests[i]) for i in new])
     known = await _known(connection, [submissions[i] for i in wanted if ids[i] not in inserted])
+    # With those of a commit that counted, and that nobody heard of.
+    there = inserted | await _taken_before(connection, [each for each in ids if each not in inserted])
     return [
-        _outcome(ids[place], submission, digests[place], inserted, known, full=submission.project_id in full)
+        _outcome(ids[place], submission, digests[place], there, known, full=submission.project_id in full)
         for place, submission in enumerate(submissions)
     ]
+
+
+async def _taken_before(connection: Connection, ids: Sequence[UUID]) -> frozenset[UUID]:
+    if not ids:
+        return frozenset()
+    cursor = await connection.execute(QUERIES["taken_runs"], {"ids": uuid_array(ids)})
+    return frozenset(row["run_id"] for row in await cursor.fetchall())
 
 
 def _document(submission: Submission) -> bytes:
@@ -197,12 +226,12 @@ def _outcome(  # noqa: PLR0913 - everything that a submission's fate depends on
     run_id: UUID,
     submission: Submission,
     digest: str,
-    inserted: frozenset[UUID],
+    there: frozenset[UUID],
     known: dict[tuple[UUID, str, str], dict[str, Any]],
     *,
     full: bool,
 ) -> Submitted:
-    if run_id in inserted:
+    if run_id in there:
         return Submitted(run_id=run_id)
     if full or submission.idempotency is None:
         return Submitted(run_id=run_id, created=False, refusal=Refusal.QUEUE_FULL)

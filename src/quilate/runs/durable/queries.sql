@@ -33,6 +33,9 @@ JOIN run_submissions AS s
     ON s.project_id = given.project_id AND s.idempotency_source = given.source AND s.idempotency_id = given.name
 JOIN runs AS r ON r.id = s.run_id;
 
+-- name: taken_runs
+SELECT run_id FROM run_submissions WHERE run_id = ANY(%(ids)s::uuid[]);
+
 -- name: insert_runs
 INSERT INTO runs (id, project_id, status, step, priority, concurrency_key)
 SELECT id, project_id, 'queued', 'plan', priority, key
