@@ -51,6 +51,7 @@ DATA_ADDRESSES: Mapping[str, tuple[str, ...]] = {
     f"{_EXECUTION}/output": ("output",),
     f"{_EXECUTION}/console": ("console",),
     "/api/executions/{execution_id}": ("input", "output"),
+    "/api/Executions/{execution_id}": ("input", "output"),
     "/api/Processing/{execution_id}": ("output",),
     "/api/processing/{execution_id}": ("output",),
 }

@@ -264,7 +264,7 @@ async def test_a_project_in_a_body_or_a_query_is_guarded_like_one_in_a_path(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("path", ["/api/executions", "/api/Processing", "/api/processing"])
+@pytest.mark.parametrize("path", ["/api/executions", "/api/Executions", "/api/Processing", "/api/processing"])
 async def test_a_script_named_in_a_body_is_guarded(database: Database, tmp_path: Path, path: str) -> None:
     async with _tenants(database, tmp_path) as tenants:
         words = (tenants.ids["script"], tenants.others()["script"])

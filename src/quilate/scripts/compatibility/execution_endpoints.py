@@ -186,15 +186,14 @@ def add_execution_routes(router: APIRouter, routes: Executions) -> None:
     """Add the routes; second spellings are not described again."""
 
     def add(path: str, method: str, name: str, summary: str, codes: tuple[int, ...], **more: Any) -> None:
-        described = more.pop("described", True)
+        described = more.pop("described")
+        more.setdefault("openapi_extra", {"parameters": PROJECT_PARAMETERS})
         router.add_api_route(
             path, getattr(routes, name), methods=[method], summary=summary, tags=[TAG], include_in_schema=described,
             operation_id=f"source_{name}" if described else f"source_{name}_{path.split('/')[2]}",
             responses=problem_responses(*codes), **more,
         )  # fmt: skip
 
-    project = {"parameters": PROJECT_PARAMETERS}
-    listed = {"response_model": list[ExecutionView]}
     for prefix, described in (("/api/scripts", True), ("/api/Scripts", False)):
         add(f"{prefix}/{{script_id}}/execute", "POST", "execute_script", "Execute a script", _SUBMITTING,
             status_code=202, response_model=ExecutionView, openapi_extra=body_of(_EXECUTE),
@@ -202,13 +201,16 @@ def add_execution_routes(router: APIRouter, routes: Executions) -> None:
         add(f"{prefix}/{{script_id}}/versions/{{version}}/execute", "POST", "execute_version", "Execute a version",
             _SUBMITTING, status_code=202, response_model=ExecutionView, openapi_extra=body_of(_EXECUTE),
             described=described)  # fmt: skip
-    add("/api/executions", "POST", "start_execution", "Execute a script that the body names", _SUBMITTING,
-        status_code=202, response_model=ExecutionView, openapi_extra=body_of(_SUBMIT))  # fmt: skip
-    add("/api/executions", "GET", "list_executions", "List executions", _READING, openapi_extra=project, **listed)
-    add("/api/executions/by-script/{script_id}", "GET", "list_of_script", "List the executions of a script",
-        _READING, **listed)  # fmt: skip
-    add("/api/executions/{execution_id}", "GET", "get_execution", "Get an execution", _READING,
-        response_model=ExecutionView)  # fmt: skip
+    for prefix, described in (("/api/executions", True), ("/api/Executions", False)):
+        add(prefix, "POST", "start_execution", "Execute a script that the body names", _SUBMITTING,
+            status_code=202, response_model=ExecutionView, openapi_extra=body_of(_SUBMIT),
+            described=described)  # fmt: skip
+        add(prefix, "GET", "list_executions", "List executions", _READING,
+            response_model=list[ExecutionView], described=described)  # fmt: skip
+        add(f"{prefix}/by-script/{{script_id}}", "GET", "list_of_script", "List the executions of a script", _READING,
+            response_model=list[ExecutionView], described=described)  # fmt: skip
+        add(f"{prefix}/{{execution_id}}", "GET", "get_execution", "Get an execution", _READING,
+            response_model=ExecutionView, described=described)  # fmt: skip
     for prefix, described in (("/api/Processing", True), ("/api/processing", False)):
         add(prefix, "POST", "start_processing", "Execute a script, as the other document has it", _SUBMITTING,
             status_code=201, response_model=UUID, openapi_extra=body_of(_SUBMIT), described=described)  # fmt: skip

@@ -39,11 +39,13 @@ class ProjectChoice:
         Raises:
             Problem: 401, 403, 404, or 422 where it has to be named.
         """
-        slug = request.query_params.get("project") or request.headers.get(HEADER)
-        return await self._access.project_by_slug(request, slug or await self._only(request), permission)
+        slug = _slug_of(request) or await self._only(request)
+        return await self._access.project_by_slug(request, slug, permission)
 
     async def of_script(self, request: Request, script_id: UUID, permission: Permission) -> ProjectAccess:
         """Return the project of a script; another tenant's is as unknown as none.
+
+        So is one of another project than the request names: nothing happens where the caller did not mean it to.
 
         Raises:
             Problem: 401, 403, 404.
@@ -61,7 +63,8 @@ class ProjectChoice:
         async with self._database.connection() as connection:
             row = await (await connection.execute(QUERIES[query], {"id": identifier})).fetchone()
         unknown = Problem(status=_NOT_FOUND, type="not-found", detail=f"there is no {kind} {identifier}")
-        if row is None:
+        # Only compared, not looked up: the single-user mode would make a project of every name.
+        if row is None or _slug_of(request) not in {None, row["slug"]}:
             raise unknown
         try:
             return await self._access.project_by_slug(request, row["slug"], permission)
@@ -86,12 +89,17 @@ class ProjectChoice:
         return str(slugs[0])
 
 
+def _slug_of(request: Request) -> str | None:
+    return request.query_params.get("project") or request.headers.get(HEADER) or None
+
+
 PROJECT_PARAMETERS = [
     {
         "name": "project",
         "in": "query",
         "required": False,
         "schema": {"type": "string", "pattern": SLUG_PATTERN, "maxLength": 64},
-        "description": f"The project's slug; also as the header {HEADER}. Needed by callers with several projects.",
+        "description": f"The project's slug; also as the header {HEADER}. A script or execution that is named has to "
+        "be of it; where none is named, callers with several projects need it.",
     }
 ]

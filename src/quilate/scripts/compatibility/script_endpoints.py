@@ -72,6 +72,7 @@ def add_script_routes(
     routes = _Scripts(versions, choice, prefix)
 
     def add(path: str, method: str, name: str, summary: str, codes: tuple[int, ...], **more: Any) -> None:
+        more.setdefault("openapi_extra", {"parameters": PROJECT_PARAMETERS})
         router.add_api_route(
             f"{prefix}{path}",
             getattr(routes, name),
@@ -84,11 +85,10 @@ def add_script_routes(
             **more,
         )
 
-    project = {"parameters": PROJECT_PARAMETERS}
     add("", "POST", "create_script", "Create a script", (400, 401, 403, 404, 409, 422),
         status_code=201, response_model=ScriptView, openapi_extra=body_of(SCRIPT_SCHEMA))  # fmt: skip
     add("", "GET", "list_scripts", "List scripts", (401, 403, 404, 422),
-        response_model=list[ScriptView], openapi_extra=project)  # fmt: skip
+        response_model=list[ScriptView])  # fmt: skip
     add("/{script_id}", "GET", "get_script", "Get a script", (401, 403, 404, 422), response_model=ScriptView)
     add("/{script_id}", "PUT", "change_script", "Change a script", (400, 401, 403, 404, 409, 422),
         response_model=ScriptView, openapi_extra=body_of(SCRIPT_SCHEMA))  # fmt: skip
