@@ -276,11 +276,23 @@ async def test_what_asks_for_more_is_reviewed_by_another_person(api: ScriptsApi,
 @pytest.mark.asyncio
 async def test_what_asks_for_nothing_more_is_not_reviewed(api: ScriptsApi) -> None:
     script = (await api.create(source=SOURCE, limits={"wall_seconds": 1}, engine="strict"))["id"]
-    dev = api.as_caller("dev")
-    assert (await dev.post(f"{BASE}/{script}/versions/1.0.0/submit")).status_code == 409
-    refused = await dev.post(f"{BASE}/{script}/versions", json={"source": SOURCE, "activate": True, **_LARGER})
-    assert refused.status_code == 409
-    assert len(await api.rows("SELECT 1 FROM script_versions")) == 1
+    assert (await api.as_caller("dev").post(f"{BASE}/{script}/versions/1.0.0/submit")).status_code == 409
+
+
+@pytest.mark.asyncio
+async def test_a_push_that_activates_what_needs_a_review_stores_nothing_and_advises_a_draft(api: ScriptsApi) -> None:
+    script, dev = (await api.create())["id"], api.as_caller("dev")
+    address, wish = f"{BASE}/{script}/versions", {"source": SOURCE, **_LARGER}
+    refused = await dev.post(address, json={**wish, "activate": True})
+    assert (refused.status_code, refused.json()["type"].endswith("conflict")) == (409, True)
+    assert "not stored" in refused.json()["detail"]
+    assert not await api.rows("SELECT 1 FROM script_versions")
+    step = refused.json()["next_step"]
+    assert step.startswith('push it as a draft (--draft, or "activate": false), then submit it for review')
+    # What it advises can be done, and what is stored is told to be submitted.
+    assert (await dev.post(address, json={**wish, "activate": False})).status_code == 201
+    assert (await api.activate(script, "1.0.0")).json()["next_step"] == "submit it for review"
+    assert (await dev.post(f"{address}/1.0.0/submit")).json()["state"] == "in_review"
 
 
 @pytest.mark.asyncio
@@ -369,6 +381,9 @@ async def test_in_the_single_user_mode_a_privileged_version_stays_a_draft_and_th
             await action(alone, script.script.id, "1.0.0")
         assert (refused.value.status, "single-user" in refused.value.detail) == (409, True)
         assert "quilate script run" in refused.value.next_step
+    with pytest.raises(Problem) as at_once:
+        await api.service.push(alone, script.script.id, PushWish(source=SOURCE, limits=limits, activate=True))
+    assert "single-user" in at_once.value.detail
     with pytest.raises(Problem):
         await api.service.approve(alone, script.script.id, "1.0.0", "it is my machine")
     assert (await api.service.version(alone, script.script.id, "1.0.0")).version.state == "draft"

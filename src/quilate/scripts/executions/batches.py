@@ -142,7 +142,7 @@ def _make_stream(path: Path) -> None:
 
 
 def output_format(claim: Claim, version: ScriptVersion) -> FileFormat:
-    """Return how an output is written: as asked, else JSON where it is one value, else as the input."""
+    """Return how an output is written: as asked, else JSON where it is one value, else as the input; NDJSON for CSV."""
     if claim.options.output_format is not None:
         return claim.options.output_format
     one_value = version.shape.combine or version.shape.mode is Mode.WHOLE

@@ -53,7 +53,8 @@ class Options:
 
     Attributes:
         priority: Higher ones first within a project, -100 to 100.
-        output_format: ``None``: JSON where the answer is one value, the input's format where it is records.
+        output_format: ``None``: JSON where the answer is one value, the input's format where it is records, and NDJSON
+            where that is CSV.
         attempts: How often an execution is begun whose sandbox or worker died, 1 to 10.
         target: Where the output is to go besides.
     """

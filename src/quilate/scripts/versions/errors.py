@@ -93,6 +93,16 @@ def not_possible(error: TransitionError) -> Problem:
     return conflict(error.reason, error.next_step)
 
 
+def not_reviewed_before() -> Problem:
+    """Return the answer to a push that is to activate what needs a review: the push as a whole is taken back."""
+    return conflict(
+        "the version asks for more than the defaults, and nobody can have reviewed it before it is pushed; it was not "
+        "stored",
+        'push it as a draft (--draft, or "activate": false), then submit it for review '
+        "(POST …/versions/{version}/submit)",
+    )
+
+
 def changed_since() -> Problem:
     """Return 412."""
     return Problem(

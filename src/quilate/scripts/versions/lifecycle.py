@@ -6,7 +6,14 @@ from quilate.accounts.model import SYSTEM, ActorKind
 from quilate.kit.database.database import Connection
 from quilate.scripts.model import Script, ScriptVersion, VersionState
 from quilate.scripts.versions import store
-from quilate.scripts.versions.errors import VersionUnknownError, conflict, four_eyes, nobody_else, not_possible
+from quilate.scripts.versions.errors import (
+    VersionUnknownError,
+    conflict,
+    four_eyes,
+    nobody_else,
+    not_possible,
+    not_reviewed_before,
+)
 from quilate.scripts.versions.model import CRASHES_TO_QUARANTINE, ScriptRecord, VersionRecord
 from quilate.scripts.versions.recording import tell_of_version
 from quilate.scripts.versions.states import TransitionError, VersionAction, next_state, way_of_released
@@ -36,6 +43,18 @@ async def activate(connection: Connection, actor: str, script: Script, version: 
     before = None if script.active is None else str(script.active)
     await tell_of_version(connection, actor, script, activated.version, "activated", {"before": before})
     return activated
+
+
+async def activate_pushed(connection: Connection, actor: str, script: Script, version: ScriptVersion) -> VersionRecord:
+    """Make a version the active one in the transaction that pushes it.
+
+    Raises:
+        Problem: 409, it needs a review first.
+    """
+    _require_somebody(actor, version)
+    if version.privileged:
+        raise not_reviewed_before()
+    return await activate(connection, actor, script, version)
 
 
 async def roll_back(connection: Connection, actor: str, script: Script) -> VersionRecord:

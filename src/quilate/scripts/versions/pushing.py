@@ -67,7 +67,7 @@ async def push_version(  # noqa: PLR0913, PLR0917 - who pushes what to which
     }
     await tell_of_version(connection, actor, script, record.version, "version.pushed", details)
     if wish.activate:
-        record = await lifecycle.activate(connection, actor, script, record.version)
+        record = await lifecycle.activate_pushed(connection, actor, script, record.version)
     return PushedVersion(record=record, compatibility=report)
 
 
