@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -60,6 +62,30 @@ def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
     assert up.end() == 0
     assert time.monotonic() - begin < 15, "shorter than the patience with a process that does not stop"
     assert left_over(seen) == []
+
+
+def test_who_waits_for_an_execution_at_the_stop_hears_where_it_is(place: Path) -> None:
+    up = Up(place / "state", "--local").ready()
+    api = f"http://127.0.0.1:{up.port}"
+    source = "function process(data) { const end = Date.now() + 1500; while (Date.now() < end) {} return data; }"
+    slow = {"name": "slow", "source": source, "activate": True}
+    try:
+        created = httpx.post(f"{api}/api/v1/projects/default/scripts", json=slow, timeout=60).raise_for_status()
+        executions = f"{api}/api/v1/projects/default/scripts/{created.json()['id']}/executions"
+        for _ in range(10):
+            assert httpx.post(executions, json=[], timeout=60).status_code == 202
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(httpx.post, f"{executions}?wait=50", json=[], timeout=60)
+            time.sleep(1)
+            up.signal(signal.SIGINT)
+            answer = waiting.result()
+    finally:
+        if up.process.poll() is None:
+            up.signal(signal.SIGTERM)
+        assert up.end() == 0
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["status"] in {"pending", "running"}
+    assert answer.headers["Location"].endswith(answer.json()["id"])
 
 
 def test_a_killed_postgres_and_killed_processes_are_started_again_and_said(up: Up) -> None:

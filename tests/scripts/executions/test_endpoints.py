@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from quilate.scripts.executions.model import Quota
 from quilate.scripts.executions.presence import register
 from quilate.scripts.model import ScriptVersion
 from quilate.scripts.versions.model import PushWish
-from tests.support.script_executions import ECHO, Site, running_worker
+from tests.support.script_executions import ECHO, Site, running_worker, until
 
 JSON = {"Content-Type": "application/json"}
 
@@ -358,3 +359,22 @@ async def test_data_is_executed_by_the_version_that_let_it_in(executions: Site, 
         following = await executions.client.post(f"{route(version)}?wait=20", content=b"[]", headers=JSON)
     assert (answer.json()["output"], answer.json()["version"]) == ("first", str(version.id))
     assert following.json()["output"] == "second"
+
+
+@pytest.mark.asyncio
+async def test_nobody_waits_in_a_process_that_stops(executions: Site) -> None:
+    version = await executions.script()
+    asking = asyncio.create_task(executions.client.post(f"{route(version)}?wait=30", content=b"[]", headers=JSON))
+
+    async def is_queued() -> bool:
+        return bool(await executions.rows("SELECT 1 FROM script_queue"))
+
+    await until(is_queued, "the submission")
+    begin = time.monotonic()
+    executions.service.stop_waiting()
+    answer = await asking
+    late = await executions.client.post(f"{route(version)}?wait=30", content=b"[]", headers=JSON)
+    assert time.monotonic() - begin < 10
+    for each in (answer, late):
+        assert (each.status_code, each.json()["status"]) == (202, "pending")
+        assert each.headers["Location"] == f"/api/v1{own(each.json())}"

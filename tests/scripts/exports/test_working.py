@@ -193,6 +193,19 @@ async def _archive(exporting: Exporting, *, archived: bool) -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_waits_sees_the_export_that_a_later_reader_sees(exporting: Exporting) -> None:
+    version = await exporting.scripts.script(DOUBLE)
+    found = await exporting.submitted(version, "output_dataset=totals", key="same")
+    assert found["export"] == await exporting.export(found["id"])
+    assert found["export"]["state"] == "pending"
+    async with exporting.working():
+        export = await exporting.exported(found["id"])
+    again = await exporting.submitted(version, "output_dataset=totals", key="same")
+    assert (again["id"], again["export"]) == (found["id"], export)
+    assert export["state"] == "completed"
+
+
+@pytest.mark.asyncio
 async def test_a_result_that_is_no_table_is_told(exporting: Exporting) -> None:
     version = await exporting.scripts.script("function process(data) { return data.length; }")
     async with exporting.working():

@@ -33,8 +33,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     from quilate.app.service.http import create_app  # noqa: PLC0415 - its imports are most of this process
 
     opened = inherited_socket() or listen(settings.host, settings.port)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         http="httptools", ws="none", lifespan="on",
         log_config=None, access_log=False, server_header=False, date_header=True,
         proxy_headers=bool(settings.trusted_proxies), forwarded_allow_ips=list(settings.trusted_proxies),
@@ -44,6 +45,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     serving = asyncio.create_task(server.serve(sockets=[opened]))
     asked = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+    for each in app.state.stops:
+        each()
     server.should_exit = True
     asked.cancel()
     await serving

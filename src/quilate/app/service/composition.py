@@ -246,6 +246,7 @@ def _scripts(ground: Ground) -> Mounted:
             handing_on.make_router(executions, versions, _outputs(ground, store), access, database),
         ),
         root_routers=(make_source_router(versions, executions, reception, store, access, local=settings.local),),
+        stop=executions.stop_waiting,
         close=close,
     )
 

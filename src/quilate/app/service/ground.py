@@ -51,6 +51,7 @@ class Mounted:
         routers: To be mounted below ``/api/v1``.
         first_routers: As ``root_routers``, and tried before all others: what is asked most.
         root_routers: To be mounted at the root.
+        stop: Tells those who wait for something in a request that this process stops.
         close: Ends what the slice has running.
         tidy: Forgets what has expired; called once a minute.
     """
@@ -58,6 +59,7 @@ class Mounted:
     routers: tuple[APIRouter, ...] = ()
     first_routers: tuple[APIRouter, ...] = ()
     root_routers: tuple[APIRouter, ...] = ()
+    stop: Callable[[], None] | None = None
     close: Callable[[], Awaitable[None]] | None = None
     tidy: Callable[[], Awaitable[Any]] | None = None
 

@@ -97,6 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     install_handlers(app, writer)
     keep_keys(app, settings.idempotency_hours * 3600.0)
+    app.state.stops = tuple(each.stop for each in mounted if each.stop is not None)
     _mount(app, ground, mounted)
     return app
 

@@ -146,8 +146,17 @@ ended AS (
     FROM gone WHERE e.id = gone.execution_id
     RETURNING e.id, e.version_id, e.script_id
 )
-SELECT ended.version_id, ended.script_id, gone.worker, gone.awaited
-FROM ended JOIN gone ON gone.execution_id = ended.id;
+SELECT ended.version_id, ended.script_id, gone.worker, gone.awaited,
+    -- What a sandbox had used is not known any more: the time since a worker took it, of one call at most its limit.
+    CASE
+        WHEN gone.worker IS NULL THEN 0
+        WHEN v.mode = 'whole' THEN least(held.ms, (v.limits ->> 'cpu_seconds')::float8 * 1000)
+        ELSE held.ms
+    END AS used_ms
+FROM ended
+JOIN gone ON gone.execution_id = ended.id
+JOIN script_versions AS v ON v.id = ended.version_id
+CROSS JOIN LATERAL (SELECT extract(epoch FROM clock_timestamp() - gone.claimed_at)::float8 * 1000 AS ms) AS held;
 
 -- name: replay_execution
 WITH again AS (
@@ -184,6 +193,15 @@ RETURNING revision;
 
 -- name: lock_quota
 SELECT pg_advisory_xact_lock(1906, hashtext(%(project)s::text));
+
+-- What has filled up until now did so at the rate that held until now.
+-- name: settle_usage
+UPDATE script_usage SET
+    cpu_ms_left = least(
+        %(burst)s, cpu_ms_left + greatest(extract(epoch FROM clock_timestamp() - at)::float8, 0) * %(rate)s
+    ),
+    at = clock_timestamp()
+WHERE project_id = %(project)s;
 
 -- What was used is taken from a bucket that has filled up meanwhile; the first time from a full one.
 -- name: use_processor

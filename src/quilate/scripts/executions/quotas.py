@@ -133,6 +133,9 @@ async def set_quota(  # noqa: PLR0913 - the parts of a change
                 detail="the quota was changed since you read it",
                 next_step="read it again, and send its ETag as If-Match",
             )
+        quota = before.quota
+        settled = {"project": project_id, "burst": quota.cpu_ms_burst, "rate": quota.cpu_ms_per_second}
+        await connection.execute(QUERIES["settle_usage"], settled)
         values = {name: own.get(name) for name in QUOTA_NAMES}
         await connection.execute(QUERIES["set_quota"], {"project": project_id, "actor": actor, **values})
         await append_entries(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from quilate.accounts.model import ProjectAccess
@@ -30,7 +30,7 @@ from quilate.scripts.executions.model import (
     Submission,
     Taken,
 )
-from quilate.scripts.executions.quotas import read_states, set_quota
+from quilate.scripts.executions.quotas import read_states, set_quota, use_processor
 from quilate.scripts.executions.reading import execution_of, with_exports
 from quilate.scripts.executions.rows import execution_from
 from quilate.scripts.executions.sql import QUERIES
@@ -98,6 +98,10 @@ class ExecutionService:
         self._done = Notifier(database, DONE_CHANNEL)
         self._intake = Intake(database, defaults=self.quota, observe=observe)
         self._waiting = Waiting(database)
+
+    def stop_waiting(self) -> None:
+        """Answer those who wait for ends with what there is: this process stops."""
+        self._waiting.stop()
 
     async def close(self) -> None:
         """End what the service has running."""
@@ -227,11 +231,13 @@ class ExecutionService:
         """
         project = access.project.id
 
-        async def work(connection: Connection) -> Mapping[str, object] | None:
+        async def work(connection: Connection) -> Mapping[str, Any] | None:
             arguments = {"id": execution_id, "project": project, "reason": reason}
             row = await (await connection.execute(QUERIES["cancel_execution"], arguments)).fetchone()
             if row is not None:
                 await _tell_cancelled(connection, access, execution_id, row["version_id"], row["script_id"])
+                if row["used_ms"]:
+                    await use_processor(connection, {project: row["used_ms"]}, self.quota)
             return row
 
         row = await self.database.run(work)
@@ -371,7 +377,7 @@ def _pending(submission: Submission, at: datetime) -> Execution:
     )
 
 
-async def _within(future: "asyncio.Future[Execution]", seconds: float) -> Execution | None:
+async def _within(future: "asyncio.Future[Execution | None]", seconds: float) -> Execution | None:
     try:
         async with asyncio.timeout(seconds):
             return await future

@@ -14,6 +14,7 @@ from quilate.kit.database.notices import notices
 from quilate.kit.waiting import end_tasks, happened
 from quilate.scripts.executions.end_notices import read_ends
 from quilate.scripts.executions.model import Execution
+from quilate.scripts.executions.reading import with_exports
 from quilate.scripts.executions.rows import execution_from
 from quilate.scripts.executions.sql import QUERIES
 from quilate.scripts.executions.wakeups import DONE_CHANNEL
@@ -27,19 +28,25 @@ class Waiting:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._futures: dict[UUID, list[asyncio.Future[Execution]]] = defaultdict(list)
+        self._futures: dict[UUID, list[asyncio.Future[Execution | None]]] = defaultdict(list)
         self._pending: dict[UUID, Execution] = {}
         self._news: set[UUID] = set()
         self._look_at_all = False
         self._look = asyncio.Event()
+        self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @contextlib.contextmanager
-    def expected(self, execution_id: UUID) -> Iterator[asyncio.Future[Execution]]:
-        """Give a future for the end of an execution, which may not even be submitted yet."""
+    def expected(self, execution_id: UUID) -> Iterator[asyncio.Future[Execution | None]]:
+        """Give a future for the end of an execution, which may not even be submitted yet.
+
+        It has ``None`` where nobody waits any more, for this process stops.
+        """
         if not self._tasks or any(task.done() for task in self._tasks):
             self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._give())]
-        future: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Execution | None] = asyncio.get_running_loop().create_future()
+        if self._stopped:
+            future.set_result(None)
         self._futures[execution_id].append(future)
         try:
             yield future
@@ -59,6 +66,12 @@ class Waiting:
         """Look now whether an execution has ended: it was not submitted just now."""
         self._news.add(execution_id)
         self._look.set()
+
+    def stop(self) -> None:
+        """Let nobody wait any longer: this process stops."""
+        self._stopped = True
+        for execution_id in self._futures:
+            self._settle(execution_id, None)
 
     async def close(self) -> None:
         """Stop listening."""
@@ -81,7 +94,7 @@ class Waiting:
         for end in read_ends(notice):
             pending = self._pending.get(end.id)
             if pending is not None:
-                self._settle(end.of(pending))
+                self._settle(end.id, end.of(pending))
             elif end.id in self._futures:
                 self._news.add(end.id)
 
@@ -103,13 +116,13 @@ class Waiting:
     async def _give_ended(self, wanted: set[UUID]) -> None:
         async with self._database.connection() as connection:
             cursor = await connection.execute(QUERIES["executions_by_id"], {"ids": list(wanted)})
-            found = [execution_from(row) for row in await cursor.fetchall()]
+            ended = [each for each in map(execution_from, await cursor.fetchall()) if each.status.ended]
+            found = await with_exports(connection, ended)
         for execution in found:
-            if execution.status.ended:
-                self._settle(execution)
+            self._settle(execution.id, execution)
 
-    def _settle(self, execution: Execution) -> None:
-        for future in self._futures.get(execution.id, ()):
+    def _settle(self, execution_id: UUID, execution: Execution | None) -> None:
+        for future in self._futures.get(execution_id, ()):
             if not future.done():
                 future.set_result(execution)
 
