@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from quilate.accounts.model import ProjectAccess
 from quilate.app.service.script_sandbox import MOST_WAITING_TESTS, ScriptSandbox
 from quilate.kit.database.database import Database
 from quilate.kit.web.problems import Problem
@@ -17,7 +19,8 @@ from quilate.scripts.model import Mode, Shape
 from quilate.scripts.versions.errors import ScriptRejectedError
 from quilate.scripts.versions.model import PushWish
 from quilate.scripts.versions.service import VersionService
-from quilate.scripts.versions.trial import Trial
+from quilate.scripts.versions.trial import Trial, Trials
+from tests.support.payloads import payload_site
 
 _SOURCE = "function process(data) { return data.map(record => record.a + 1); }"
 
@@ -31,24 +34,31 @@ async def sandbox() -> AsyncIterator[ScriptSandbox]:
         await opened.close()
 
 
+def service_over(sandbox: ScriptSandbox, database: Database, directory: Path) -> tuple[VersionService, ProjectAccess]:
+    place = payload_site(database, directory)
+    trials = Trials(sandbox.run, place.store, place.admission)
+    service = VersionService(database, sandbox.validate, trials, combine_validator=sandbox.validate_combining)
+    return service, place.access
+
+
 @pytest.mark.asyncio
-async def test_scripts_are_read_and_run_in_it(sandbox: ScriptSandbox, database: Database) -> None:
+async def test_scripts_are_read_and_run_in_it(sandbox: ScriptSandbox, database: Database, tmp_path: Path) -> None:
     assert [each for each in await sandbox.validate(_SOURCE, Limits()) if each.severity == "error"] == []
     lacking = await sandbox.validate_combining(_SOURCE, Limits())
     assert [each.severity for each in lacking] == ["error"]
     outcome = (await sandbox.run(Program(source=_SOURCE), Limits(), b'[{"a": 1}, {"a": 2}]')).outcome
     assert (outcome.failure, outcome.output) == (None, b"[2,3]")
 
-    service = VersionService(database, sandbox.validate, sandbox.run, combine_validator=sandbox.validate_combining)
-    trial = await service.test_source(PushWish(source=_SOURCE), b'[{"a": 41}]')
+    service, access = service_over(sandbox, database, tmp_path)
+    trial = await service.test_source(access, PushWish(source=_SOURCE), b'[{"a": 41}]')
     assert trial.outcome is not None
     assert trial.outcome.output == b"[42]"
     with pytest.raises(ScriptRejectedError) as caught:
-        await service.test_source(PushWish(source="function process(d) {\n  return eval(d);\n}"), b"[]")
+        await service.test_source(access, PushWish(source="function process(d) {\n  return eval(d);\n}"), b"[]")
     error = caught.value.extensions["errors"][0]
     assert (error["line"], error["pointer"]) == (2, "#/source")
     assert error["fix"]
-    failed = await service.test_source(PushWish(source="function process(d) { return d.a.b; }"), b"{}")
+    failed = await service.test_source(access, PushWish(source="function process(d) { return d.a.b; }"), b"{}")
     assert failed.outcome is not None
     assert failed.outcome.failure is not None
     assert failed.outcome.failure.kind is FailureClass.RUNTIME
@@ -65,12 +75,14 @@ function combine(partials) { return { parts: partials.length, sum: partials.redu
 
 
 @pytest.mark.asyncio
-async def test_a_test_is_cut_as_executions_of_the_shape_are(sandbox: ScriptSandbox, database: Database) -> None:
-    service = VersionService(database, sandbox.validate, sandbox.run, combine_validator=sandbox.validate_combining)
+async def test_a_test_is_cut_as_executions_of_the_shape_are(
+    sandbox: ScriptSandbox, database: Database, tmp_path: Path
+) -> None:
+    service, access = service_over(sandbox, database, tmp_path)
     rows = b'[{"k":"x","a":1},{"k":"y","a":2},{"k":"x","a":3}]'
 
     async def tried(shape: Shape, data: bytes = rows) -> Trial:
-        return await service.test_source(PushWish(source=_SUM, shape=shape), data)
+        return await service.test_source(access, PushWish(source=_SUM, shape=shape), data)
 
     chunks = await tried(Shape(mode=Mode.CHUNK, size=2, combine=True))
     assert chunks.outcome is not None

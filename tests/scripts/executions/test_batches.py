@@ -154,3 +154,25 @@ async def test_an_answer_in_another_format_and_limits_of_each_call(executions: S
     assert broken.failure is not None
     assert broken.failure.kind is FailureClass.INPUT
     assert Limits() == version.limits
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("shape", [Shape(mode=Mode.CHUNK, size=1), Shape(mode=Mode.GROUP, key=("name",))])
+async def test_failed_parts_tell_no_sensitive_values(executions: Site, database_url: str, shape: Shape) -> None:
+    person = {"type": "object", "properties": {"name": {"type": "string", "x-sensitive": True}}}
+    version = await executions.script(
+        "function process(data) { throw new Error('no card for ' + data[0].name); }",
+        shape=shape,
+        input_schema={"type": "array", "items": person},
+    )
+    path = f"/projects/fraud/scripts/{version.script_id}/executions?wait=20"
+    people = [{"name": "Maria Aparecida"}, {"name": "Bia Lopes"}]
+    async with running_worker(database_url, executions.directory):
+        answer = await executions.client.post(path, json=people)
+    failed = answer.json()["parts"]["failed"]
+    assert len(failed) == 2
+    assert all(each["message"].startswith("Error: no card for ") for each in failed)
+    assert "Maria" not in answer.text
+    assert "Bia" not in answer.text
+    (row,) = await executions.rows("SELECT parts::text AS parts, failure_message FROM script_executions")
+    assert "Maria" not in row["parts"] + row["failure_message"]

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,14 +13,18 @@ from fastapi import FastAPI
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Actor, ActorKind, Principal, ProjectAccess, ProjectReference, Role
+from quilate.app.service.scripting import script_trials
+from quilate.app.service.settings import Settings
 from quilate.kit.database.database import Database
+from quilate.kit.secrets.box import box_of
 from quilate.kit.web.documents import ProblemWriter
 from quilate.kit.web.handlers import install_handlers
 from quilate.sandbox.model import Failure, FailureClass, Limits, Outcome, Program
 from quilate.sandbox.validation.violations import Violation
 from quilate.scripts.model import Shape
+from quilate.scripts.payloads.vault import DataVault
 from quilate.scripts.versions.endpoints import make_router
-from quilate.scripts.versions.model import Ran
+from quilate.scripts.versions.model import Ran, Runner
 from quilate.scripts.versions.service import VersionService
 from tests.support.run_rows import add_project
 from tests.support.runs_api import Callers
@@ -136,7 +141,7 @@ class ScriptsApi:
 
 
 @contextlib.asynccontextmanager
-async def scripts_api(database: Database) -> AsyncIterator[ScriptsApi]:
+async def scripts_api(database: Database, directory: Path, runner: Runner | None = None) -> AsyncIterator[ScriptsApi]:
     """Give the routes over projects ``fraud`` and ``other``: ann and ben review, dev develops, eve is elsewhere."""
     callers = Callers()
     callers.projects = {"fraud": await add_project(database, "fraud"), "other": await add_project(database, "other")}
@@ -148,7 +153,9 @@ async def scripts_api(database: Database) -> AsyncIterator[ScriptsApi]:
         "eve": {"other": Role.ADMIN},
     }
     echo = Echo()
-    service = VersionService(database, validate, echo.run)
+    settings = Settings(state=directory)
+    trials = script_trials(settings, DataVault(database, box_of(b"k" * 32)), runner or echo.run)
+    service = VersionService(database, validate, trials)
     app = FastAPI()
     app.include_router(make_router(service, Access(callers)), prefix="/api/v1")
     install_handlers(app, ProblemWriter())
@@ -161,6 +168,6 @@ async def scripts_api(database: Database) -> AsyncIterator[ScriptsApi]:
 
 
 @pytest_asyncio.fixture
-async def api(database: Database) -> AsyncIterator[ScriptsApi]:
-    async with scripts_api(database) as opened:
+async def api(database: Database, tmp_path: Path) -> AsyncIterator[ScriptsApi]:
+    async with scripts_api(database, tmp_path) as opened:
         yield opened

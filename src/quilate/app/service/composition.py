@@ -214,8 +214,13 @@ def _scripts(ground: Ground) -> Mounted:
     settings, database, access = ground.settings, ground.database, ground.access
     # One worker, the validator's session and one for a test in parts: an API process executes nothing else.
     sandbox = ScriptSandbox(replace(pool_settings(settings), workers=1, sessions=2))
-    versions = VersionService(database, sandbox.validate, sandbox.run, combine_validator=sandbox.validate_combining)
     vault = scripting.data_vault(settings, database)
+    versions = VersionService(
+        database,
+        sandbox.validate,
+        scripting.script_trials(settings, vault, sandbox.run),
+        combine_validator=sandbox.validate_combining,
+    )
     store = scripting.payload_store(settings, vault)
     executions = ExecutionService(
         database,

@@ -111,14 +111,14 @@ class BatchRunner:
             output = await self._store.keep_file(outcome.output, form, seal_for=seal_for)
             if failure is None:
                 output, failure = await self._keeping.checked(claim, version, output)
-        failure, console = await self._keeping.told(
-            claim, version, failure, outcome.console, cut=outcome.console_truncated
+        failure, console, parts = await self._keeping.told(
+            claim, version, failure, outcome.console, cut=outcome.console_truncated, parts=parts_of(outcome)
         )
         return Result(
             output=output,
             failure=failure,
             console=console,
-            parts=parts_of(outcome),
+            parts=parts,
             started_at=started_at,
             wall_us=round(outcome.wall_milliseconds * 1000),
             cpu_us=round(outcome.cpu_milliseconds * 1000),

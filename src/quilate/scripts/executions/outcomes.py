@@ -1,7 +1,9 @@
 """From what the sandbox answers, which nobody trusts, to what is kept."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,6 +16,7 @@ from quilate.scripts.payloads.admission import Admission
 from quilate.scripts.payloads.contents import PayloadStore
 from quilate.scripts.payloads.input_schema import protection_of
 from quilate.scripts.payloads.model import StoredPayload
+from quilate.scripts.payloads.sensitive import masked_parts
 
 LARGEST_AT_ONCE = 32 << 20
 """Bytes of an input that is handed to the sandbox at once; longer ones are read by ``quilate.scripts.batch``."""
@@ -65,7 +68,7 @@ class Keeping:
         if failure is None and outcome.output is not None:
             kept = await self._store.keep_bytes(outcome.output, FileFormat.JSON, seal_for=self.seal_for(claim, version))
             output, failure = await self.checked(claim, version, kept)
-        failure, console = await self.told(claim, version, failure, outcome.console, cut=outcome.console_truncated)
+        failure, console, _ = await self.told(claim, version, failure, outcome.console, cut=outcome.console_truncated)
         return Result(
             output=output,
             failure=failure,
@@ -96,7 +99,7 @@ class Keeping:
         message = f"the result breaks its schema in {number} place(s); {first.path or '/'}: {first.message}"
         return None, Failure(kind=FailureClass.RESULT, message=message, record=first.record)
 
-    async def told(
+    async def told(  # noqa: PLR0913 - what is told of an attempt
         self,
         claim: Claim,
         version: ScriptVersion,
@@ -104,21 +107,23 @@ class Keeping:
         lines: tuple[str, ...],
         *,
         cut: bool,
-    ) -> tuple[Failure | None, bytes]:
-        """Return a failure and the console as they are kept: sensitive values masked, the console sealed."""
+        parts: Mapping[str, Any] | None = None,
+    ) -> tuple[Failure | None, bytes, Mapping[str, Any] | None]:
+        """Return failure, console and parts as they are kept: sensitive values masked, the console sealed."""
         masker = None
-        if lines or failure is not None:
+        if lines or failure is not None or (parts is not None and parts["failed"]):
             masker = await self._admission.masker(claim.project_id, version.input_schema, claim.input)
-        if masker is not None and failure is not None:
-            failure = replace(failure, message=masker.text(failure.message))
+        if masker is not None:
+            failure = replace(failure, message=masker.text(failure.message)) if failure is not None else None
+            parts = masked_parts(parts, masker) if parts is not None else None
         if not lines:
-            return failure, b""
+            return failure, b"", parts
         told = [line.encode("utf-8", "replace").decode() for line in lines]
         text = msgspec.json.encode(
             {"lines": [masker.text(line) for line in told] if masker is not None else told, "truncated": cut}
         )
         seal_for = self.seal_for(claim, version)
-        return failure, text if seal_for is None else await self._store.sealed(seal_for, text)
+        return failure, text if seal_for is None else await self._store.sealed(seal_for, text), parts
 
 
 def unfit(output: bytes | None) -> Failure | None:

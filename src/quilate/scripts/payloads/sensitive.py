@@ -6,7 +6,7 @@ before it sees it.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,3 +132,15 @@ class TextMasker:
         if self.withholds:
             return (_WITHHELD,) if lines else ()
         return tuple(map(self.text, lines))
+
+
+def masked_parts(parts: Mapping[str, Any], masker: TextMasker) -> Mapping[str, Any]:
+    """Return what became of chunks or groups without sensitive values.
+
+    Each failed part has a message of its own, and a group is named by the values of its key.
+    """
+    failed = [
+        each | {name: masker.text(each[name]) for name in ("key", "message") if each[name] is not None}
+        for each in parts["failed"]
+    ]
+    return {**parts, "failed": failed}

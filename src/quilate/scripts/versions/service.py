@@ -22,12 +22,12 @@ from quilate.scripts.versions.lookups import (
     require_sound,
     require_state,
 )
-from quilate.scripts.versions.model import PushWish, Runner, ScriptRecord, Validator, VersionRecord
+from quilate.scripts.versions.model import PushWish, ScriptRecord, Validator, VersionRecord
 from quilate.scripts.versions.pushing import PushedVersion, push_version
 from quilate.scripts.versions.recording import tell_of_script
 from quilate.scripts.versions.renaming import changed_script
 from quilate.scripts.versions.states import EXECUTABLE, VersionAction
-from quilate.scripts.versions.trial import Trial, TrialRequest, try_out
+from quilate.scripts.versions.trial import Trial, TrialRequest, Trials
 
 Result = TypeVar("Result")
 _Work = Callable[[Connection, ScriptRecord, VersionRecord], Awaitable[VersionRecord]]
@@ -39,7 +39,7 @@ class VersionService:
     Args:
         database: Where they are kept.
         validator: Reads a script before it is stored.
-        runner: Runs a script for a test; without one there are no tests.
+        trials: Tests scripts; without it there are no tests.
         combine_validator: As ``validator``, for scripts that have to define ``combine`` as well.
     """
 
@@ -47,14 +47,14 @@ class VersionService:
         self,
         database: Database,
         validator: Validator,
-        runner: Runner | None = None,
+        trials: Trials | None = None,
         *,
         combine_validator: Validator | None = None,
     ) -> None:
         self.database = database
         self._validator = validator
         self._combine_validator = combine_validator or validator
-        self._runner = runner
+        self._trials = trials
         self._executables = Executables(database)
 
     # For executions -------------------------------------------------------------------------------------------------
@@ -347,12 +347,13 @@ class VersionService:
         """Run a version on JSON; nothing is stored.
 
         Raises:
-            Problem: 404; 409, it is quarantined; 422, the data is no JSON; 429 and 503 from the runner.
+            Problem: 404; 409, it is quarantined; else as ``Trials.try_out``; 503 where nothing is tested.
         """
         found = await self.version(access, script_id, name)
         version = found.version
         require_sound(version)
         request = TrialRequest(
+            project_id=access.project.id,
             program=version.program,
             limits=version.limits,
             shape=version.shape,
@@ -360,16 +361,17 @@ class VersionService:
             schemas=(version.input_schema, version.output_schema),
             remarks=found.remarks,
         )
-        return await try_out(request, data, self._required_runner())
+        return await self._required_trials().try_out(request, data)
 
-    async def test_source(self, wish: PushWish, data: bytes) -> Trial:
+    async def test_source(self, access: ProjectAccess, wish: PushWish, data: bytes) -> Trial:
         """Run a source on JSON; nothing is stored.
 
         Raises:
-            Problem: 422, it could not be pushed, or the data is no JSON; 429 and 503 from the runner.
+            Problem: 422, it could not be pushed; else as ``Trials.try_out``; 503 where nothing is tested.
         """
         looked_at = await self._checked(wish)
         request = TrialRequest(
+            project_id=access.project.id,
             program=wish.program,
             limits=wish.limits,
             shape=wish.shape,
@@ -377,17 +379,17 @@ class VersionService:
             schemas=looked_at.schemas,
             remarks=looked_at.remarks,
         )
-        return await try_out(request, data, self._required_runner())
+        return await self._required_trials().try_out(request, data)
 
     async def _checked(self, wish: PushWish) -> CheckedWish:
         return await checked(wish, self._combine_validator if wish.shape.combine else self._validator)
 
-    def _required_runner(self) -> Runner:
-        if self._runner is None:
+    def _required_trials(self) -> Trials:
+        if self._trials is None:
             raise Problem(
                 status=503,
                 type="unavailable",
                 detail="this process runs no scripts",
                 next_step="execute an active version instead",
             )
-        return self._runner
+        return self._trials

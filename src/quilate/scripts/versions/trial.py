@@ -1,21 +1,19 @@
 """Running a script on sample data as an execution would, with nothing stored."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from quilate.sandbox.model import Failure, FailureClass, Limits, Outcome, Program
-from quilate.scripts.model import Shape
-from quilate.scripts.versions.errors import invalid
-from quilate.scripts.versions.model import Remark, Runner, reduced
-from quilate.scripts.versions.schema_documents import compile_schema
-from quilate.scripts.versions.schema_words import escaped
-
-MOST_VIOLATIONS = 100
+from quilate.scripts.model import FileFormat, Shape
+from quilate.scripts.payloads.admission import Admission
+from quilate.scripts.payloads.contents import PayloadStore
+from quilate.scripts.payloads.model import Admitted, StoredPayload
+from quilate.scripts.payloads.sensitive import masked_parts
+from quilate.scripts.versions.model import Ran, Remark, Runner, reduced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +50,7 @@ class TrialRequest:
     """What is tested.
 
     Attributes:
+        project_id: Whose it is: its keys make the tokens.
         program: The script.
         limits: Of each call.
         shape: What each call gets.
@@ -60,6 +59,7 @@ class TrialRequest:
         remarks: What the validation says.
     """
 
+    project_id: UUID
     program: Program
     limits: Limits
     shape: Shape
@@ -68,51 +68,68 @@ class TrialRequest:
     remarks: tuple[Remark, ...] = ()
 
 
-async def try_out(request: TrialRequest, data: bytes, runner: Runner) -> Trial:
-    """Run a script once, or once for each chunk or group.
+class Trials:
+    """Lets sample data in as executions do, runs it, and shows what came of it as executions would.
 
     Args:
-        request: What.
-        data: JSON.
-        runner: Runs it; may refuse for now (Problem 429 or 503).
-
-    Raises:
-        Problem: 422, the data is no JSON.
+        runner: Runs scripts; may refuse for now (Problem 429 or 503).
+        store: Holds the data meanwhile. All of it has to fit in memory (``inline_bytes``): a test stores nothing.
+        admission: Checks by schemas, makes tokens and masks; over the same store.
     """
-    program, limits = (
-        (request.program, request.limits) if request.reviewed else reduced(request.program, request.limits)
-    )
-    less = (program, limits) != (request.program, request.limits)
-    broken = await asyncio.to_thread(violations, request.schemas[0], data)
-    if broken:
-        return Trial(outcome=None, remarks=request.remarks, input_violations=broken, reduced=less)
-    ran = await runner(program, limits, data, request.shape)
-    outcome = _trusted(ran.outcome)
-    wrong: tuple[DataViolation, ...] = ()
-    if outcome.output is not None:
-        wrong = await asyncio.to_thread(violations, request.schemas[1], outcome.output)
-    return Trial(outcome=outcome, parts=ran.parts, remarks=request.remarks, output_violations=wrong, reduced=less)
+
+    def __init__(self, runner: Runner, store: PayloadStore, admission: Admission) -> None:
+        self._runner = runner
+        self._store = store
+        self._admission = admission
+
+    async def try_out(self, request: TrialRequest, data: bytes) -> Trial:
+        """Run a script once, or once for each chunk or group.
+
+        Args:
+            request: What.
+            data: JSON.
+
+        Raises:
+            Problem: 413, data or result are too long to be checked by their schemas; 429 and 503 from the runner.
+            SecretUnreadableError: A schema marks sensitive fields and the project's keys cannot be opened.
+        """
+        program, limits = (
+            (request.program, request.limits) if request.reviewed else reduced(request.program, request.limits)
+        )
+        less = (program, limits) != (request.program, request.limits)
+        input_schema, output_schema = request.schemas
+        sent = await self._store.keep_bytes(data, FileFormat.JSON)
+        admitted = await self._admission.admit(request.project_id, input_schema, sent)
+        if admitted.violations:
+            broken = _places(admitted)
+            return Trial(outcome=None, remarks=request.remarks, input_violations=broken, reduced=less)
+        seen = await self._store.read(admitted.payload, request.project_id)
+        ran = await self._runner(program, limits, seen, request.shape)
+        ran = await self._shown(replace(ran, outcome=_trusted(ran.outcome)), request, admitted.payload)
+        wrong: tuple[DataViolation, ...] = ()
+        if ran.outcome.output is not None:
+            result = await self._store.keep_bytes(ran.outcome.output, FileFormat.JSON)
+            wrong = _places(await self._admission.check_output(request.project_id, output_schema, result))
+        return Trial(
+            outcome=ran.outcome, parts=ran.parts, remarks=request.remarks, output_violations=wrong, reduced=less
+        )
+
+    async def _shown(self, ran: Ran, request: TrialRequest, given: StoredPayload) -> Ran:
+        """Return it with the sensitive values of its input taken out of console and messages."""
+        masker = await self._admission.masker(request.project_id, request.schemas[0], given)
+        if masker is None:
+            return ran
+        outcome, parts = ran.outcome, ran.parts
+        failure = outcome.failure
+        if failure is not None:
+            failure = replace(failure, message=masker.text(failure.message))
+        if parts is not None:
+            parts = masked_parts(parts, masker)
+        return Ran(outcome=replace(outcome, failure=failure, console=masker.lines(outcome.console)), parts=parts)
 
 
-def violations(schema: bytes | None, data: bytes) -> tuple[DataViolation, ...]:
-    """Return where data breaks a stored schema, at most ``MOST_VIOLATIONS``.
-
-    Raises:
-        Problem: 422, the data is no JSON.
-    """
-    if schema is None:
-        return ()
-    try:
-        value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise invalid("data is no JSON that can be read", "send one JSON value as data", "#/data") from error
-    checker = compile_schema(msgspec.json.decode(schema))
-    found = islice(checker.iter_errors(value), MOST_VIOLATIONS)
-    return tuple(DataViolation(path=_pointer(each.instance_path), message=each.message[:300]) for each in found)
-
-
-def _pointer(path: Sequence[Any]) -> str:
-    return "".join(f"/{escaped(str(part))}" for part in path)
+def _places(looked_at: Admitted) -> tuple[DataViolation, ...]:
+    return tuple(DataViolation(path=each.path, message=each.message) for each in looked_at.violations)
 
 
 def _trusted(outcome: Outcome) -> Outcome:
@@ -123,16 +140,5 @@ def _trusted(outcome: Outcome) -> Outcome:
         msgspec.json.decode(outcome.output)
     except (msgspec.DecodeError, RecursionError):
         failure = Failure(kind=FailureClass.RESULT, message="the result is no JSON")
-        return Outcome(
-            output=None,
-            failure=failure,
-            console=outcome.console,
-            console_truncated=outcome.console_truncated,
-            wall_milliseconds=outcome.wall_milliseconds,
-            cpu_milliseconds=outcome.cpu_milliseconds,
-            peak_memory_bytes=outcome.peak_memory_bytes,
-            engine=outcome.engine,
-            level=outcome.level,
-            fuel=outcome.fuel,
-        )
+        return replace(outcome, output=None, failure=failure)
     return outcome

@@ -31,12 +31,12 @@ def add_trials(router: APIRouter, service: VersionService, editing: AccessTo) ->
         responses=problem_responses(401, 403, 404, 422, 429, 503),
     )
     async def test_source(
-        granted: Annotated[ProjectAccess, Depends(editing)],  # noqa: ARG001 - who may
+        granted: Annotated[ProjectAccess, Depends(editing)],
         request: Request,
         body: SourceTestBody,
     ) -> Response:
         """Validated as a push is, cut into chunks or groups as the shape says."""
-        trial = await service.test_source(body.wish(body.source), await _data(request))
+        trial = await service.test_source(granted, body.wish(body.source), await _data(request))
         return json_answer(trial_answer(trial))
 
     @router.post(
