@@ -51,6 +51,19 @@ class TestBitbucket(ForgeContract):
         assert sum("annotations" in change for change in server.changes) == 10
 
     @pytest.mark.asyncio
+    async def test_a_report_that_another_run_takes_away_is_made_again(
+        self, server: BitbucketServer, connector: ForgeConnector
+    ) -> None:
+        async with self.context(server, connector) as context:
+            server.taken_away = 2
+            await self.end(connector, context, self.of(made.failing(findings=3)))
+            assert len(server.annotations[COMMIT, "quilate"]) == 3
+            server.taken_away = 100
+            with pytest.raises(DeliveryError):
+                await self.end(connector, context, self.of(made.failing(2, findings=3)))
+            assert server.taken_away > 90
+
+    @pytest.mark.asyncio
     async def test_a_report_is_replaced_with_its_annotations(
         self, server: BitbucketServer, connector: ForgeConnector
     ) -> None:

@@ -34,6 +34,7 @@ _LONGEST_DETAILS = 2_000
 _LONGEST_COMMENT = 32_000
 _MOST_PAGES = 100
 _NOT_FOUND = 404
+_REPORT_ATTEMPTS = 3
 _STATES = {
     State.PENDING: "INPROGRESS",
     State.PASSED: "SUCCESSFUL",
@@ -125,6 +126,17 @@ class BitbucketRepository(Repository):
         return answer.text("uuid") or answer.text("key")
 
     async def _report(self, run: Judged, path: str) -> None:
+        for _ in range(_REPORT_ATTEMPTS):
+            try:
+                return await self._replace_report(run, path)
+            except RefusedError as refused:
+                if refused.status != _NOT_FOUND:
+                    raise
+                # Another run of this commit, told at the same time, has taken the report away in between.
+                missing = refused
+        raise missing
+
+    async def _replace_report(self, run: Judged, path: str) -> None:
         try:
             # What an earlier run of the commit found is taken back with its report.
             await self.calls.call("DELETE", path)
