@@ -11,7 +11,7 @@ from quilate.kit.database.arrays import number_array, uuid_array
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.web.problems import Problem
 from quilate.scripts.executions.model import Quota, QuotaState
-from quilate.scripts.executions.sql import QUERIES
+from quilate.scripts.executions.sql import QUOTAS
 
 FRESH_SECONDS = 0.5
 QUOTA_NAMES = tuple(each.name for each in fields(Quota))
@@ -64,7 +64,7 @@ class Standings:
 async def read_states(connection: Connection, projects: Sequence[UUID], defaults: Quota) -> Mapping[UUID, QuotaState]:
     """Return what projects may use and have in use."""
     arguments = {"projects": list(projects), "most": defaults.queue_length}
-    cursor = await connection.execute(QUERIES["standing"], arguments)
+    cursor = await connection.execute(QUOTAS["standing"], arguments)
     return {row["project_id"]: _state(row, defaults) for row in await cursor.fetchall()}
 
 
@@ -90,7 +90,7 @@ async def use_processor(connection: Connection, used: Mapping[UUID, float], defa
         return
     projects = sorted(used)
     await connection.execute(
-        QUERIES["use_processor"],
+        QUOTAS["use_processor"],
         {
             "projects": uuid_array(projects),
             "used": number_array([used[each] for each in projects]),
@@ -124,7 +124,7 @@ async def set_quota(  # noqa: PLR0913 - the parts of a change
     """
 
     async def work(connection: Connection) -> QuotaState:
-        await connection.execute(QUERIES["lock_quota"], {"project": project_id})
+        await connection.execute(QUOTAS["lock_quota"], {"project": project_id})
         before = (await read_states(connection, [project_id], defaults))[project_id]
         if revision is not None and before.revision != revision:
             raise Problem(
@@ -135,9 +135,9 @@ async def set_quota(  # noqa: PLR0913 - the parts of a change
             )
         quota = before.quota
         settled = {"project": project_id, "burst": quota.cpu_ms_burst, "rate": quota.cpu_ms_per_second}
-        await connection.execute(QUERIES["settle_usage"], settled)
+        await connection.execute(QUOTAS["settle_usage"], settled)
         values = {name: own.get(name) for name in QUOTA_NAMES}
-        await connection.execute(QUERIES["set_quota"], {"project": project_id, "actor": actor, **values})
+        await connection.execute(QUOTAS["set_quota"], {"project": project_id, "actor": actor, **values})
         await append_entries(
             connection,
             [
