@@ -318,11 +318,6 @@ FOR UPDATE OF d;
 -- name: mark_replayed
 UPDATE dead_letters SET replayed_at = now(), replayed_as = %(run)s WHERE id = %(letter)s;
 
--- Wake-up --------------------------------------------------------------------------------------------------------
-
--- name: notify
-SELECT pg_notify('quilate_work', queue) FROM unnest(%(queues)s::text[]) AS given (queue);
-
 -- Planning -------------------------------------------------------------------------------------------------------
 
 -- name: earlier_run

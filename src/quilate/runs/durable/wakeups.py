@@ -8,7 +8,7 @@ import contextlib
 
 from quilate.kit.database.database import Database
 from quilate.kit.database.faults import DATABASE_ERROR
-from quilate.runs.durable.sql import QUERIES
+from quilate.kit.database.notices import Notice, notify
 
 CONTROL = "control"
 """The queue of the runs' own steps."""
@@ -42,4 +42,4 @@ class Wakeups:
             queues, self._queues = sorted(self._queues), set()
             with contextlib.suppress(DATABASE_ERROR):
                 async with self._database.connection() as connection:
-                    await connection.execute(QUERIES["notify"], {"queues": queues})
+                    await notify(connection, Notice(channel=CHANNEL, payloads=queues))
