@@ -28,6 +28,12 @@ async def test_work_that_fails_leaves_nothing(database: Database) -> None:
         assert await cursor.fetchone() == {"n": 0}
 
 
+async def end_backend(database: Database, connection: Connection) -> None:
+    """Cut a connection as a failover does."""
+    async with database.connection() as other:
+        await other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+
+
 @pytest.mark.asyncio
 async def test_a_cut_connection_is_repeated(database: Database) -> None:
     attempts = 0
@@ -36,8 +42,7 @@ async def test_a_cut_connection_is_repeated(database: Database) -> None:
         nonlocal attempts
         attempts += 1
         if attempts == 1:
-            async with database.connection() as other:
-                await other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+            await end_backend(database, connection)
         cursor = await connection.execute("SELECT 7 AS n")
         row = await cursor.fetchone()
         assert row is not None
@@ -204,8 +209,7 @@ async def test_a_pipeline_over_a_cut_connection_is_repeated(database: Database) 
         nonlocal attempts
         attempts += 1
         if attempts == 1:
-            async with database.connection() as other:
-                await other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+            await end_backend(database, connection)
         await connection.execute("CREATE TABLE IF NOT EXISTS things (name text PRIMARY KEY)")
 
     await database.run_pipelined(work)
