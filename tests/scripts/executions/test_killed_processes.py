@@ -15,9 +15,10 @@ import pytest
 
 from quilate.app.service.listening import LISTEN_VARIABLE, listen
 from quilate.app.service.settings import Settings, load_settings, settings_environment
-from quilate.kit.process.tree import descendants_of, has_ended
+from quilate.kit.process.tree import has_ended
 from quilate.sandbox.model import FailureClass, Limits
 from quilate.scripts.executions.model import Options, Status
+from tests.support.sandbox_processes import computing_sandbox, sandboxes_of
 from tests.support.script_executions import DEADLINE_SECONDS, ECHO, Site, running_worker, until
 
 LONG = Limits(wall_seconds=30.0, cpu_seconds=30.0)
@@ -52,28 +53,14 @@ def role(module: str, settings: Settings, **variables: str) -> Iterator[subproce
         process.wait(DEADLINE_SECONDS)
 
 
-def sandboxes_of(pid: int) -> list[int]:
-    """Return the sandbox processes below a process, the busiest first."""
+async def kill_attempt(site: Site, number: int) -> None:
+    """Kill the sandbox of this process in the middle of an attempt, once that has begun."""
 
-    def used(child: int) -> int:
-        with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-            return int(fields[11]) + int(fields[12])
-        return 0
+    async def claimed() -> bool:
+        return bool(await site.rows("SELECT 1 FROM script_queue WHERE attempt = %s AND claimed_at IS NOT NULL", number))
 
-    below = [each for each in descendants_of(pid) if b"sandbox" in _command(each)]
-    return sorted(below, key=used, reverse=True)
-
-
-def _command(pid: int) -> bytes:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
-
-
-def kill_busiest_sandbox() -> None:
-    """Kill the sandbox of this process that computes."""
-    os.kill(sandboxes_of(os.getpid())[0], signal.SIGKILL)
+    await until(claimed, f"attempt {number}")
+    os.kill(await computing_sandbox(os.getpid()), signal.SIGKILL)
 
 
 async def everything_ended(site: Site) -> bool:
@@ -105,15 +92,7 @@ async def test_killed_sandbox_is_retried_then_a_dead_letter_that_can_be_replayed
     async with running_worker(database_url, executions.directory, sandboxes=1):
         submitted = await executions.submit(version, options=Options(attempts=2))
         for attempt in (1, 2):
-
-            async def computes(number: int = attempt) -> bool:
-                rows = await executions.rows(
-                    "SELECT 1 FROM script_queue WHERE attempt = %s AND claimed_at < now() - interval '0.3 s'", number
-                )
-                return bool(rows)
-
-            await until(computes, f"attempt {attempt}")
-            kill_busiest_sandbox()
+            await kill_attempt(executions, attempt)
         ended = await executions.ended(submitted.id)
         assert ended.status is Status.FAILED
         assert ended.failure is not None
@@ -138,15 +117,7 @@ async def test_third_crash_quarantines_the_version_and_others_go_on(executions: 
     async with running_worker(database_url, executions.directory, sandboxes=1):
         submitted = await executions.submit(bad, options=Options(attempts=5))
         for attempt in (1, 2, 3):
-
-            async def computes(number: int = attempt) -> bool:
-                rows = await executions.rows(
-                    "SELECT 1 FROM script_queue WHERE attempt = %s AND claimed_at < now() - interval '0.3 s'", number
-                )
-                return bool(rows)
-
-            await until(computes, f"attempt {attempt}")
-            kill_busiest_sandbox()
+            await kill_attempt(executions, attempt)
         ended = await executions.ended(submitted.id)
         assert ended.status is Status.FAILED
         assert ended.failure is not None
@@ -174,8 +145,7 @@ async def test_killed_sandboxes_and_script_workers_lose_and_duplicate_nothing(
 
     with role("script_worker_main", settings) as first:
         await until(lambda: some_ended(5), "the first results")
-        children = sandboxes_of(first.pid)
-        os.kill(children[0], signal.SIGKILL)
+        os.kill(await computing_sandbox(first.pid), signal.SIGKILL)
         await until(lambda: some_ended(15), "results after the death of a sandbox")
         children = sandboxes_of(first.pid)
         first.kill()
