@@ -13,7 +13,7 @@ from quilate.audit.sql import QUERIES
 from quilate.audit.tiles import LARGEST_LEAF
 from quilate.kit.canonical import canonical_json, sha256_of
 from quilate.kit.database.arrays import bytes_array, text_array, uuid_array
-from quilate.kit.ids import uuid7
+from quilate.kit.ids import uuid7s
 
 if TYPE_CHECKING:
     # Exports are verified where no database's library is installed.
@@ -59,7 +59,7 @@ async def append_entries(connection: "Connection", entries: Sequence[AuditEntry]
     if not entries:
         return
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    ids = [uuid7() for _ in entries]
+    ids = uuid7s(len(entries))
     salts = [{name: secrets.token_bytes(_SALT_BYTES) for name in entry.personal} for entry in entries]
     leaves = [leaf_of(entry_id, at, entry, salted) for entry_id, entry, salted in zip(ids, entries, salts, strict=True)]
     await connection.execute(

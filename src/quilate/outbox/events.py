@@ -10,7 +10,7 @@ import msgspec
 from quilate.kit.database.arrays import text_array, uuid_array
 from quilate.kit.database.database import Connection
 from quilate.kit.database.queries import load_queries
-from quilate.kit.ids import uuid7
+from quilate.kit.ids import uuid7s
 
 _QUERIES = load_queries("quilate.outbox")
 
@@ -35,7 +35,7 @@ async def append_events(connection: Connection, events: Sequence[OutgoingEvent])
     await connection.execute(
         _QUERIES["append_events"],
         {
-            "ids": uuid_array(uuid7() for _ in events),
+            "ids": uuid_array(uuid7s(len(events))),
             "types": text_array(event.type for event in events),
             "projects": uuid_array(event.project_id for event in events),
             "subjects": text_array(event.subject for event in events),

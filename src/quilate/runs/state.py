@@ -14,6 +14,9 @@ from quilate.domain.verdict import CheckResult, Completion, RunStatus
 from quilate.evidence.model import Evidence
 from quilate.policy.model import Truth
 
+_OPEN = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
+_TRIED_AGAIN = frozenset({CheckResult.FAIL, CheckResult.ERROR, CheckResult.TIMED_OUT})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -39,7 +42,7 @@ class CheckRun:
     @property
     def ended(self) -> bool:
         """The check will not run again in this run."""
-        return self.status not in {RunStatus.QUEUED, RunStatus.RUNNING}
+        return self.status not in _OPEN
 
     @property
     def last(self) -> Attempt:
@@ -162,8 +165,7 @@ def _with_attempt(check: PlannedCheck, run: CheckRun, attempt: Attempt, judge: J
     """Record an attempt; go back to the queue while it did not pass and retries are left."""
     tried = CheckRun(check_id=run.check_id, status=run.status, attempts=(*run.attempts, attempt))
     result = judge.result(tried)
-    again = result in {CheckResult.FAIL, CheckResult.ERROR, CheckResult.TIMED_OUT}
-    if again and len(tried.attempts) <= check.retries and attempt.cached_age_seconds is None:
+    if result in _TRIED_AGAIN and len(tried.attempts) <= check.retries and attempt.cached_age_seconds is None:
         return CheckRun(check_id=run.check_id, status=RunStatus.QUEUED, attempts=tried.attempts)
     return CheckRun(check_id=run.check_id, status=status_of(result), attempts=tried.attempts)
 

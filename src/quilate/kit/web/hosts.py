@@ -1,6 +1,7 @@
 """Who may be addressed, and from where: allowed hosts; in the single-user mode no page of another site."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -88,6 +89,7 @@ class HostGuard:
         return host_name(host) in self._hosts
 
 
+@lru_cache(maxsize=256)
 def host_name(host: str) -> str:
     """Return the name within a ``Host`` header, without port and brackets; empty where it is none."""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quilate.kit.ids import uuid7
+from quilate.kit.ids import uuid7_hex
 from quilate.kit.masking import mask_text
 from quilate.kit.metrics import Metrics
 from quilate.kit.tracing import current_trace_id, is_traceparent, span
@@ -146,7 +146,7 @@ def _incoming(scope: Scope) -> tuple[str, str]:
         elif name == b"traceparent":
             text = value.decode("latin-1")
             parent = text if is_traceparent(text) else ""
-    return request_id or uuid7().hex, parent
+    return request_id or uuid7_hex(), parent
 
 
 def _describe(traced: Any, scope: Scope, method: str, status: int) -> None:

@@ -13,7 +13,7 @@ from quilate.kit.canonical import canonical_json, sha256_of, to_document
 from quilate.kit.database.arrays import number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection, Database
 from quilate.kit.database.group_commit import GroupCommit
-from quilate.kit.ids import uuid7
+from quilate.kit.ids import uuid7, uuid7s
 from quilate.outbox.events import OutgoingEvent, append_events
 from quilate.runs.durable.model import Refusal, Submission, Submitted
 from quilate.runs.durable.sql import QUERIES
@@ -66,7 +66,8 @@ class Intake:
     async def _insert(self, connection: Connection, asked: Sequence[_Asked]) -> list[Submitted]:
         submissions = [each.submission for each in asked]
         if any(each.run_id is None for each in asked):
-            for each, run_id in zip(asked, new_run_ids(len(asked)), strict=True):
+            # Ascending within one millisecond too: of two runs of a key the older one gives way.
+            for each, run_id in zip(asked, uuid7s(len(asked)), strict=True):
                 each.run_id = run_id
         await self._count(connection, {submission.project_id for submission in submissions})
         full = frozenset(project for project, queue in self._waiting.items() if queue.waiting >= queue.most)
@@ -103,11 +104,6 @@ async def full_projects(connection: Connection, projects: Sequence[UUID]) -> fro
     return frozenset(row["project_id"] for row in await cursor.fetchall() if row["waiting"] >= row["most"])
 
 
-def new_run_ids(number: int) -> list[UUID]:
-    """Return ids for runs, ascending also within one millisecond: of two runs of a key the older one gives way."""
-    return sorted(uuid7() for _ in range(number))
-
-
 async def insert_runs(
     connection: Connection,
     submissions: Sequence[Submission],
@@ -123,7 +119,7 @@ async def insert_runs(
     """
     documents = [_document(submission) for submission in submissions]
     digests = list(map(_digest, submissions, documents))
-    ids = ids or new_run_ids(len(submissions))
+    ids = ids or uuid7s(len(submissions))
     wanted = [place for place, submission in enumerate(submissions) if submission.project_id not in full]
     inserted = await _insert_submissions(
         connection, [(ids[i], submissions[i], documents[i], digests[i]) for i in wanted]
@@ -246,17 +242,18 @@ def _outcome(  # noqa: PLR0913 - everything that a submission's fate depends on
 
 
 async def _tell(connection: Connection, new: Sequence[tuple[UUID, Submission, str]]) -> None:
+    told = [(str(run_id), submission, digest) for run_id, submission, digest in new]
     await append_entries(
         connection,
         [
             AuditEntry(
                 action="run.submitted",
                 actor=str(submission.actor),
-                subject=f"run:{run_id}",
+                subject=f"run:{run}",
                 project_id=submission.project_id,
                 details={"event": submission.event, "request": digest},
             )
-            for run_id, submission, digest in new
+            for run, submission, digest in told
         ],
     )
     queued_at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -266,9 +263,9 @@ async def _tell(connection: Connection, new: Sequence[tuple[UUID, Submission, st
             OutgoingEvent(
                 type="dev.quilate.run.queued",
                 project_id=submission.project_id,
-                subject=f"run:{run_id}",
-                data={"run": str(run_id), "event": submission.event, "at": queued_at},
+                subject=f"run:{run}",
+                data={"run": run, "event": submission.event, "at": queued_at},
             )
-            for run_id, submission, _ in new
+            for run, submission, _ in told
         ],
     )

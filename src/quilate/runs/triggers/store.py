@@ -13,7 +13,7 @@ import msgspec
 from quilate.kit.database.arrays import bytes_array, number_array, text_array, uuid_array
 from quilate.kit.database.database import Connection
 from quilate.kit.database.queries import load_queries
-from quilate.kit.ids import uuid7
+from quilate.kit.ids import uuid7s
 from quilate.runs.triggers.model import Accepted, EventFacts, EventState, NewEvent, StoredEvent
 
 QUERIES = load_queries("quilate.runs.triggers")
@@ -63,7 +63,7 @@ Subject = tuple[UUID, str]
 
 async def insert_events(connection: Connection, events: Sequence[NewEvent]) -> list[Accepted]:
     """Insert events within the caller's transaction; one that is known gives the one that is there."""
-    ids = sorted(uuid7() for _ in events)
+    ids = uuid7s(len(events))
     identities = [_digest(event.source, event.id) for event in events]
     replays = [_digest(event.source, event.replay_digest) if event.replay_digest else None for event in events]
     facts = [_with_bounded_key(event.facts) for event in events]
