@@ -102,6 +102,9 @@ def ours(given: Bench, service: Service) -> Figures:
     return best | {
         "by_workers": {str(workers): figures["runs_per_second"] for workers, figures in rates.items()},
         "cores_by_workers": {str(workers): figures["cores"] for workers, figures in rates.items()},
+        "milliseconds_per_run_by_workers": {
+            str(workers): figures["milliseconds_per_run"] for workers, figures in rates.items()
+        },
         "p50_ms": engine_of_ours.latency_milliseconds(service),
         "right": all(figures["right"] for figures in rates.values()),
     }
@@ -121,6 +124,7 @@ def our_rate(service: Service, given: Bench, workers: int) -> Figures:
         "workers": workers,
         "runs_per_second": result.runs_per_second,
         "submitted_per_second": result.submitted_per_second,
+        "milliseconds_per_run": {kind: 1000 * cores / result.runs_per_second for kind, cores in result.cores.items()},
         "cores": result.cores | {"others_cores": _others(result.cores)},
         "right": result.right,
     }

@@ -1,15 +1,16 @@
 """C11, C19: the verdict is Kleene's conjunction of the policies, and a decision replays to the same bytes anywhere."""
 
+import dataclasses
 import json
 import os
 import random
 import subprocess
 import sys
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from quilate.domain.errors import ConfigurationError
 from quilate.domain.ids import CheckId, CheckType, StageName
@@ -252,7 +253,7 @@ def test_a_stored_decision_replays_to_the_same_bytes() -> None:
 
 def test_the_bytes_of_an_input_are_canonical_json() -> None:
     odd = "".join(map(chr, range(256))) + '\u2028\u20ac\U0001f600\ufffe/\\"'
-    given = replace(rich_input(), project=odd)
+    given = dataclasses.replace(rich_input(), project=odd)
     stored = input_bytes(given)
     assert canonical_json(json.loads(stored)) == stored
     assert input_from_bytes(stored).project == odd
@@ -260,7 +261,9 @@ def test_the_bytes_of_an_input_are_canonical_json() -> None:
 
 def test_the_order_in_which_things_are_given_does_not_matter() -> None:
     given = rich_input()
-    shuffled = replace(given, checks=given.checks[::-1], waivers=given.waivers[::-1], policies=given.policies[::-1])
+    shuffled = dataclasses.replace(
+        given, checks=given.checks[::-1], waivers=given.waivers[::-1], policies=given.policies[::-1]
+    )
     assert decision_bytes(decide(shuffled)) == decision_bytes(decide(given))
     assert input_bytes(shuffled) == input_bytes(given)
 

@@ -1,16 +1,18 @@
 """C11: filling in what is unknown never flips a definite verdict, and whatever is decided can be replayed."""
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from quilate.domain.ids import CheckType
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import Completion, Verdict
 from quilate.evidence.model import Fact, FindingKind, number_fact
 from quilate.policy.decision import decide, decision_bytes, input_bytes, replay
+from quilate.policy.judgement import judge_all, result_of
 from quilate.policy.model import Baseline, Binding, DecisionInput, JudgedCheck
 from tests.support.decision_inputs import (
     DOCUMENT_RULE,
@@ -122,6 +124,17 @@ def test_filling_in_evidence_never_flips_a_definite_verdict(pair: tuple[Decision
 
 
 @settings(max_examples=100, deadline=None)
+@given(inputs(), st.sampled_from(Binding))
+def test_the_result_of_a_check_is_that_of_its_judgement(
+    pair: tuple[DecisionInput, DecisionInput], binds_on: Binding
+) -> None:
+    for one in pair:
+        judgements, _ = judge_all(one.checks, one.waivers, one.baseline, one.evaluated_on, binds_on)
+        results = [result_of(check, one.waivers, one.baseline, one.evaluated_on, binds_on) for check in one.checks]
+        assert results == [judgement.decision.result for judgement in judgements]
+
+
+@settings(max_examples=100, deadline=None)
 @given(inputs())
 def test_every_decision_replays_to_the_same_bytes(pair: tuple[DecisionInput, DecisionInput]) -> None:
     for one in pair:
@@ -138,7 +151,7 @@ def test_taking_the_evidence_of_a_required_check_away_never_gives_a_pass(
         replace(one, completion=Completion.ERROR, required=True, facts=(), findings=()) if one.check_id == gone else one
         for one in whole.checks
     )
-    taken = decide(replace(whole, checks=checks, policies=(policy(DOCUMENT_RULE),)))
+    taken = decide(dataclasses.replace(whole, checks=checks, policies=(policy(DOCUMENT_RULE),)))
     assert taken.verdict is not Verdict.PASS
 
 

@@ -1,9 +1,10 @@
 """C11, C12: the explanation names each failing clause, its check, since when it fails, and what to do."""
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import Completion, Verdict

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+import msgspec
+
 from quilate.blueprints.model import Plan
 from quilate.policy.model import DecisionInput, JudgedCheck, PolicyRule
 
@@ -11,7 +13,7 @@ def under_plan(given: DecisionInput, plan: Plan) -> DecisionInput:
     """Return a run's inputs as ``plan`` would have them judged."""
     measured = {check.check_id: check for check in given.checks}
     checks: Iterable[JudgedCheck] = (
-        replace(
+        msgspec.structs.replace(
             measured[check.id],
             stage=check.stage,
             required=check.required,

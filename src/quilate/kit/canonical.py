@@ -38,11 +38,11 @@ def _is_plain(document: Any) -> bool:
     """Tell whether compact JSON with sorted keys is the canonical form of ``document``."""
     kind = type(document)
     if kind is dict:
-        # Most members are plain text: they are told without a call of their own.
-        return all(
-            key.isascii() and ((type(inner) is str and inner.isascii()) or _is_plain(inner))
-            for key, inner in document.items()
-        )
+        for key, inner in document.items():
+            # Most members are plain text: they are told without a call of their own.
+            if not key.isascii() or not ((type(inner) is str and inner.isascii()) or _is_plain(inner)):
+                return False
+        return True
     if kind is list or kind is tuple:
         return all(map(_is_plain, document))
     if kind is str:

@@ -11,7 +11,7 @@ from datetime import date
 from quilate.domain.ids import CheckId, StageName
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, Completion
-from quilate.evidence.model import Fact, FactType, FindingKind
+from quilate.evidence.model import Fact, FactType, Finding, FindingKind
 from quilate.kit.words import counted
 from quilate.policy.judgement import Judgement, judge_all
 from quilate.policy.model import Baseline, Binding, CheckDecision, JudgedCheck, Value, Vocabulary, Waiver
@@ -58,8 +58,8 @@ class _Counts:
 
     __slots__ = ("by_kind", "by_rule", "total")
 
-    def __init__(self, judgement: Judgement) -> None:
-        exact = Counter((finding.kind, str(finding.rule), finding.severity.value) for finding in judgement.counted)
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        exact = Counter((finding.kind, str(finding.rule), finding.severity.value) for finding in findings)
         self.total = [0] * _RANKS
         self.by_kind: dict[FindingKind, list[int]] = {}
         self.by_rule: dict[str, list[int]] = {}
@@ -77,6 +77,9 @@ class _Counts:
         return self.by_kind[kind][rank] if kind in self.by_kind else 0
 
 
+_NO_COUNTS = _Counts(())
+
+
 class JudgedFacts:
     """Facts and counts of all checks, gathered once per decision and shared by its policies.
 
@@ -88,7 +91,10 @@ class JudgedFacts:
     def __init__(self, checks: Sequence[JudgedCheck], judgements: Sequence[Judgement]) -> None:
         self.checks = {check.check_id: check for check in checks}
         self.judgements = {judgement.decision.check_id: judgement for judgement in judgements}
-        self.counts = {check_id: _Counts(judgement) for check_id, judgement in self.judgements.items()}
+        self.counts = {
+            check_id: _Counts(found) if (found := judgement.counted) else _NO_COUNTS
+            for check_id, judgement in self.judgements.items()
+        }
         self.facts: dict[str, tuple[JudgedCheck, Fact | None]] = {}
         self.ambiguous: dict[str, tuple[str, ...]] = {}
         promised: dict[str, list[str]] = {}

@@ -1,8 +1,9 @@
 """What the evidence of one check amounts to under its threshold, the waivers, the baseline and the date."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
+
+import msgspec
 
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult, Completion
@@ -14,8 +15,7 @@ from quilate.policy.waiver_matching import WaiverIndex, WaiverMatch, waiver_uses
 _NO_MATCH = WaiverMatch({}, {})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """One judged check. Each finding is in exactly one of the four groups.
 
     Attributes:
@@ -54,6 +54,21 @@ def judge(
     """
     known = _known_under(baseline, binds_on)
     return _judged(check, WaiverIndex(waivers if check.findings else (), evaluated_on), known, evaluated_on)
+
+
+def result_of(
+    check: JudgedCheck,
+    waivers: Iterable[Waiver],
+    baseline: Baseline | None,
+    evaluated_on: date,
+    binds_on: Binding = Binding.ALL,
+) -> CheckResult:
+    """Return the result that ``judge`` gives, without the rest of it where nothing was found."""
+    if not _completed(check):
+        return CheckResult(check.completion.value)
+    if not check.findings:
+        return _result(check, 0, 0, evaluated_on)[0]
+    return judge(check, waivers, baseline, evaluated_on, binds_on).decision.result
 
 
 def judge_all(

@@ -10,6 +10,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from quilate.domain.ids import CheckId, CheckType, Digest, StageName
 from quilate.domain.severity import Severity
 from quilate.domain.subject import Subject
@@ -163,8 +165,7 @@ class Waiver:
     not_binding_reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedCheck:
+class JudgedCheck(msgspec.Struct, frozen=True, kw_only=True):
     """One check of the run as the decision sees it.
 
     ``severity_threshold``: unwaived findings at or above it fail the check, those below only warn. ``produces`` are
@@ -212,8 +213,7 @@ class DecisionInput:
     baseline: Baseline | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckDecision:
+class CheckDecision(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one check. Counts are of findings after baseline; ``waived`` are not among the others."""
 
     check_id: CheckId

@@ -24,6 +24,8 @@ from quilate.runs.state import Attempt
 
 _TARGET = "quilate.checks.execution:execute_document"
 _GRACE_SECONDS = 5.0
+
+_ANSWER = msgspec.json.Decoder(ExecutionAnswer)
 """A check's tools end at its time-out and say so; its own process is ended this much later if it hangs itself."""
 
 
@@ -177,7 +179,7 @@ class LocalExecutor:
 
 def attempt_of_answer(answer: bytes, duration: float) -> Attempt:
     """Return the attempt that a check's answer stands for."""
-    decoded = msgspec.json.decode(answer, type=ExecutionAnswer)
+    decoded = _ANSWER.decode(answer)
     if decoded.evidence is not None:
         return Attempt(completion=Completion.COMPLETED, evidence=decoded.evidence, duration_seconds=duration)
     completion = Completion.TIMED_OUT if decoded.timed_out else Completion.ERROR

@@ -14,7 +14,7 @@ from quilate.evidence.model import Evidence
 from quilate.kit.canonical import sha256_of
 from quilate.policy.decision import decide
 from quilate.policy.environment import environment_for_when
-from quilate.policy.judgement import judge
+from quilate.policy.judgement import judge, result_of
 from quilate.policy.language import evaluate, parse
 from quilate.policy.model import (
     Baseline,
@@ -27,6 +27,8 @@ from quilate.policy.model import (
     Waiver,
 )
 from quilate.runs.state import Attempt, CheckRun, Graph, Judge, Snapshot, everything_before, graph_of
+
+_EVIDENCE = msgspec.json.Encoder(order="deterministic")
 
 
 def judged_check(check: PlannedCheck, run: CheckRun) -> JudgedCheck:
@@ -60,7 +62,7 @@ def encoded_evidence(evidence: Evidence) -> bytes:
 
     It is what the check left. A severity that the blueprint sets is a matter of judging, and not in it.
     """
-    return msgspec.json.encode(evidence, order="deterministic")
+    return _EVIDENCE.encode(evidence)
 
 
 def flaky_tests(check: PlannedCheck, run: CheckRun) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ class RunJudge:
         self._evaluated_on = evaluated_on
         self._before = (graph or graph_of(plan.checks)).before
         self._memory: dict[CheckId, tuple[tuple[Attempt, ...], JudgedCheck]] = {}
-        self._decisions: dict[CheckId, tuple[tuple[Attempt, ...], CheckDecision]] = {}
+        self._results: dict[CheckId, tuple[tuple[Attempt, ...], CheckResult]] = {}
         self._names: Mapping[str, str | bool] = {
             "branch": subject.branch,
             "event": event,
@@ -111,18 +113,16 @@ class RunJudge:
         return Judge(result=self.result, condition=self.condition, gate=self.gate)
 
     def result(self, run: CheckRun) -> CheckResult:
-        """Return the result of an ended check."""
-        return self.check_decision(run).result
+        """Return the result of an ended check, computed once for the attempts that it has."""
+        known = self._results.get(run.check_id)
+        if known is None or known[0] is not run.attempts:
+            result = result_of(self.judged(run), self._waivers, self._baseline, self._evaluated_on, self.binds_on)
+            known = self._results[run.check_id] = (run.attempts, result)
+        return known[1]
 
     def check_decision(self, run: CheckRun) -> CheckDecision:
-        """Return what became of an ended check, computed once for the attempts that it has."""
-        known = self._decisions.get(run.check_id)
-        if known is None or known[0] is not run.attempts:
-            judged = self.judged(run)
-            decision = judge(judged, self._waivers, self._baseline, self._evaluated_on, self.binds_on).decision
-            known = (run.attempts, decision)
-            self._decisions[run.check_id] = known
-        return known[1]
+        """Return what became of an ended check."""
+        return judge(self.judged(run), self._waivers, self._baseline, self._evaluated_on, self.binds_on).decision
 
     def judged(self, run: CheckRun) -> JudgedCheck:
         """Return ``judged_check``, computed once for the attempts that the check has."""

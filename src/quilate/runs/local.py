@@ -4,9 +4,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+import msgspec
 
 from quilate.blueprints.model import Plan, PlannedCheck
 from quilate.checks.api import Isolation
@@ -199,7 +201,7 @@ class _LocalRun:
             next_step="run again while nothing writes to the project; let commands work in a copy (`in_place: false`)",
         )
         return {
-            check_id: replace(run, status=RunStatus.FAILED, attempts=(*run.attempts[:-1], attempt))
+            check_id: msgspec.structs.replace(run, status=RunStatus.FAILED, attempts=(*run.attempts[:-1], attempt))
             if self._is_stale(run, changed)
             else run
             for check_id, run in snapshot.items()

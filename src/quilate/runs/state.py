@@ -5,8 +5,10 @@ that may start. It reads no clock, no file and no database; `docs/run-states.md`
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
+
+import msgspec
 
 from quilate.blueprints.model import PlannedCheck
 from quilate.domain.ids import CheckId
@@ -18,8 +20,7 @@ _OPEN = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 _TRIED_AGAIN = frozenset({CheckResult.FAIL, CheckResult.ERROR, CheckResult.TIMED_OUT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One try of a check. ``report`` is a traceback or log tail for a person, never part of a decision."""
 
     completion: Completion
@@ -31,8 +32,7 @@ class Attempt:
     report: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRun:
+class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     """Where one check of a run stands, with every attempt made so far."""
 
     check_id: CheckId
@@ -68,8 +68,7 @@ class Judge:
     gate: Callable[[PlannedCheck, Snapshot], Truth]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """The next snapshot, the checks to start now, and whether nothing is left to do."""
 
     snapshot: Snapshot
@@ -140,7 +139,7 @@ def advance(graph: Graph, snapshot: Snapshot, completions: Mapping[CheckId, Atte
             ready.append(check.id)
         else:
             status = RunStatus.SUCCEEDED if settled.completion is Completion.NOT_APPLICABLE else RunStatus.FAILED
-            runs[check.id] = replace(run, status=status, attempts=(settled,))
+            runs[check.id] = msgspec.structs.replace(run, status=status, attempts=(settled,))
     return Changes(snapshot=runs, ready=tuple(ready), finished=all(run.ended for run in runs.values()))
 
 
@@ -148,7 +147,9 @@ def cancel(snapshot: Snapshot) -> Snapshot:
     """Return the snapshot with everything that has not ended as cancelled."""
     attempt = Attempt(completion=Completion.CANCELLED, reason="the run was cancelled")
     return {
-        check_id: run if run.ended else replace(run, status=RunStatus.CANCELLED, attempts=(*run.attempts, attempt))
+        check_id: run
+        if run.ended
+        else msgspec.structs.replace(run, status=RunStatus.CANCELLED, attempts=(*run.attempts, attempt))
         for check_id, run in snapshot.items()
     }
 

@@ -1,18 +1,33 @@
 """Seal a decision: sign, as an in-toto statement in a DSSE envelope, what was decided about what under which policy."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from quilate import __version__
 from quilate.domain.errors import InternalError
 from quilate.domain.ids import Digest
+from quilate.domain.subject import Subject
 from quilate.domain.verdict import Verdict
 from quilate.kit.canonical import sha256_of
+from quilate.policy.model import VersionedDocument
 from quilate.seals.dsse import PAYLOAD_TYPE, Envelope, Signature
 from quilate.seals.keys import SigningKey, local_key
 from quilate.seals.statement import FAILED, PASSED, Environment, SealStatement, statement_bytes
+
+
+class _Decision(msgspec.Struct, frozen=True):
+    """What a seal says of a decision; its checks and clauses, which are most of it, are not read."""
+
+    project: str
+    verdict: Verdict
+    subject: Subject
+    blueprint: VersionedDocument
+    profile: VersionedDocument
+    input_digest: Digest
+
+
+_DECISION = msgspec.json.Decoder(_Decision)
 
 
 def seal_decision(
@@ -47,29 +62,27 @@ def statement_of(decision_bytes: bytes, *, sealed_at: datetime, environment: Env
     """Return the statement that a decision leads to."""
     try:
         # Our own bytes: they need not be read as strictly as what comes from elsewhere.
-        decision: dict[str, Any] = msgspec.json.decode(decision_bytes)
-        subject, blueprint, profile = decision["subject"], decision["blueprint"], decision["profile"]
-        verdict = Verdict(decision["verdict"])
-        return SealStatement(
-            subject_name=subject["name"],
-            subject_kind=subject["kind"],
-            subject_digest=Digest(subject["digest"]),
-            subject_revision=subject["revision"],
-            project=decision["project"],
-            verdict=verdict,
-            result=PASSED if verdict is Verdict.PASS else FAILED,
-            environment=environment,
-            blueprint_id=blueprint["id"],
-            blueprint_version=blueprint["version"],
-            blueprint_digest=Digest(blueprint["digest"]),
-            profile_digest=Digest(profile["digest"]),
-            decision_digest=Digest(sha256_of(decision_bytes)),
-            input_digest=Digest(decision["input_digest"]),
-            verifier_version=__version__,
-            time_verified=sealed_at,
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        decision = _DECISION.decode(decision_bytes)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InternalError("the decision to be sealed is no decision") from error
+    return SealStatement(
+        subject_name=decision.subject.name,
+        subject_kind=decision.subject.kind.value,
+        subject_digest=decision.subject.digest,
+        subject_revision=decision.subject.revision,
+        project=decision.project,
+        verdict=decision.verdict,
+        result=PASSED if decision.verdict is Verdict.PASS else FAILED,
+        environment=environment,
+        blueprint_id=decision.blueprint.id,
+        blueprint_version=decision.blueprint.version,
+        blueprint_digest=decision.blueprint.digest,
+        profile_digest=decision.profile.digest,
+        decision_digest=Digest(sha256_of(decision_bytes)),
+        input_digest=decision.input_digest,
+        verifier_version=__version__,
+        time_verified=sealed_at,
+    )
 
 
 def digest_of_subject(decision_bytes: bytes) -> Digest:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from quilate.blueprints.model import PlannedCheck
 from quilate.checks.api import Isolation
 from quilate.domain.ids import CheckId
@@ -110,7 +112,7 @@ class RunsAhead:
         completed, ahead.completed = ahead.completed, {}
         under_way = ahead.transition.started - completed.keys()
         after = step(ahead.transition.run, completed, after=ahead.transition)
-        ahead.transition = replace(after, started=under_way)
+        ahead.transition = msgspec.structs.replace(after, started=under_way)
 
     def _go_on(self, ahead: _RunAhead) -> None:
         """Start the next checks, or write what there is."""
@@ -122,7 +124,8 @@ class RunsAhead:
         if not ready or not all(self._trivial(each.check) and not each.pause_seconds for each in ready):
             self._write(ahead)
             return
-        ahead.transition = replace(transition, started=frozenset(each.check.id for each in ready))
+        started = frozenset(each.check.id for each in ready)
+        ahead.transition = msgspec.structs.replace(transition, started=started)
         for each in ready:
             self._parts.start(transition.run, each.check, each.number)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from quilate.domain.verdict import Completion
@@ -19,7 +20,7 @@ _LOG = structlog.get_logger("quilate.worker")
 
 def unkept(attempt: Attempt, reason: str, next_step: str) -> Attempt:
     """Return how an attempt ends whose evidence cannot be kept: what nobody can look at decides nothing."""
-    return replace(
+    return msgspec.structs.replace(
         attempt,
         completion=Completion.ERROR,
         evidence=None,

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -37,8 +36,7 @@ JobKey = tuple[UUID, CheckId, int]
 """Run, check and attempt: the fencing token is part of the name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt of a check to be run."""
 
     key: JobKey

@@ -1,9 +1,11 @@
 """A run as a worker holds it in memory, and the pure step from what ended to what follows."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
+
+import msgspec
 
 from quilate.blueprints.model import Plan, PlannedCheck
 from quilate.domain.ids import CheckId, Digest
@@ -113,8 +115,7 @@ def make_live(  # noqa: PLR0913 - the row and what was prepared for it
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndedAttempt:
+class EndedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt to be recorded; ``content`` is its evidence as it is stored."""
 
     check_id: CheckId
@@ -126,8 +127,7 @@ class EndedAttempt:
     content: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedAttempt:
+class RecordedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt as it was recorded."""
 
     number: int
@@ -135,8 +135,7 @@ class RecordedAttempt:
     final: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyCheck:
+class ReadyCheck(msgspec.Struct, frozen=True, kw_only=True):
     """A check that may run now, or after a pause that a retry takes."""
 
     check: PlannedCheck
@@ -144,8 +143,7 @@ class ReadyCheck:
     pause_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a run; nothing of it counts before its transaction has been committed.
 
     ``started`` are ready checks that this worker runs already.
@@ -244,13 +242,12 @@ def _ended(
             continue
         if check_id not in completed:
             numbers[check_id] = numbers.get(check_id, 0) + 1
-        decision = run.judge.check_decision(now)
         found.append(
             EndedAttempt(
                 check_id=check_id,
                 number=numbers[check_id],
                 attempt=now.last,
-                result=decision.result,
+                result=run.judge.result(now),
                 final=now.ended,
                 evidence_digest=str(run.judge.judged(now).evidence_digest),
                 content=None if now.last.evidence is None else encoded_evidence(now.last.evidence),
@@ -273,9 +270,9 @@ def restored(
         numbers[check_id] = ordered[-1].number
         made = CheckRun(check_id=check_id, attempts=tuple(each.attempt for each in ordered))
         status = status_of(run.judge.result(made)) if ordered[-1].final else RunStatus.QUEUED
-        snapshot[check_id] = replace(made, status=status)
+        snapshot[check_id] = msgspec.structs.replace(made, status=status)
     for check_id, number in in_flight.items():
         numbers[check_id] = number - 1
-        snapshot[check_id] = replace(snapshot[check_id], status=RunStatus.RUNNING)
+        snapshot[check_id] = msgspec.structs.replace(snapshot[check_id], status=RunStatus.RUNNING)
     run.snapshot, run.numbers, run.version = snapshot, numbers, version
     return run

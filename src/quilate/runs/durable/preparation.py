@@ -101,6 +101,7 @@ class Preparer:
         self._empty = Path(tempfile.mkdtemp(prefix="empty-", dir=state))
         self._listed: _Recent[tuple[str, tuple[str, ...]], Files] = _Recent(_KEPT_TREES)
         self._plans: _Recent[tuple[bytes, str], tuple[Plan, Graph]] = _Recent(_KEPT_PLANS)
+        self._documents: _Recent[tuple[bytes, str], tuple[bytes, str]] = _Recent(_KEPT_PLANS)
 
     def prepare(self, request: Request) -> Prepared:
         """Return a run's plan, subject and waivers.
@@ -117,14 +118,14 @@ class Preparer:
             plan, graph = self._plan(text, asked, root, request.project)
         except QuilateError as error:
             raise ConfigurationError(_as_seen_from(root, error), next_step=error.next_step) from error
-        text = msgspec.json.encode(replace(asked, checks=_outline(plan)), order="deterministic")
+        document, digest = self._documents.found((text, str(root)), lambda: _plan_document(asked, plan))
         files = self._files(tree, root, plan.project)
         subject = subject_of(request, plan.project, files)
         waivers, notes = waivers_of(plan, files, request, trusted=trusted)
-        prepared = Prepared(
+        return Prepared(
             plan=plan,
-            plan_digest=sha256_of(text),
-            plan_document=text,
+            plan_digest=digest,
+            plan_document=document,
             graph=graph,
             source=tree.source if tree is not None else request.source,
             subject=subject,
@@ -135,11 +136,11 @@ class Preparer:
             tree=Tree(root=str(root), paths=files.workspace.paths),
             lease=tree,
             notes=(*remarks, *notes, *left_out(tree)),
+            keys=self._keys(plan, files),
             proposal=self._proposal(asked, plan, root),
             without_secrets=asked.without_secrets,
             project=request.project,
         )
-        return replace(prepared, keys=self._keys(plan, files))
 
     def release(self, prepared: Prepared) -> None:
         """Give back the files of a run that this worker has done with."""
@@ -274,6 +275,12 @@ def preparation_document(prepared: Prepared) -> bytes:
             notes=prepared.notes,
         )
     )
+
+
+def _plan_document(asked: PlanText, plan: Plan) -> tuple[bytes, str]:
+    """Return what is stored of a plan, with its digest."""
+    document = msgspec.json.encode(replace(asked, checks=_outline(plan)), order="deterministic")
+    return document, sha256_of(document)
 
 
 def _outline(plan: Plan) -> tuple[OutlinedCheck, ...]:

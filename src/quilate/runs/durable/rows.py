@@ -115,8 +115,9 @@ class StepColumns:
     def add(self, transition: Transition, *, mine: frozenset[CheckId], decides: bool) -> None:
         """Add a transition; ``mine`` are the ready checks that this worker goes on with itself."""
         run, columns = transition.run, self.columns
-        # A UUID spells itself out anew each time: once for each transition is enough.
-        run_id, project_id = str(run.id), str(run.project_id)
+        # A UUID spells itself out anew each time: once for each transition is enough, and without hyphens it needs no
+        # quotes in an array.
+        run_id, project_id = run.id.hex, run.project_id.hex
         for ended in transition.ended:
             columns["a_runs"].append(run_id)
             columns["a_projects"].append(project_id)
