@@ -20,6 +20,7 @@ from quilate.blueprints.planner import make_plan
 from quilate.blueprints.project_file import FILE_NAME, load_project, parse_project
 from quilate.blueprints.references import builtin_names, load_blueprint, parse_blueprint_text
 from quilate.blueprints.yaml_positions import load_yaml
+from quilate.checks.workspace import Workspace
 from quilate.domain.errors import ConfigurationError, QuilateError
 from quilate.domain.ids import CheckId, Digest
 from quilate.domain.subject import Subject
@@ -99,7 +100,7 @@ class Preparer:
         self._indexes = state / "indexes"
         self._indexes.mkdir(parents=True, exist_ok=True)
         self._empty = Path(tempfile.mkdtemp(prefix="empty-", dir=state))
-        self._listed: _Recent[tuple[str, tuple[str, ...]], Files] = _Recent(_KEPT_TREES)
+        self._listed: _Recent[tuple[str, tuple[str, ...]], tuple[Workspace, FileIndex]] = _Recent(_KEPT_TREES)
         self._plans: _Recent[tuple[bytes, str], tuple[Plan, Graph]] = _Recent(_KEPT_PLANS)
         self._documents: _Recent[tuple[bytes, str], tuple[bytes, str]] = _Recent(_KEPT_PLANS)
 
@@ -246,13 +247,14 @@ class Preparer:
         return self._plans.found((key, str(root)), made)
 
     def _files(self, tree: MaterialisedTree | None, root: Path, project: ProjectFile) -> Files:
-        def listed() -> Files:
+        def listed() -> tuple[Workspace, FileIndex]:
             workspace = list_workspace(root, project.exclude, project.projects)
             name = sha256_of(str(root).encode()).removeprefix("sha256:")
-            index = FileIndex(workspace.root, self._indexes / f"{name}.json")
-            return Files(tree=tree, workspace=workspace, index=index)
+            return workspace, FileIndex(workspace.root, self._indexes / f"{name}.json")
 
-        return self._listed.found((str(root), project.exclude), listed)
+        workspace, index = self._listed.found((str(root), project.exclude), listed)
+        # The same files may be those of several branches: only what is listed of them is shared between runs.
+        return Files(tree=tree, workspace=workspace, index=index)
 
     def _keys(self, plan: Plan, files: Files) -> Mapping[CheckId, Digest]:
         cacheable = [check for check in plan.checks if check.inputs.cacheable and not check.effects]
