@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import tests.support.durable_checks  # noqa: F401 - makes its check types known
@@ -44,3 +45,26 @@ async def test_who_prints_a_guess_does_not_learn_that_it_is_the_value_of_a_varia
         (run,) = await submit(database, submission(project_file=project))
         await ended(database, run.run_id)
     assert [piece["text"] for piece in await rows(database, "SELECT text FROM check_logs")] == ["$ sh\nhunter2\n"]
+
+
+async def test_a_secret_of_several_lines_or_in_a_line_without_end_is_hidden_too(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUILATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TEST_TOKEN", SECRET)
+    monkeypatch.setenv("TEST_KEY", "-- begin\nsecret half\n-- end")
+    # The key comes line by line, each read by itself; the token lies where two pieces of the log meet.
+    program = '(echo "$TEST_KEY" | while read -r line; do echo "$line"; sleep 0.8; done); sleep 0.8; '
+    program += "printf '%0131052d%s%s\\n' 0 \"$TEST_TOKEN\" after; echo done"
+    text = blueprint(
+        "{id: a_STAGE, type: COMMAND, required: true, environment: [TEST_TOKEN, TEST_KEY], "
+        f"argv: [sh, -c, {msgspec.json.encode(program).decode()}]}}"
+    )
+    options = WorkerOptions(capacity=2, plugins=(FAKES,), secret_variables=("TEST_TOKEN", "TEST_KEY"))
+    async with running_worker(database_url, tmp_path, blueprint_text=text, options=options):
+        (run,) = await submit(database, submission())
+        await ended(database, run.run_id)
+        await until(lambda: rows(database, "SELECT 1 FROM check_logs WHERE text LIKE '%%done%%'"))
+    pieces = await rows(database, "SELECT text FROM check_logs ORDER BY sequence")
+    told = "".join(piece["text"] for piece in pieces)
+    assert told == f"$ sh\n[secret]\n{0:0131052d}[secret]after\ndone\n"

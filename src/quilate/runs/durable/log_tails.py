@@ -25,7 +25,11 @@ SHORTEST_MASKED = 4
 
 @dataclass(slots=True, kw_only=True)
 class _Tail:
-    """How far one log has been read. A line that has not ended is held back: a secret may be half of it."""
+    """How far one log has been read.
+
+    A line that has not ended is held back, and lines in which a secret begins that goes on in the next one: half of a
+    secret would not be recognised.
+    """
 
     path: str
     secrets: tuple[str, ...]
@@ -44,13 +48,24 @@ class _Tail:
             return ""
         self.offset += len(content)
         text = self.held + self.decoder.decode(content, final=last)
-        cut = len(text) if last else text.rfind("\n") + 1
+        cut = len(text) if last else self._outside_secrets(text, text.rfind("\n") + 1)
         if not cut and len(text) > _PIECE:
-            cut = len(text)
+            cut = self._outside_secrets(text, len(text))
         shown, self.held = text[:cut], text[cut:]
         for secret in self.secrets:
             shown = shown.replace(secret, _HIDDEN)
         return shown.replace("\0", "\ufffd")
+
+    def _outside_secrets(self, text: str, cut: int) -> int:
+        """Return the last place up to ``cut`` that no secret lies across, nor one that the text may yet complete."""
+        for secret in self.secrets:
+            start = max(cut - len(secret) + 1, 0)
+            while (start := text.find(secret[0], start, cut)) >= 0:
+                if secret.startswith(text[start : start + len(secret)]):
+                    # Another secret may lie across this place.
+                    return self._outside_secrets(text, start)
+                start += 1
+        return cut
 
 
 def _hidden_values(spec: ContextSpec) -> tuple[str, ...]:
