@@ -337,22 +337,22 @@ class RunService:
             raise _no_letter(letter_id)
         return row
 
-    async def replay(self, access: ProjectAccess, letter_id: UUID) -> UUID:
+    async def replay(self, access: ProjectAccess, letter_id: UUID) -> Submitted:
         """Submit the run of a dead letter again; a second time gives the same run.
 
         Raises:
             Problem: 404, the project has no such dead letter.
         """
 
-        async def work(connection: Connection) -> UUID | None:
+        async def work(connection: Connection) -> Submitted | None:
             return await replay_dead_letter(connection, access.project.id, letter_id, access.actor)
 
-        run = await self._database.run(work)
-        if run is None:
+        submitted = await self._database.run(work)
+        if submitted is None:
             raise _no_letter(letter_id)
         if self._wakeup is not None:
             self._wakeup.work_is_there(CONTROL)
-        return run
+        return submitted
 
 
 def no_run(run_id: UUID | str) -> Problem:

@@ -10,7 +10,7 @@ from quilate.domain.verdict import RunStatus
 from quilate.kit.database.database import Connection
 from quilate.runs.durable.cancelling import cancel_locked_runs
 from quilate.runs.durable.intake import insert_runs
-from quilate.runs.durable.model import Idempotency, Submission
+from quilate.runs.durable.model import Idempotency, Submission, Submitted
 from quilate.runs.durable.sql import QUERIES
 
 
@@ -29,10 +29,11 @@ async def cancel_run(
 
 async def replay_dead_letter(
     connection: Connection, project_id: UUID, dead_letter_id: UUID, actor: Actor
-) -> UUID | None:
-    """Submit the run of a dead letter again, within the caller's transaction, and return the new run.
+) -> Submitted | None:
+    """Submit the run of a dead letter again, within the caller's transaction; ``None``: there is no such letter.
 
-    What passed in the first run does not run again. A second replay gives the same run; ``None``: there is none.
+    What passed in the first run does not run again. A second replay gives the same run as it is now, and leaves no
+    further trace.
     """
     cursor = await connection.execute(QUERIES["dead_letter"], {"letter": dead_letter_id, "project": project_id})
     row = await cursor.fetchone()
@@ -50,6 +51,8 @@ async def replay_dead_letter(
         type=Submission,
     )
     submitted = (await insert_runs(connection, [submission]))[0]
+    if not submitted.created:
+        return submitted
     await connection.execute(QUERIES["mark_replayed"], {"letter": dead_letter_id, "run": submitted.run_id})
     await append_entries(
         connection,
@@ -63,4 +66,4 @@ async def replay_dead_letter(
             )
         ],
     )
-    return submitted.run_id
+    return submitted

@@ -35,8 +35,18 @@ async def test_a_dead_letter_is_replayed_once(api: RunsApi, database: Database) 
     assert shown["details"] == {"losses": 3}
     assert shown["submission"]["source"]["branch"] == "main"
     first = await api.client.post(f"{LETTERS}/{identity}/replay")
+    replayed = (await api.client.get(f"{LETTERS}/{identity}")).json()
+    await api.client.post(f"/api/v1/projects/fraud/runs/{first.json()['id']}/cancel")
     again = await api.client.post(f"{LETTERS}/{identity}/replay")
     assert first.status_code == 202
+    assert (first.json()["status"], first.json()["created"]) == ("queued", True)
+    assert (again.json()["status"], again.json()["created"]) == ("cancelled", False)
+    assert (await api.client.get(f"{LETTERS}/{identity}")).json() == replayed, "the first replay is the one on record"
+    async with database.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT 1 FROM audit_pending WHERE convert_from(leaf, 'UTF8') LIKE '%dead-letter.replayed%'"
+        )
+        assert len(await cursor.fetchall()) == 1
     assert first.json()["id"] == again.json()["id"] != str(run)
     assert (await api.client.get(first.headers["location"])).json()["rerun_of"] == str(run)
     assert (await api.client.get(LETTERS, params={"replayed": False})).json()["items"] == []

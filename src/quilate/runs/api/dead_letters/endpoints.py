@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from quilate.accounts.access import Access
 from quilate.accounts.model import Permission, ProjectAccess
-from quilate.domain.verdict import RunStatus
 from quilate.kit.web.paging import DEFAULT_PAGE, Cursor, Limit, next_link
 from quilate.runs.api.answers import answers_of
 from quilate.runs.api.schemas import DeadLetterDetail, DeadLetterPage, DeadLetterView, RunAccepted
@@ -72,10 +71,10 @@ def make_dead_letter_router(service: RunService, access: Access) -> APIRouter:
         response: Response,
     ) -> RunAccepted:
         """What had passed does not run again; a second replay gives the same run."""
-        run = await service.replay(granted, letter_id)
-        links = links_of(granted.project.slug, run)
+        submitted = await service.replay(granted, letter_id)
+        links = links_of(granted.project.slug, submitted.run_id)
         response.headers["Location"] = links.self
-        return RunAccepted(id=run, status=RunStatus.QUEUED, created=True, links=links)
+        return RunAccepted(id=submitted.run_id, status=submitted.status, created=submitted.created, links=links)
 
     return router
 
