@@ -132,6 +132,48 @@ async def test_only_what_failed_runs_again(database: Database, database_url: str
     assert kept["cached_age_seconds"] >= 0
 
 
+async def test_what_passed_after_a_failed_attempt_runs_again_with_what_failed(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """Taken over without its failed attempt, a flaky check would be a clean pass."""
+    ledger = tmp_path / "ledger"
+    text = blueprint(
+        f"{{id: flaky_STAGE, type: TEST_WORK, required: true, failures: 1, retries: 1, ledger: {ledger}}}\n"
+        f"{{id: bad_STAGE, type: TEST_WORK, required: true, failures: 1, ledger: {ledger}}}"
+    )
+    async with running_worker(database_url, tmp_path, blueprint_text=text):
+        (first,) = await submit(database, submission())
+        assert (await ended(database, first.run_id))["verdict"] == "FAIL"
+        (second,) = await submit(database, submission(rerun_of=first.run_id))
+        assert (await ended(database, second.run_id))["verdict"] == "PASS"
+    assert sorted(ledger.read_text().split()) == ["bad_0", "bad_0", "flaky_0", "flaky_0", "flaky_0"]
+
+
+async def test_what_is_taken_over_keeps_its_age_and_is_no_older_than_it_may_be(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    text = blueprint(
+        f"{{id: old_STAGE, type: TEST_WORK, required: true, ledger: {ledger}}}\n"
+        f"{{id: fresh_STAGE, type: TEST_WORK, required: true, fresh_for: 30m, ledger: {ledger}}}\n"
+        f"{{id: bad_STAGE, type: TEST_WORK, required: true, failures: 9, ledger: {ledger}}}"
+    )
+    age = "SELECT cached_age_seconds AS age FROM check_attempts WHERE run_id = %s AND check_id = 'old_0'"
+    async with running_worker(database_url, tmp_path, blueprint_text=text):
+        (first,) = await submit(database, submission())
+        await ended(database, first.run_id)
+        async with database.connection() as connection:
+            await connection.execute("UPDATE check_attempts SET ended_at = ended_at - interval '1 hour'")
+        (second,) = await submit(database, submission(rerun_of=first.run_id))
+        await ended(database, second.run_id)
+        (third,) = await submit(database, submission(rerun_of=second.run_id))
+        await ended(database, third.run_id)
+    ages = [(await rows(database, age, run.run_id))[0]["age"] for run in (second, third)]
+    assert 3600 <= ages[0] <= ages[1], "counted from when it ran"
+    assert ledger.read_text().split().count("old_0") == 1
+    assert ledger.read_text().split().count("fresh_0") == 2, "too old for the second run, not for the third"
+
+
 async def test_a_run_that_names_a_foreign_run_takes_nothing_over(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:

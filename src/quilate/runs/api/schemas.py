@@ -114,7 +114,9 @@ class RunRequest(_Wire):
 class RerunRequest(_Wire):
     """How a run is repeated."""
 
-    failed_only: bool = Field(default=False, description="What passed is taken over where the files are the same.")
+    failed_only: bool = Field(
+        default=False, description="What passed at its first attempt is taken over where the files are the same."
+    )
 
 
 class CancelRequest(_Wire):

@@ -32,7 +32,7 @@ async def replay_dead_letter(
 ) -> Submitted | None:
     """Submit the run of a dead letter again, within the caller's transaction; ``None``: there is no such letter.
 
-    What passed in the first run does not run again. A second replay gives the same run as it is now, and leaves no
+    What passed at its first attempt does not run again. A second replay gives the same run as it is now, and leaves no
     further trace.
     """
     cursor = await connection.execute(QUERIES["dead_letter"], {"letter": dead_letter_id, "project": project_id})

@@ -209,8 +209,9 @@ class Planner:
         for row in await cursor.fetchall():
             check = checks[keys[row["key"]]]
             evidence = msgspec.json.decode(row["attempts"], type=Evidence)
-            fresh = check.fresh_for_seconds is None or row["age"] <= check.fresh_for_seconds
-            if fresh and all(self._artifacts.exists(Digest(kept.digest)) for kept in evidence.artifacts):
+            if _is_fresh(check, row["age"]) and all(
+                self._artifacts.exists(Digest(kept.digest)) for kept in evidence.artifacts
+            ):
                 answers[check.id] = Attempt(
                     completion=Completion.COMPLETED, evidence=evidence, cached_age_seconds=max(row["age"], 0.0)
                 )
@@ -234,7 +235,12 @@ class Planner:
         cursor = await connection.execute(QUERIES["passed_attempts"], asked)
         answers = {}
         for row in await cursor.fetchall():
-            if row["check_id"] in checks:
+            check = checks.get(row["check_id"])
+            if check is not None and _is_fresh(check, row["cached_age_seconds"]):
                 evidence = await asyncio.to_thread(evidence_of_row, row, self._artifacts)
-                answers[CheckId(row["check_id"])] = recorded_attempt(row, evidence).attempt
+                answers[check.id] = recorded_attempt(row, evidence).attempt
         return answers
+
+
+def _is_fresh(check: PlannedCheck, age_seconds: float) -> bool:
+    return check.fresh_for_seconds is None or age_seconds <= check.fresh_for_seconds

@@ -325,11 +325,17 @@ SELECT r.plan_digest, p.subject_digest
 FROM runs AS r JOIN run_preparations AS p ON p.run_id = r.id
 WHERE r.id = %(run)s AND r.project_id = %(project)s;
 
+-- What passed at its first try: a pass after a failed attempt would look clean without that attempt. The age of what was
+-- itself taken over counts from when it ran.
 -- name: passed_attempts
 SELECT run_id, check_id, attempt, completion, reason, next_step, duration_ms, final, evidence, evidence_digest,
-    report, extract(epoch FROM now() - ended_at)::float8 AS cached_age_seconds
-FROM check_attempts
-WHERE run_id = %(run)s AND project_id = %(project)s AND final AND completion = 'completed' AND result IN ('pass', 'warn');
+    report, extract(epoch FROM now() - ended_at)::float8 + coalesce(cached_age_seconds, 0) AS cached_age_seconds
+FROM check_attempts AS a
+WHERE run_id = %(run)s AND project_id = %(project)s AND final AND completion = 'completed' AND result IN ('pass', 'warn')
+    AND NOT EXISTS (
+        SELECT 1 FROM check_attempts AS b
+        WHERE b.run_id = a.run_id AND b.check_id = a.check_id AND b.attempt < a.attempt
+    );
 
 -- name: project_rules
 SELECT protected_branch, default_blueprint FROM projects WHERE id = %(project)s;

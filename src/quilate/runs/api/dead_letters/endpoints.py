@@ -70,7 +70,7 @@ def make_dead_letter_router(service: RunService, access: Access) -> APIRouter:
         letter_id: UUID,
         response: Response,
     ) -> RunAccepted:
-        """What had passed does not run again; a second replay gives the same run."""
+        """What had passed at its first attempt does not run again; a second replay gives the same run."""
         submitted = await service.replay(granted, letter_id)
         links = links_of(granted.project.slug, submitted.run_id)
         response.headers["Location"] = links.self
