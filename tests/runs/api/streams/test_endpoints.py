@@ -194,6 +194,8 @@ async def test_a_log_is_followed_and_resumed(api: RunsApi, database: Database) -
     ]
     resumed = await api.client.get(f"{RUNS}/{run}/checks/a/logs", headers={"Last-Event-ID": "1.1"})
     assert [data.get("text") for _, _, data in parsed(resumed.content)] == ["three\n", None]
+    seen = await api.client.get(f"{RUNS}/{run}/checks/a/logs", headers={"Last-Event-ID": "2.0"})
+    assert (seen.status_code, seen.content) == (204, b""), "a browser would come back for ever"
     text = await api.client.get(f"{RUNS}/{run}/checks/a/logs?tail=2", headers={"Accept": "text/plain"})
     assert text.text == "two\nthree\n"
     waiting = await api.client.get(f"{RUNS}/{run}/checks/b/logs", headers={"Accept": "text/plain"})

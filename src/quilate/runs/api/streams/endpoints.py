@@ -16,7 +16,7 @@ from quilate.runs.api.answers import answers_of
 from quilate.runs.api.documents.endpoints import wants_text
 from quilate.runs.api.service import RunService
 from quilate.runs.api.streams.events import log_events, parse_log_place, parse_version, run_events
-from quilate.runs.api.streams.logs import log_text, require_check
+from quilate.runs.api.streams.logs import has_read_all, log_text, require_check
 
 TAG = "streams"
 _MOST_LINES = 100_000
@@ -90,6 +90,8 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
         if wants_text(accept):
             return PlainTextResponse(await log_text(service.store, run_id, check, tail))
         last = parse_log_place(last_event_id or after)
+        if await has_read_all(service.store, run_id, check, last):
+            return Response(status_code=204)
         events = log_events(service.logs, service.store, run_id, check, last)
         return EventStream(events)
 

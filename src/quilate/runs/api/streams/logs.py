@@ -23,6 +23,14 @@ async def require_check(service: RunService, project_id: UUID, run_id: UUID, che
     raise Problem(status=404, type="not-found", detail=f"this run has no check {check!r}")
 
 
+async def has_read_all(store: RunStore, run_id: UUID, check: str, last: tuple[int, int]) -> bool:
+    """Tell whether nothing will be added to a check's log, and a reader who has come to ``last`` has all of it."""
+    rows = await store.watched_logs([(run_id, check)])
+    return any(
+        row["ended"] and row["sequence"] is not None and (row["attempt"], row["sequence"]) <= last for row in rows
+    )
+
+
 async def log_text(store: RunStore, run_id: UUID, check: str, lines: int) -> str:
     """Return the last lines of a check's log."""
     pieces = await store.last_log_pieces(run_id, check, _MOST_PIECES)
