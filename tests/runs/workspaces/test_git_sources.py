@@ -58,6 +58,14 @@ class TestRevisions:
             assert (tree.revision, tree.branch) == (commit, branch), given
             assert tree.source.revision == commit
 
+    def test_a_default_branch_without_a_commit_is_refused_by_what_it_is(
+        self, provider: WorkspaceProvider, repository: Path
+    ) -> None:
+        git(repository, "symbolic-ref", "HEAD", "refs/heads/nothing")
+        with pytest.raises(SourceRefusedError, match="default branch has no commit") as refused:
+            provider.materialise(source(repository), project="shop")
+        assert refused.value.next_step == "push one, or name another branch"
+
     def test_a_commit_is_not_believed_to_be_of_a_branch(self, provider: WorkspaceProvider, repository: Path) -> None:
         git(repository, "checkout", "-q", "-b", "feature")
         (repository / "new").write_text("not reviewed")

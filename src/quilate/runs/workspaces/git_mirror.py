@@ -130,7 +130,9 @@ def resolve_revision(git: Git, access: RemoteAccess, revision: str, branch: str)
     references, default = _references(output_lines(result.stdout))
     if not named:
         if "HEAD" not in references:
-            raise no_such_revision("HEAD")
+            raise SourceRefusedError(
+                "the repository's default branch has no commit", next_step="push one, or name another branch"
+            )
         return references["HEAD"], default.removeprefix("refs/heads/"), default or "HEAD"
     if f"refs/heads/{named}" in references:
         return references[f"refs/heads/{named}"], named, f"refs/heads/{named}"
