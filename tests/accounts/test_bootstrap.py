@@ -102,6 +102,19 @@ async def test_recovery_ends_a_lockout(site: AccountsSite) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("guessed", [["ana@example.org"] * 13, [f"user{number}@example.org" for number in range(52)]])
+async def test_recovery_ends_a_lockout_at_the_usual_address(site: AccountsSite, guessed: list[str]) -> None:
+    await site.first_admin("ana@example.org")
+    await site.login("ana@example.org")
+    for email in guessed:
+        await site.call("POST", "/auth/login", body={"email": email, "password": "wrong wrong wrong"})
+    blocked = await site.call("POST", "/auth/login", body={"email": "ana@example.org", "password": PASSWORD})
+    assert blocked.status_code == 429
+    await site.set_up(await recovery_link(site.database, BASE_URL, "ana@example.org"), "ana@example.org")
+    await site.login("ana@example.org")
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("password", "reason"),
     [

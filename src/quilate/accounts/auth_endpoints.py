@@ -65,9 +65,15 @@ def make_auth_router(service: AccountsService, access: Access) -> APIRouter:
         summary="Use a one-time link",
         responses=public_problems(409, 410),
     )
-    async def setup(body: SetupRequest, response: Response) -> LoginView:
+    async def setup(body: SetupRequest, request: Request, response: Response) -> LoginView:
         """Choose name and password with the link of an invitation, of the first start, or of a recovery."""
-        begun = await service.setup.redeem(token=body.token, email=body.email, name=body.name, password=body.password)
+        begun = await service.setup.redeem(
+            token=body.token,
+            email=body.email,
+            name=body.name,
+            password=body.password,
+            address=client_address(request),
+        )
         response.headers.update(_SECRET)
         return login_view(begun)
 

@@ -189,6 +189,9 @@ SELECT EXISTS (
 INSERT INTO known_addresses (user_id, address) VALUES (%(user_id)s, %(address)s)
 ON CONFLICT (user_id, address) DO UPDATE SET last_used_at = now();
 
+-- name: known_addresses_of_user
+SELECT address FROM known_addresses WHERE user_id = %(user_id)s ORDER BY address;
+
 -- name: longest_block
 SELECT max(extract(epoch FROM blocked_until - now()))::float AS seconds
 FROM login_throttles WHERE key = ANY(%(keys)s);
@@ -202,6 +205,9 @@ RETURNING failures, greatest(extract(epoch FROM blocked_until - now()), 0)::floa
 
 -- name: block
 UPDATE login_throttles SET blocked_until = now() + %(pause)s WHERE key = %(key)s;
+
+-- name: end_pause
+UPDATE login_throttles SET blocked_until = now() WHERE key = %(key)s;
 
 -- name: clear_throttle
 DELETE FROM login_throttles WHERE key = %(key)s;

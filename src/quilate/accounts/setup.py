@@ -56,8 +56,8 @@ class Setup:
             link = await find_link(connection, token)
         return link.purpose if link is not None else None
 
-    async def redeem(self, *, token: str, email: str, name: str, password: str) -> Login:
-        """Use a link: set the password and begin a login.
+    async def redeem(self, *, token: str, email: str, name: str, password: str, address: str) -> Login:
+        """Use a link: set the password, begin a login, and end every pause after failed logins.
 
         Raises:
             Problem: 410 the link does not open for this e-mail address, 422 the password or the address is not
@@ -66,14 +66,14 @@ class Setup:
         # Before any costly work: without a link nobody makes the service hash.
         if await self.purpose(token) is None:
             raise link_is_void()
-        address = normal_email(email)
-        if address is None:
+        own_email = normal_email(email)
+        if own_email is None:
             raise invalid("this is no e-mail address", next_step="write it as name@example.org")
-        fault = fault_of_password(password, email=address)
+        fault = fault_of_password(password, email=own_email)
         if fault is not None:
             raise invalid(f"the password {fault.value}", next_step="choose a longer one that nobody would guess")
         choice = _Choice(
-            email=address,
+            email=own_email,
             name=name.strip(),
             password_hash=await self._passwords.hash(password),
             new_user_id=uuid7(),
@@ -90,7 +90,7 @@ class Setup:
                 user_id = await _first_administrator(connection, choice)
             else:
                 user_id = await _existing_user(connection, link, choice)
-            await self._throttle.forgive(connection, email=choice.email)
+            await self._throttle.forgive(connection, user_id=user_id, email=choice.email, address=address)
             await begin_session(
                 connection,
                 session_id=choice.session_id,

@@ -96,13 +96,12 @@ class LoginThrottle:
         return attempt
 
     async def _attempt(self, connection: Connection, email: str, address: str) -> Attempt:
-        network = network_of(address)
-        address_hash = self._hash("address", network)
+        address_hash = self._hash("address", network_of(address))
         row = await store.one(
             connection, "is_known_address", email=email, address=address_hash, memory=KNOWN_ADDRESS_MEMORY
         )
         known = row is not None and row["known"]
-        own = self._hash("account", email, network) if known else self._hash("account", email)
+        own = self._at_known_address(email, address_hash) if known else self._hash("account", email)
         return Attempt(
             address=_Counter(key=address_hash, free=50, memory=timedelta(hours=1)),
             account=_Counter(key=own, free=10, memory=timedelta(hours=24)),
@@ -115,10 +114,18 @@ class LoginThrottle:
         await store.execute(connection, "clear_throttle", key=attempt.account.key)
         await store.execute(connection, "remember_address", user_id=user_id, address=attempt.address_hash)
 
-    async def forgive(self, connection: Connection, *, email: str) -> None:
-        """Forget the failures of an account, for a one-time link was used."""
+    async def forgive(self, connection: Connection, *, user_id: UUID, email: str, address: str) -> None:
+        """End every pause that binds a user, for they used a one-time link.
+
+        Their failures are forgotten, those from their usual addresses too; the failures of the address from which the
+        link was used still count, for they may be somebody else's.
+        """
         await self._read_hash_key()
         await store.execute(connection, "clear_throttle", key=self._hash("account", email))
+        for row in await store.many(connection, "known_addresses_of_user", user_id=user_id):
+            key = self._at_known_address(email, bytes(row["address"]))
+            await store.execute(connection, "clear_throttle", key=key)
+        await store.execute(connection, "end_pause", key=self._hash("address", network_of(address)))
 
     async def failed(self, user_id: UUID | None) -> None:
         """Tell the audit log of a failed login: at once, then at most once a minute for each account.
@@ -142,6 +149,10 @@ class LoginThrottle:
                 await _report(connection, row["user_id"], row["unreported"])
 
         await self._database.run(work)
+
+    def _at_known_address(self, email: str, address_hash: bytes) -> bytes:
+        # From the hash, which is all that is kept of an address: so a count can be found again without the address.
+        return self._hash("account", email, address_hash.hex())
 
     def _hash(self, *parts: str) -> bytes:
         return hmac.new(self._hash_key, "\0".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()

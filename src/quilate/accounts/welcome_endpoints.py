@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from quilate.accounts.addresses import normal_email
+from quilate.accounts.auth_endpoints import client_address
 from quilate.accounts.credentials import LONGEST_CREDENTIAL
 from quilate.accounts.passwords import fault_of_password
 from quilate.accounts.records import LinkPurpose
@@ -40,7 +41,13 @@ def make_welcome_router(service: AccountsService) -> APIRouter:
         if faults:
             return _answer(form_page(language, form, first=_is_first(purpose), faults=faults), _UNPROCESSABLE)
         try:
-            await service.setup.redeem(token=form.token, email=form.email, name=form.name, password=form.password)
+            await service.setup.redeem(
+                token=form.token,
+                email=form.email,
+                name=form.name,
+                password=form.password,
+                address=client_address(request),
+            )
         except Problem as problem:
             return _refusal(language, form, problem, first=_is_first(purpose))
         return _answer(done_page(language))
