@@ -82,6 +82,15 @@ class Access:
         if self._trail is not None:
             await self._trail.record(request, granted, kind, *subjects)
 
+    async def still_may(self, request: Request, granted: ProjectAccess, permission: Permission) -> bool:
+        """Tell whether a caller has a permission still, for answers that go on: a login may end, a role may change."""
+        try:
+            # Never what the request remembers: it says who asked when the answer began.
+            principal = await self._authenticator.principal(request)
+        except Problem:
+            return False
+        return permission in principal.permissions_in(granted.project.id)
+
     async def project_by_slug(self, request: Request, slug: str, permission: Permission) -> ProjectAccess:
         """Return the access to a project that a body or query names.
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from starlette.types import Message
 
 from quilate.domain.verdict import CheckResult
 from quilate.evidence.model import Evidence
@@ -104,6 +105,44 @@ async def test_a_run_is_followed_to_its_end(api: RunsApi, database: Database) ->
         ("2", "run", "running"),
         ("3", "run", "succeeded"),
     ]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["events", "checks/a/logs"])
+@pytest.mark.parametrize("lost", ["role", "login"])
+async def test_a_stream_ends_for_who_may_no_longer_read(api: RunsApi, database: Database, path: str, lost: str) -> None:
+    project = api.callers.projects["fraud"]
+    run = await submitted_run(database, project)
+    await plan_run(database, project, run, outlined("a"))
+    await start_check(database, project, run, "a")
+    await add_log(database, run, [(1, 0, "one\n")])
+    told: list[bytes] = []
+    began = asyncio.Event()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("a reader that stays never leaves")
+
+    async def send(message: Message) -> None:
+        told.append(message.get("body", b""))
+        if b"data: " in told[-1]:
+            began.set()
+
+    scope = {"type": "http", "method": "GET", "path": f"{RUNS}/{run}/{path}", "query_string": b"",
+             "headers": [(b"authorization", b"Bearer dev")]}  # fmt: skip
+    stream = asyncio.create_task(api.app(scope, receive, send))
+    async with asyncio.timeout(20):
+        await began.wait()
+        if lost == "role":
+            api.callers.roles["dev"] = {}
+        else:
+            del api.callers.roles["dev"]
+        await add_log(database, run, [(1, 1, "secret\n")])
+        await end_check(
+            database, project, run, Ended(check="a", result=CheckResult.PASS, evidence=Evidence(summary="secret"))
+        )
+        await stream
+    assert b"secret" not in b"".join(told)
 
 
 @pytest.mark.asyncio

@@ -15,7 +15,13 @@ from quilate.kit.web.sse import EVENT_SCHEMA, MEDIA_TYPE, EventStream
 from quilate.runs.api.answers import answers_of
 from quilate.runs.api.documents.endpoints import wants_text
 from quilate.runs.api.service import RunService
-from quilate.runs.api.streams.events import log_events, parse_log_place, parse_version, run_events
+from quilate.runs.api.streams.events import (
+    log_events,
+    parse_log_place,
+    parse_version,
+    run_events,
+    while_allowed,
+)
 from quilate.runs.api.streams.logs import has_read_all, log_text, require_check
 
 TAG = "streams"
@@ -55,6 +61,7 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
     async def stream_run_events(
         granted: reader,
         run_id: UUID,
+        request: Request,
         last_event_id: LastEventId = None,
         after: After = "",
     ) -> Response:
@@ -62,7 +69,8 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
         last = parse_version(last_event_id or after)
         if await service.has_seen_all(granted.project.id, run_id, last):
             return Response(status_code=204)
-        return EventStream(run_events(service.runs, run_id, last))
+        events = run_events(service.runs, run_id, last)
+        return EventStream(while_allowed(events, lambda: access.still_may(request, granted, Permission.PROJECT_READ)))
 
     @router.get(
         "/projects/{project}/runs/{run_id}/checks/{check}/logs",
@@ -93,6 +101,6 @@ def make_stream_router(service: RunService, access: Access) -> APIRouter:
         if await has_read_all(service.store, run_id, check, last):
             return Response(status_code=204)
         events = log_events(service.logs, service.store, run_id, check, last)
-        return EventStream(events)
+        return EventStream(while_allowed(events, lambda: access.still_may(request, granted, Permission.EVIDENCE_READ)))
 
     return router

@@ -4,13 +4,16 @@ A run's event ids are its version. What ended up to a version is told before the
 so that a stream that broke in between tells it again; a reader knows an attempt by check and number.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from quilate.kit.database.faults import is_passing
 from quilate.kit.web.sse import ServerSentEvent
 from quilate.runs.api.model import WatchedLog, WatchedRun
 from quilate.runs.api.store import RunStore
@@ -19,9 +22,10 @@ from quilate.runs.api.streams.watching import LogWatcher, RunWatcher
 
 _LOOK_SECONDS = 15.0
 LONGEST_STREAM_SECONDS = 3600.0
-"""A stream ends after this long, so that who may no longer read stops reading; readers resume by themselves."""
+"""A stream ends after this long, so that none is forgotten; readers resume by themselves."""
 
 _LOG_PIECES = 200
+_AGAIN_SECONDS = 0.5
 
 
 def sse_event(name: str, data: Mapping[str, Any], event_id: str = "") -> bytes:
@@ -29,7 +33,29 @@ def sse_event(name: str, data: Mapping[str, Any], event_id: str = "") -> bytes:
     return ServerSentEvent(data=msgspec.json.encode(data).decode(), event=name, id=event_id).encode()
 
 
-async def run_events(watcher: RunWatcher, run_id: UUID, last: int) -> AsyncIterator[bytes]:
+async def while_allowed(
+    events: AsyncGenerator[bytes, None], is_allowed: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[bytes, None]:
+    """Give events as long as their reader may read them; who may no longer gets not one more."""
+    async with aclosing(events):
+        async for event in events:
+            if not await _answered(is_allowed):
+                return
+            yield event
+
+
+async def _answered(is_allowed: Callable[[], Awaitable[bool]]) -> bool:
+    while True:
+        try:
+            return await is_allowed()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            # The database is away; the event waits until somebody can say whose it is.
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def run_events(watcher: RunWatcher, run_id: UUID, last: int) -> AsyncGenerator[bytes, None]:
     """Give the events of a run after version ``last`` (-1 for all) until it has ended."""
     async with watcher.watching(run_id) as watch:
         async for before, state in _states(watch):
@@ -96,7 +122,7 @@ def _run_data(state: WatchedRun) -> dict[str, Any]:
 
 async def log_events(
     watcher: LogWatcher, store: RunStore, run_id: UUID, check: str, last: tuple[int, int]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Give the pieces of a check's log after a place (attempt, sequence) until nothing will be added."""
     async with watcher.watching((run_id, check)) as watch:
         async for _, state in _states(watch):
