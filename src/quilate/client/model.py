@@ -291,12 +291,16 @@ class Firing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Me:
-    """Who asks, as the service's audit log names them; ``scopes``: what a token is limited to, ``None`` for a login."""
+    """Who asks, as the service's audit log names them.
+
+    ``scopes``: what a token is limited to, ``None`` for a login; ``roles``: by the id of each project.
+    """
 
     actor: str
     scopes: tuple[str, ...] | None = None
     instance_admin: bool = False
     auditor: bool = False
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,38 @@ def test_a_token_is_pasted_and_only_kept_where_the_service_knows_it(service: Liv
     assert token in (tmp_path / "quilate-home" / "logins.json").read_text(encoding="utf-8")
 
 
+def test_whoever_may_do_less_logs_in_for_what_they_may_do(service: LiveService, tmp_path: Path) -> None:
+    here = tmp_path / "project"
+    here.mkdir()
+    people = {"viewer": {}, "auditor": {"auditor": True}, "nobody": {}}
+    with Client(service.url) as client:
+        client.login(EMAIL, PASSWORD)
+        send = client._transport.request  # noqa: SLF001 - people do this in a browser
+        for name, rights in people.items():
+            invited = send("POST", "/users", json={"email": f"{name}@example.org", **rights}).json()
+            token = invited["link"].rpartition("token=")[2]
+            setup = {"token": token, "email": f"{name}@example.org", "name": name, "password": PASSWORD}
+            send("POST", "/auth/setup", json=setup)
+            if name == "viewer":
+                body = {"user_id": invited["user"]["id"], "role": name}
+                send("POST", "/projects/sample/members", json=body)
+        client.logout()
+
+    for name in ("viewer", "auditor"):
+        done = typed(here, f"{PASSWORD}\n", "login", "--server", service.url, "--email", f"{name}@example.org")
+        assert done.code == 0, done.errors
+        assert "limited to what you may do now: project:read, evidence:read\n" in done.errors
+        listed = quilate(here, "script", "list", "--server", service.url, "--project", "sample")
+        assert listed.code == 0, listed.errors
+    more = ("--email", "viewer@example.org", "--scope", "run:submit")
+    refused = typed(here, f"{PASSWORD}\n", "login", "--server", service.url, *more)
+    assert (refused.code, "leave out what you may not do" in refused.errors) == (2, True)
+    lonely = typed(here, f"{PASSWORD}\n", "login", "--server", service.url, "--email", "nobody@example.org")
+    assert (lonely.code, "ask the administrator of a project to add you" in lonely.errors) == (2, True)
+    wrong = typed(here, "wrong password\n", "login", "--server", service.url, "--email", EMAIL)
+    assert (wrong.code, "kept tokens" in wrong.errors) == (2, False)
+
+
 def test_no_secret_is_sent_in_the_clear(tmp_path: Path) -> None:
     here = tmp_path / "project"
     here.mkdir()

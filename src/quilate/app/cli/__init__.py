@@ -133,7 +133,7 @@ def run_command_line(arguments: list[str]) -> int:
         error.show()
         return ExitCode.USAGE
     except QuilateError as error:
-        _show(error)
+        _show(error, is_login=arguments[:1] == ["login"])
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the one place that turns a fault of ours into exit 4 and a report
         from quilate.app.cli.crash_report import write_crash_report  # noqa: PLC0415 - needed for a fault only
@@ -143,7 +143,7 @@ def run_command_line(arguments: list[str]) -> int:
     return result if isinstance(result, int) else ExitCode.APPROVED
 
 
-def _show(error: QuilateError) -> None:
+def _show(error: QuilateError, *, is_login: bool) -> None:
     listed = error.errors if isinstance(error, ConfigurationErrors) else (error,)
     from quilate.app.cli.terminal import harmless  # noqa: PLC0415 - needed for an error only
 
@@ -151,7 +151,8 @@ def _show(error: QuilateError) -> None:
         click.echo(f"error: {harmless(str(each))}", err=True)
         if each.next_step:
             click.echo(f"  {harmless(each.next_step)}", err=True)
-    if getattr(error, "status", 0) == _NOT_AUTHENTICATED:
+    # What is kept helps nobody who is logging in.
+    if getattr(error, "status", 0) == _NOT_AUTHENTICATED and not is_login:
         from quilate.app.cli.logins import kept_for  # noqa: PLC0415 - needed for a refusal only
 
         click.echo(f"  {harmless(kept_for())}", err=True)

@@ -8,6 +8,7 @@ from quilate.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from quilate.app.cli.logins import KeptLogin
+    from quilate.client.model import Me
 
 _SCOPES = (
     *("project:read", "evidence:read", "run:submit", "waiver:request", "dataset:write"),
@@ -30,7 +31,7 @@ def command(*, server: str, email: str, days: int, scopes: tuple[str, ...]) -> N
     """
     from quilate.app.cli.logins import address_of, keep_login  # noqa: PLC0415 - keeps --help fast
 
-    login = _by_password(server, email, days, scopes or _SCOPES) if email else _by_token(server)
+    login = _by_password(server, email, days, scopes) if email else _by_token(server)
     path = keep_login(server, login)
     until = f" until {login.expires_at[:10]}" if login.expires_at else ""
     click.echo(f"logged in at {address_of(server)} as {login.actor}{until}; the token is in {path}")
@@ -63,12 +64,37 @@ def _by_password(server: str, email: str, days: int, scopes: tuple[str, ...]) ->
     with Client(server, patience_seconds=_PATIENCE_SECONDS) as client:
         client.login(email, password)
         try:
+            me = client.me()
             name = f"quilate login on {socket.gethostname()}"[:_LONGEST_NAME]
-            made = client.create_token(name, scopes, days)
-            actor = client.me().actor
+            made = client.create_token(name, scopes or _possible_scopes(me), days)
         finally:
             client.logout()
-    return KeptLogin(token=made.token, actor=actor, expires_at=made.expires_at.isoformat())
+    return KeptLogin(token=made.token, actor=me.actor, expires_at=made.expires_at.isoformat())
+
+
+def _possible_scopes(me: "Me") -> tuple[str, ...]:
+    """Return those of the usual scopes that the person has anywhere; the service makes no token with another one.
+
+    Raises:
+        ConfigurationError: They have none yet.
+    """
+    from quilate.accounts.model import PERMISSIONS_OF_AUDITOR, PERMISSIONS_OF_ROLE  # noqa: PLC0415 - as above
+
+    if me.instance_admin:
+        return _SCOPES
+    of_role = {role.value: permissions for role, permissions in PERMISSIONS_OF_ROLE.items()}
+    granted = frozenset().union(*(of_role.get(role, frozenset()) for role in me.roles.values()))
+    granted |= PERMISSIONS_OF_AUDITOR if me.auditor else frozenset()
+    possible = tuple(scope for scope in _SCOPES if scope in granted)
+    if not possible:
+        raise ConfigurationError(
+            "you are a member of no project yet, and a token would be good for nothing",
+            next_step="ask the administrator of a project to add you, then log in again",
+        )
+    if len(possible) < len(_SCOPES):
+        click.echo(f"  the token is limited to what you may do now: {', '.join(possible)}", err=True)
+        click.echo("  log in again once you may do more", err=True)
+    return possible
 
 
 def _asked(what: str) -> str:
