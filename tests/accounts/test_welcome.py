@@ -78,6 +78,25 @@ async def test_the_form_sets_up_the_account_in_the_readers_language(site: Accoun
 
 
 @pytest.mark.asyncio
+async def test_a_mistyped_address_is_told_and_the_link_still_opens(site: AccountsSite) -> None:
+    admin = await site.first_admin()
+    link = (await site.call("POST", "/users", by=admin, body={"email": "ana@example.org"})).json()["link"]
+    form = {"token": token_of(link), "name": "Ana", "email": "aan@example.org", "password": PASSWORD}
+    async with site.client() as client:
+        slip = await client.post("/welcome", data={**form, "repeated": PASSWORD})
+        assert slip.status_code == 422
+        assert "made for another e-mail address" in slip.text
+        assert "does not open" not in slip.text
+        assert PASSWORD not in slip.text
+        refused = await site.call("POST", "/auth/setup", body=form)
+        assert refused.status_code == 410
+        assert "give the address that it was made for" in refused.json()["next_step"]
+        done = await client.post("/welcome", data={**form, "email": "ana@example.org", "repeated": PASSWORD})
+        assert done.status_code == 200
+    await site.login("ana@example.org")
+
+
+@pytest.mark.asyncio
 async def test_only_a_link_made_for_an_address_asks_for_that_one(site: AccountsSite) -> None:
     link = await _link(site)
     portuguese = {"Accept-Language": "pt-BR"}

@@ -89,6 +89,7 @@ def link_is_void() -> Problem:
     return Problem(
         status=410,
         type="gone",
-        detail="the link was used, has expired, or never was",
-        next_step="ask for a new one; for the first administrator, start the service again",
+        detail="the link was used, has expired, never was, or was made for another e-mail address",
+        next_step="give the address that it was made for, or ask for a new one; for the first administrator, start the "
+        "service again",
     )

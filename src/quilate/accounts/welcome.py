@@ -35,6 +35,7 @@ class _Texts:
     wrong: str
     no_name: str
     no_email: str
+    other_email: str
     differ: str
     taken: str
     busy: str
@@ -58,6 +59,7 @@ _ENGLISH = _Texts(
     wrong="Something is to be corrected",
     no_name="Give a name.",
     no_email="Give an e-mail address like name@example.org.",
+    other_email="The link was made for another e-mail address. Give the one to which it belongs.",
     differ="The two passwords differ.",
     taken="There is an administrator already. Ask them for an invitation.",
     busy="There is too much to do at the moment. Try again in a few seconds.",
@@ -81,6 +83,7 @@ _PORTUGUESE = _Texts(
     wrong="Há algo a corrigir",
     no_name="Informe um nome.",
     no_email="Informe um endereço de e-mail como nome@exemplo.org.",
+    other_email="O link foi criado para outro endereço de e-mail. Informe aquele ao qual ele pertence.",
     differ="As duas senhas são diferentes.",
     taken="Já existe um administrador. Peça um convite a ele.",
     busy="Há muito a fazer no momento. Tente de novo em alguns segundos.",

@@ -49,6 +49,10 @@ def make_welcome_router(service: AccountsService) -> APIRouter:
                 address=client_address(request),
             )
         except Problem as problem:
+            if problem.status == _GONE and await service.setup.purpose(form.token) is not None:
+                # It still opens, as whoever holds it sees on the page before: a slip must not send them for another.
+                faults = (TEXTS[language].other_email,)
+                return _answer(form_page(language, form, first=_is_first(purpose), faults=faults), _UNPROCESSABLE)
             return _refusal(language, form, problem, first=_is_first(purpose))
         return _answer(done_page(language))
 
