@@ -1,5 +1,6 @@
 """Service accounts: no person, no password, tokens only, within one project (C09)."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -110,3 +111,20 @@ async def test_names_are_unique_within_a_project(site: AccountsSite) -> None:
     )
     assert renamed.status_code == 409
     assert (await site.call("GET", f"{PATH}/{account['id']}", by=admin)).json()["name"] == "nightly"
+
+
+@pytest.mark.asyncio
+async def test_of_several_that_take_one_name_at_once_one_gets_it(site: AccountsSite) -> None:
+    admin, first = await _account(site)
+    bodies = [{"name": f"number {number}", "role": "viewer"} for number in range(5)]
+    others = [(await site.call("POST", PATH, by=admin, body=body)).json() for body in bodies]
+    for name in ("one", "two", " two "):
+        answers = await asyncio.gather(
+            *(
+                site.call("PATCH", f"{PATH}/{each['id']}", by=admin, body={"name": name}, headers={"If-Match": "*"})
+                for each in (first, *others)
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409], name
+    listed = (await site.call("GET", PATH, by=admin)).json()["items"]
+    assert max(each["name"] for each in listed) == "two"

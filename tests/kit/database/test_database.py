@@ -52,6 +52,38 @@ async def test_a_cut_connection_is_repeated(database: Database) -> None:
     assert attempts == 2
 
 
+@pytest.mark.asyncio
+async def test_who_was_slower_to_take_a_name_finds_it_taken(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE things (id int PRIMARY KEY, name text UNIQUE)")
+        await connection.execute("INSERT INTO things VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    both_looked = asyncio.Barrier(2)
+
+    async def rename(number: int) -> str:
+        attempts = 0
+
+        async def work(connection: Connection) -> str:
+            nonlocal attempts
+            attempts += 1
+            cursor = await connection.execute("SELECT 1 FROM things WHERE name = 'same'")
+            if await cursor.fetchone() is not None:
+                return "taken"
+            if attempts == 1:
+                await both_looked.wait()
+            await connection.execute("UPDATE things SET name = 'same' WHERE id = %s", (number,))
+            return "renamed"
+
+        return await database.run(work)
+
+    assert sorted(await asyncio.gather(rename(1), rename(2))) == ["renamed", "taken"]
+
+    async def careless(connection: Connection) -> None:
+        await connection.execute("UPDATE things SET name = 'same' WHERE id = 3")
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await database.run(careless)
+
+
 async def names(database: Database) -> list[str]:
     async with database.connection() as connection:
         cursor = await connection.execute("SELECT name FROM things ORDER BY name")

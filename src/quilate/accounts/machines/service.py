@@ -92,6 +92,7 @@ class ServiceAccounts:
             if version is not None and version != before.version:
                 raise changed_since(before.version)
             after = {"name": before.name, "enabled": before.enabled, **changes}
+            after["name"] = after["name"].strip()
             if after == {"name": before.name, "enabled": before.enabled}:
                 return before
             changed = await STATEMENTS.one(

@@ -111,6 +111,8 @@ class Database:
     async def run(self, work: Callable[[Connection], Awaitable[Result]], *, patience_seconds: float = 30.0) -> Result:
         """Do ``work`` in one transaction, again where a passing fault of the database ended it.
 
+        Where somebody else was faster to take a name, ``work`` is done once more and finds it taken.
+
         When a connection breaks in its COMMIT nobody knows whether it counted. So ``work`` must be safe to repeat:
         inserts with ``ON CONFLICT``, updates that name the state that they expect.
 
@@ -177,9 +179,16 @@ class Database:
     async def _repeated(self, attempt: Callable[[], Awaitable[Result]], patience_seconds: float) -> Result:
         end = time.monotonic() + patience_seconds
         pause = _FIRST_PAUSE_SECONDS
+        lost = False
         while True:
             try:
                 return await attempt()
+            except psycopg.errors.UniqueViolation:
+                # Both looked whether something was free, and both saw that it was; now the other's is there to be seen.
+                if lost:
+                    raise
+                lost = True
+                continue
             except RETRIED_ERRORS:
                 if time.monotonic() + pause >= end:
                     raise
