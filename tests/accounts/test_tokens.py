@@ -69,6 +69,24 @@ async def test_a_token_of_one_project_knows_no_other(site: AccountsSite) -> None
 
 
 @pytest.mark.asyncio
+async def test_a_refusal_says_where_the_permission_is_missing_and_who_gives_it(site: AccountsSite) -> None:
+    admin = await site.first_admin()
+    bia = await site.person(admin, "bia@example.org")
+    await site.project(admin, "alpha", [(bia, "viewer")])
+    limited = await site.api_token(admin, ["project:read"], project="alpha")
+    member = {"email": "cid@example.org", "role": "viewer"}
+    for path, by, detail, next_step in (
+        ("/projects/alpha/members", bia, "project:admin", "ask an administrator of the project for a role that has it"),
+        ("/projects/alpha/members", limited, "project:admin", "use a token with that scope, whose owner has it"),
+        ("/users", bia, "instance:admin for the whole installation", "ask an administrator of the installation for"),
+        ("/users", limited, "instance:admin for the whole installation", "that scope and no limit to one project"),
+    ):
+        problem = (await site.call("POST", path, by=by, body=member)).json()
+        assert problem["detail"] == f"this needs the permission {detail}"
+        assert next_step in problem["next_step"]
+
+
+@pytest.mark.asyncio
 async def test_a_token_loses_what_its_owner_loses(site: AccountsSite) -> None:
     admin = await site.first_admin()
     bia = await site.person(admin, "bia@example.org")

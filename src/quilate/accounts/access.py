@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Path, Request
 
-from quilate.accounts.errors import no_project
+from quilate.accounts.errors import forbidden, no_project
 from quilate.accounts.model import (
     PERMISSIONS_WHEN_ARCHIVED,
     Permission,
@@ -22,6 +22,23 @@ from quilate.kit.web.problems import Problem
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 ProjectSlug = Annotated[str, Path(pattern=SLUG_PATTERN, max_length=64, description="the project's slug")]
+
+
+def lacks(principal: Principal, permission: Permission, *, everywhere: bool = False) -> Problem:
+    """Return the answer to a known caller without a permission.
+
+    Args:
+        principal: Who asks.
+        permission: What is missing.
+        everywhere: It is asked for over all projects: one project's administrators cannot give it.
+    """
+    whole, giver = (" for the whole installation", "the installation") if everywhere else ("", "the project")
+    if principal.scopes is None:
+        next_step = f"ask an administrator of {giver} for a role that has it"
+    else:
+        limit = " and no limit to one project" if everywhere else ""
+        next_step = f"use a token with that scope{limit}, whose owner has it"
+    return forbidden(f"this needs the permission {permission.value}{whole}", next_step=next_step)
 
 
 class Authenticator(Protocol):
@@ -104,7 +121,7 @@ class Access:
         if reference is None or not granted:
             raise no_project(slug)
         if permission not in granted:
-            raise Problem(status=403, type="forbidden", detail=f"this needs the permission {permission.value}")
+            raise lacks(principal, permission)
         if reference.archived and permission not in PERMISSIONS_WHEN_ARCHIVED:
             raise Problem(
                 status=409,
@@ -120,7 +137,7 @@ class Access:
         async def dependency(request: Request) -> Principal:
             principal = await self.principal(request)
             if not principal.may_instance(permission):
-                raise Problem(status=403, type="forbidden", detail=f"this needs the permission {permission.value}")
+                raise lacks(principal, permission, everywhere=True)
             return principal
 
         return dependency

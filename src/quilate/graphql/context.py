@@ -8,6 +8,7 @@ from uuid import UUID
 from graphql import GraphQLError
 from strawberry.types import Info
 
+from quilate.accounts.access import lacks
 from quilate.accounts.model import Permission, Principal, ProjectAccess
 from quilate.accounts.projects import Projects
 from quilate.accounts.trail.model import AccessKind
@@ -62,5 +63,4 @@ def require(access: ProjectAccess, permission: Permission) -> None:
         GraphQLError: As REST answers 403.
     """
     if not access.may(permission):
-        detail = f"this needs the permission {permission.value}"
-        raise refused(Problem(status=403, type="forbidden", detail=detail))
+        raise refused(lacks(access.principal, permission))

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from quilate.accounts.access import lacks
 from quilate.accounts.model import Permission, ProjectAccess, ProjectReference
 from quilate.datasets.model import CatalogueEntry, EntryKind
 from quilate.kit.web.problems import Problem
@@ -72,4 +73,4 @@ class Targets:
 
 def _require(access: ProjectAccess, permission: Permission) -> None:
     if not access.may(permission):
-        raise Problem(status=403, type="forbidden", detail=f"this needs the permission {permission.value}")
+        raise lacks(access.principal, permission)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from quilate.accounts.access import lacks
 from quilate.accounts.model import Permission, ProjectAccess
 from quilate.accounts.statements import Row
 from quilate.audit.entries import AuditEntry, append_entries
@@ -120,7 +121,7 @@ class OutputStore:
                 or no table.
         """
         if not access.may(Permission.DATASET_WRITE):
-            raise Problem(status=403, type="forbidden", detail="this needs the permission dataset:write")
+            raise lacks(access.principal, Permission.DATASET_WRITE)
         if output.sealed:
             raise refused(
                 "an output with sensitive fields becomes no dataset version: the catalogue keeps files as they are",
@@ -190,7 +191,7 @@ class OutputStore:
                 asked for with another blueprint.
         """
         if not access.may(Permission.RUN_SUBMIT):
-            raise Problem(status=403, type="forbidden", detail="this needs the permission run:submit")
+            raise lacks(access.principal, Permission.RUN_SUBMIT)
         source = Source(kind=SourceKind.DATASET, location=dataset, revision=str(version.number), digest=version.digest)
         submission = Submission(
             project_id=access.project.id,
