@@ -183,6 +183,10 @@ async def test_loops_without_a_way_out_are_refused(validator: Validator, loop: s
         "for (const x of d) { } for (const k in d) { } for (let i = 0; i < 3; i++) { }",
         "while (false) { }",
         "do { } while (0);",
+        "const fila = [1, 2]; while (fila.length) { fila.pop(); }",
+        "const pilha = [0], n = pilha; do { n.pop(); } while (pilha.length > 0);",
+        "const estado = [1]; while (estado[0] < 3) { estado[0] += 1; }",
+        "const vistos = ['a']; while (vistos.join('') !== 'aaa') { vistos.push('a'); }",
     ],
 )
 async def test_loops_with_a_way_out_pass(validator: Validator, loop: str) -> None:

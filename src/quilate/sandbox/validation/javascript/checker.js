@@ -6,6 +6,7 @@ class Checker {
     this.report = report;
     this.scopes = new Scopes(program);
     this.folding = new Folding(this.scopes);
+    this.conditions = new Folding(this.scopes, { keepsLists: false });
     this.properties = new Properties(this.scopes, this.folding, globals, report);
     this.surroundings = new Surroundings();
     this.guards = new Guards();
@@ -82,7 +83,7 @@ class Checker {
     const entry = this.surroundings.close();
     if (!("test" in node) || this.surroundings.canLeave(entry)) return;
     const place = { start: node.start, end: node.body.start };
-    if (isAlwaysTrue(node.test, this.folding, scope)) this.report("JS130", place, {});
+    if (isAlwaysTrue(node.test, this.conditions, scope)) this.report("JS130", place, {});
     else if (conditionNeverChanges(node, entry, this.scopes, scope, this.functions.at(-1) ?? this.scopes.top.node)) {
       this.report("JS133", place, { names: [...new Set(variablesOf(node.test))].join(", ") });
     }

@@ -45,8 +45,11 @@ const BINARY = {
 };
 
 class Folding {
-  constructor(scopes) {
+  // `keepsLists`: whether an array in a variable counts as what it was made with. What a key may say is read so, being
+  // suspicious; how long an array is while its elements are taken and put is nothing that holds in each run.
+  constructor(scopes, { keepsLists = true } = {}) {
     this.scopes = scopes;
+    this.keepsLists = keepsLists;
     this.known = new Map();
   }
 
@@ -152,7 +155,8 @@ class Folding {
     const binding = scope.find(name);
     if (!binding) return { NaN, Infinity, undefined: VOID }[name];
     const init = this.scopes.constantValue(name, binding);
-    return init && !isFunction(init) ? this.value(init, binding.scope) : undefined;
+    const value = init && !isFunction(init) ? this.value(init, binding.scope) : undefined;
+    return Array.isArray(value) && !this.keepsLists ? undefined : value;
   }
 
   member(node, scope) {
