@@ -116,10 +116,31 @@ async def test_a_walk_to_a_constructor_is_seen_through_a_variable(validator: Val
         "const process = (d) => d.c\\u006fnstructor;",
         "const process = (d) => d.constructor.constructor('x');",
         "const process = (d) => [d.constructor.name, d.constructor];",
+        "class A { static m() { return new this.constructor('x'); } } const process = () => A.m();",
+        "class A { static { this.constructor('x'); } } const process = () => A;",
+        "class A { m() { return function () { return this.constructor; }; } } const process = () => A;",
+        "class A { m() { return this.constructor.constructor('x'); } } const process = () => A;",
+        "class A { m() { return this.constructor['constr' + 'uctor']; } } const process = () => A;",
+        "const a = { m() { return this.constructor; } }; const process = () => a;",
     ],
 )
 async def test_a_walk_to_a_constructor_is_seen_by_every_way(validator: Validator, source: str) -> None:
     assert "JS110" in await rules(validator, source)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "com(x) { return new this.constructor(x); }",
+        "static base = 1; com() { return this.constructor.base; }",
+        "static feitos = 0; constructor() { this.constructor.feitos++; }",
+        "nomes = () => [1].map(() => this.constructor.name.length);",
+        "static base = 1; valor = this.constructor.base;",
+        "get dobro() { const { base } = this.constructor; return base; }",
+    ],
+)
+async def test_classes_may_name_themselves_by_their_constructor(validator: Validator, member: str) -> None:
+    assert await rules(validator, f"class Serie {{ {member} }} const process = (d) => new Serie(d);") == set()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 // Properties that lead to the engine's inner workings, and changes of what is built in.
 
+const CLASSES = new Set(["ClassDeclaration", "ClassExpression"]);
+
 class Properties {
   constructor(scopes, folding, globals, report) {
     this.scopes = scopes;
@@ -23,9 +25,11 @@ class Properties {
     this.report(rule, node.property, { name: key });
   }
 
-  // x.constructor === Array and x.constructor.name say what kind of value x is; Mine.prototype.constructor = Mine is how
-  // ES5 wrote classes.
+  // x.constructor === Array and x.constructor.name say what kind of value x is; new this.constructor(...) within a class
+  // makes another object of it, or of one that extends it; Mine.prototype.constructor = Mine is how ES5 wrote classes.
   isHarmlessConstructor(node, scope, parent) {
+    if (node.object.type === "ThisExpression" && isOwnClass(node, scope)) return true;
+    if (parent.type === "SwitchStatement") return true;
     if (parent.type === "BinaryExpression" && /^[!=]==?$/.test(parent.operator)) return true;
     if (parent.type === "UnaryExpression" && parent.operator === "typeof") return true;
     if (parent.type === "MemberExpression" && parent.object === node) {
@@ -122,6 +126,21 @@ class Properties {
     // An alias: const proto = Object.prototype. What a call of a built-in gives is the script's own.
     return init && !isFunction(init) ? this.builtIn(init, binding.scope, depth + 1) : null;
   }
+}
+
+// Whether `this.constructor` is a class of the script's own: in its methods and fields, but not in its static ones, where
+// `this` is the class itself and what made that is Function.
+function isOwnClass(node, scope) {
+  let inner = null;
+  for (let each = scope; each; each = each.parent) {
+    if (CLASSES.has(each.node.type)) {
+      const member = each.node.body.body.find(({ start, end }) => start <= node.start && node.end <= end);
+      return Boolean(member) && member.type !== "StaticBlock" && !member.static && (!inner || inner === member.value);
+    }
+    if (inner) return false;
+    if (isFunction(each.node) && each.node.type !== "ArrowFunctionExpression") inner = each.node;
+  }
+  return false;
 }
 
 // A key that is an object is turned into text by code that runs then.
