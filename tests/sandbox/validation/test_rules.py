@@ -143,6 +143,12 @@ async def test_classes_may_name_themselves_by_their_constructor(validator: Valid
     assert await rules(validator, f"class Serie {{ {member} }} const process = (d) => new Serie(d);") == set()
 
 
+async def test_a_process_that_is_unpacked_from_an_object_passes(validator: Validator) -> None:
+    source = "const library = { process: (d) => d, other: 1 }; const { process, other } = library;"
+    assert await rules(validator, source) == set()
+    assert "JS012" in await rules(validator, "let process;")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -17,7 +17,8 @@ function checkEntryPoint(name, missing, scopes, folding, report) {
     report(missing, null, { name });
     return;
   }
-  if (binding.declaredTwice || binding.kind === "parameter") return;
+  // const { process } = library: what it holds is known when it runs.
+  if (binding.declaredTwice || binding.unpacked || binding.kind === "parameter") return;
   const assigned = scopes.assignments.has(name);
   const value = binding.init;
   if (!value) {

@@ -7,10 +7,10 @@ class Scope {
     this.bindings = new Map();
   }
 
-  declare(name, kind, init = null) {
+  declare(name, kind, init = null, unpacked = false) {
     const known = this.bindings.get(name);
     // Of a name declared twice the value is not known.
-    this.bindings.set(name, { kind, init: known ? null : init, scope: this, declaredTwice: Boolean(known) });
+    this.bindings.set(name, { kind, init: known ? null : init, scope: this, declaredTwice: Boolean(known), unpacked });
   }
 
   find(name) {
@@ -112,7 +112,7 @@ class Scopes {
 
   declarePattern(pattern, scope, kind) {
     forEachTarget(pattern, (target) => {
-      if (target.type === "Identifier") scope.declare(target.name, kind);
+      if (target.type === "Identifier") scope.declare(target.name, kind, null, true);
     });
   }
 
