@@ -230,6 +230,18 @@ async def test_columns_are_checked_as_the_script_gets_them(site: PayloadSite) ->
 
 
 @pytest.mark.asyncio
+async def test_csv_that_would_be_changed_in_silence_is_refused(site: PayloadSite) -> None:
+    given = schema({"type": "array", "items": {"type": "object"}})
+    for text in ("nome,valor\nJoão,1\n", "nome,operação\nx,1\n"):
+        with pytest.raises(Problem, match="no UTF-8"):
+            await admitted(site, given, text.encode("latin-1"), FileFormat.CSV)
+    with pytest.raises(Problem) as caught:
+        await admitted(site, given, b"chave\n35240112345678000199550010000012341000012345\n", FileFormat.CSV)
+    assert caught.value.type == "input-invalid"
+    assert caught.value.extensions["errors"][0]["pointer"] == "#/0/chave"
+
+
+@pytest.mark.asyncio
 async def test_a_broken_line_is_named_where_the_array_is_checked_as_a_whole(site: PayloadSite) -> None:
     given = schema({"type": "array", "uniqueItems": True})
     content = b"1\n{\n2\n"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.csv as pa_csv  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from quilate.scripts.batch.csv_reading import csv_batches
 from quilate.scripts.batch.model import BatchInput, BatchInputError, Settings
 from quilate.scripts.batch.text_reading import open_source
 from quilate.scripts.model import FileFormat
@@ -59,11 +59,7 @@ def _batches(
         stream.seek(0)
         yield from _arrow_file(stream) if magic == _FILE_MAGIC else pa.ipc.open_stream(stream)
     else:
-        yield from pa_csv.open_csv(
-            stream,
-            read_options=pa_csv.ReadOptions(use_threads=False, block_size=settings.block_bytes),
-            convert_options=pa_csv.ConvertOptions(column_types=types, strings_can_be_null=False),
-        )
+        yield from csv_batches(stream, types, settings.block_bytes)
 
 
 def _text_tables(file: Any) -> list[str]:

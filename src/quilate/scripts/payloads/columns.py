@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import IO, Any
 
 from quilate.scripts.model import FileFormat
-from quilate.scripts.payloads.errors import refused
-from quilate.scripts.payloads.json_guard import LARGEST_INTEGER
+from quilate.scripts.payloads.errors import broken, refused
+from quilate.scripts.payloads.json_guard import LARGEST_INTEGER, long_violation
 from quilate.scripts.payloads.marks import Marks, Place
 from quilate.scripts.payloads.tokens import Tokeniser
+from quilate.scripts.versions.schema_words import escaped
 
 # The Arrow library has no types of its own, and is loaded only where columns are looked at.
 Batch = Any
@@ -19,6 +20,7 @@ Column = Any
 
 _ROWS = 10_000
 _EXACT_BITS = 32
+_BLOCK_BYTES = 1 << 20
 
 
 def _library(name: str = "pyarrow") -> Any:
@@ -32,7 +34,8 @@ def _readable(format_: FileFormat) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise refused(f"the content cannot be read as {format_.value}", "see that the file is whole") from error
+        texts = ", and its texts UTF-8" if format_ is FileFormat.CSV else ""
+        raise refused(f"the content cannot be read as {format_.value}", f"see that the file is whole{texts}") from error
 
 
 def batches_of(stream: IO[bytes], format_: FileFormat, texts: Collection[str] = ()) -> Iterator[Batch]:
@@ -56,11 +59,18 @@ def batches_of(stream: IO[bytes], format_: FileFormat, texts: Collection[str] = 
                 for batch in ipc.open_stream(stream):
                     yield from (batch.slice(start, _ROWS) for start in range(0, batch.num_rows, _ROWS))
             case _:
-                csv, text = _library("pyarrow.csv"), _library().string()
-                types = dict.fromkeys(texts, text)
-                reading = csv.ReadOptions(use_threads=False)
-                converting = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
-                yield from csv.open_csv(stream, read_options=reading, convert_options=converting)
+                yield from _csv_batches(stream, texts)
+
+
+def _csv_batches(stream: IO[bytes], texts: Collection[str]) -> Iterator[Batch]:
+    from quilate.scripts.batch import csv_reading  # noqa: PLC0415 - it loads the Arrow library
+
+    try:
+        yield from csv_reading.csv_batches(stream, dict.fromkeys(texts, _library().string()), _BLOCK_BYTES)
+    except csv_reading.LongIntegerError as error:
+        raise broken([long_violation(f"/{error.record}/{escaped(error.name)}", error.record)]) from error
+    except csv_reading.BatchInputError as error:
+        raise refused("the content is no UTF-8", "save it in that encoding") from error
 
 
 class ColumnRewriting:
