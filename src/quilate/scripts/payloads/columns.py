@@ -64,12 +64,13 @@ def batches_of(stream: IO[bytes], format_: FileFormat, texts: Collection[str] = 
 
 def _csv_batches(stream: IO[bytes], texts: Collection[str]) -> Iterator[Batch]:
     from quilate.scripts.batch import csv_reading  # noqa: PLC0415 - it loads the Arrow library
+    from quilate.scripts.batch.model import BatchInputError  # noqa: PLC0415 - as above
 
     try:
         yield from csv_reading.csv_batches(stream, dict.fromkeys(texts, _library().string()), _BLOCK_BYTES)
     except csv_reading.LongIntegerError as error:
         raise broken([long_violation(f"/{error.record}/{escaped(error.name)}", error.record)]) from error
-    except csv_reading.BatchInputError as error:
+    except BatchInputError as error:
         raise refused("the content is no UTF-8", "save it in that encoding") from error
 
 
