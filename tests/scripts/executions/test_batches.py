@@ -1,9 +1,11 @@
 """Executions in chunks and groups, of files, and what becomes of them when some parts fail (A11, A14, A21)."""
 
+import datetime as dt
 import io
 import json
 import os
 import signal
+from decimal import Decimal
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
@@ -85,6 +87,39 @@ async def test_arrow_comes_out_as_a_stream_that_goes_in_again(executions: Site, 
         )
     assert (again.status_code, again.json()["status"]) == (200, "completed"), again.text
     assert again.json()["output_data"]["format"] == "arrow"
+
+
+@pytest.mark.asyncio
+async def test_an_arrow_stream_in_one_call_has_the_values_of_a_parquet_file(
+    executions: Site, database_url: str
+) -> None:
+    moment = dt.datetime(2024, 2, 29, 3, 4, 5, 678000, tzinfo=dt.UTC)
+    table = pa.table(
+        {
+            "price": pa.array([Decimal("12.30")], pa.decimal128(10, 2)),
+            "at": pa.array([moment], pa.timestamp("ms", "UTC")),
+            "day": [moment.date()],
+            "time": [moment.time()],
+            "took": pa.array([1500], pa.duration("ms")),
+            "raw": [b"a"],
+            "name": pa.array(["a longer text than twelve bytes"], pa.string_view()),
+            "pair": pa.array([[1.5, 2]], pa.list_(pa.float64(), 2)),
+            "tags": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int32())),
+        }
+    )
+    sink, file = io.BytesIO(), io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    parquet.write_table(table, file)
+    version = await executions.script("function process(data) { return data; }")
+    async with running_worker(database_url, executions.directory):
+        given = ((sink, FileFormat.ARROW), (file, FileFormat.PARQUET))
+        ended = [await run(executions, version, data.getvalue(), form) for data, form in given]
+    assert [each.status for each in ended] == [Status.COMPLETED] * 2, [each.failure for each in ended]
+    one, other = [json.loads(await content(executions, each)) for each in ended]
+    assert one == other
+    assert one[0]["price"] == "12.30"
+    assert one[0]["at"] == "2024-02-29T03:04:05.678Z"
 
 
 @pytest.mark.asyncio

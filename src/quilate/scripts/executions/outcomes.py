@@ -21,7 +21,13 @@ from quilate.scripts.payloads.sensitive import masked_parts
 LARGEST_AT_ONCE = 32 << 20
 """Bytes of an input that is handed to the sandbox at once; longer ones are read by ``quilate.scripts.batch``."""
 
-SANDBOX_FORMATS = {FileFormat.JSON: Format.JSON, FileFormat.NDJSON: Format.NDJSON, FileFormat.ARROW: Format.ARROW}
+SANDBOX_FORMATS = {FileFormat.JSON: Format.JSON, FileFormat.NDJSON: Format.NDJSON}
+"""What the sandbox takes as it was sent.
+
+Columns go through ``quilate.scripts.batch``, Arrow's as well: a sandbox knows the types that are left once decimals,
+dates and others have become what they are in JavaScript.
+"""
+
 _ONE_ANSWER = frozenset({None, FileFormat.JSON})
 
 
