@@ -28,6 +28,8 @@ def mapped(array: Any) -> list[Any]:
         ([1, None, 2**53 - 1], pa.uint64(), [1, None, 2**53 - 1]),
         ([1.5, None], pa.float16(), [1.5, None]),
         ([Decimal("1.50"), None, Decimal("-0.01")], pa.decimal128(10, 2), ["1.50", None, "-0.01"]),
+        ([Decimal(0), None, Decimal("-1e-8")], pa.decimal128(18, 8), ["0.00000000", None, "-0.00000001"]),
+        ([[Decimal("1e-7")], None], pa.list_(pa.decimal128(18, 8)), [["0.00000010"], None]),
         ([Decimal("12345678901234567890.1")], pa.decimal256(40, 1), ["12345678901234567890.1"]),
         ([dt.date(2024, 2, 29), None], pa.date32(), ["2024-02-29", None]),
         ([dt.date(1969, 12, 31)], pa.date64(), ["1969-12-31"]),
@@ -55,6 +57,12 @@ def test_each_type_has_one_value(values: list[Any], kind: Any, expected: list[An
     array = pa.array(values).cast(kind) if pa.types.is_timestamp(kind) else pa.array(values, kind)
     assert mapped(array) == expected
     assert mapped(pa.concat_arrays([array, array]).slice(len(array))) == expected
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("us", "UTC"), pa.time64("ns"), pa.date64()])
+def test_moments_that_no_calendar_has_are_refused(kind: Any) -> None:
+    with pytest.raises(BatchInputError, match="column a holds a"):
+        mapped(pa.array([0, 2**62], kind))
 
 
 @pytest.mark.parametrize("values", [["u", None, "u"], [5, None, 5], [dt.date(2024, 1, 1)] * 3])

@@ -167,10 +167,14 @@ def _simple(array: Any, path: str) -> Any:
     if pa.types.is_float16(kind):
         return array.cast(pa.float32())
     if pa.types.is_timestamp(kind):
-        return _timestamps(array)
+        return _timestamps(array, path)
     if pa.types.is_duration(kind):
         return pc.multiply(array.cast(pa.int64()).cast(pa.float64(), safe=False), _MILLISECONDS[kind.unit])
-    if pa.types.is_decimal(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) or kind == pa.string_view():
+    if pa.types.is_decimal(kind):
+        return _decimals(array)
+    if pa.types.is_date(kind) or pa.types.is_time(kind):
+        return _moments(array, path)
+    if kind == pa.string_view():
         return array.cast(pa.string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         texts = [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
@@ -179,9 +183,27 @@ def _simple(array: Any, path: str) -> Any:
     raise BatchInputError(message)
 
 
-def _timestamps(array: Any) -> Any:
+def _decimals(array: Any) -> Any:
+    """All digits; Arrow writes very small ones, and each zero with more than six places, with an exponent."""
+    texts = array.cast(pa.string())
+    short = pc.match_substring(texts, "E")
+    if not pc.any(short).as_py():
+        return texts
+    whole = [format(value, "f") for value in array.filter(short).to_pylist()]
+    return pc.replace_with_mask(texts, short, pa.array(whole, pa.string()))
+
+
+def _moments(array: Any, path: str) -> Any:
+    texts = array.cast(pa.string())
+    if pc.any(pc.starts_with(texts, "<")).as_py():  # Arrow's words for what is none: <value out of range: 1>.
+        message = f"The column {path} holds a {array.type} that no calendar or clock has: mend it, or store it as text"
+        raise BatchInputError(message)
+    return texts
+
+
+def _timestamps(array: Any, path: str) -> Any:
     """ISO 8601; with a zone in UTC and with ``Z``, without one without."""
     zoned = array.type.tz is not None
-    texts = array.cast(pa.timestamp(array.type.unit)).cast(pa.string())
+    texts = _moments(array.cast(pa.timestamp(array.type.unit)), path)
     texts = pc.replace_substring(texts, " ", "T", max_replacements=1)
     return pc.binary_join_element_wise(texts, "Z", "") if zoned else texts
