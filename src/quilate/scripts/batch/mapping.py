@@ -170,17 +170,19 @@ def _simple(array: Any, path: str) -> Any:
         return _timestamps(array, path)
     if pa.types.is_duration(kind):
         return pc.multiply(array.cast(pa.int64()).cast(pa.float64(), safe=False), _MILLISECONDS[kind.unit])
-    if pa.types.is_decimal(kind):
-        return _decimals(array)
-    if pa.types.is_date(kind) or pa.types.is_time(kind):
-        return _moments(array, path)
-    if kind == pa.string_view():
-        return array.cast(pa.string())
+    if pa.types.is_decimal(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) or kind == pa.string_view():
+        return _written(array, path)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         texts = [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
         return pa.array(texts, pa.string())
     message = f"The column {path} has the type {kind}, which has no value in JavaScript"
     raise BatchInputError(message)
+
+
+def _written(array: Any, path: str) -> Any:
+    if pa.types.is_decimal(array.type):
+        return _decimals(array)
+    return array.cast(pa.string()) if array.type == pa.string_view() else _moments(array, path)
 
 
 def _decimals(array: Any) -> Any:
