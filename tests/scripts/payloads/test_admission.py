@@ -205,6 +205,25 @@ async def test_outputs_are_checked_and_left_as_they_are(site: PayloadSite) -> No
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("whole", [{}, {"uniqueItems": True}])
+async def test_a_null_in_an_output_s_columns_may_be_a_property_that_a_record_has_not(
+    site: PayloadSite, whole: dict[str, bool]
+) -> None:
+    inner = {"type": "object", "properties": {"z/y": {"type": "boolean"}}, "required": ["x"]}
+    fields = {"a": {"type": "integer"}, "b": {"type": "string"}, "c": {"type": ["null", "integer"]}, "o": inner}
+    items = {"type": "object", "properties": fields, "required": ["a", "c"]}
+    given = schema({"type": "array", "items": items} | whole)
+    fine = arrow(a=[1, 2], b=["x", None], c=[None, 3], o=[{"x": 1, "z/y": None}, {"x": 2, "z/y": True}])
+    payload = await site.store.keep_bytes(fine, FileFormat.ARROW)
+    assert (await site.admission.check_output(site.project, given, payload)).violations == ()
+    assert {each.path for each in (await admitted(site, given, fine, FileFormat.ARROW)).violations} >= {"/1/b"}
+    broken_one = arrow(a=[1, None], c=[None, 3], b=[None, "x"])
+    payload = await site.store.keep_bytes(broken_one, FileFormat.ARROW)
+    found = (await site.admission.check_output(site.project, given, payload)).violations
+    assert [(each.path, each.rule) for each in found] == [("/1", "required")]
+
+
+@pytest.mark.asyncio
 async def test_columns_are_checked_as_the_script_gets_them(site: PayloadSite) -> None:
     given = records(
         {

@@ -78,7 +78,8 @@ class Admission:
         """Check an output by its version's schema; it is not rewritten. Raises as ``admit``."""
         if schema is None:
             return Admitted(payload=payload)
-        look = Look(schema=await _compiled(schema), tokeniser=Tokeniser(b""), limits=self._store.limits)
+        compiled, limits = await _compiled(schema), self._store.limits
+        look = Look(schema=compiled, tokeniser=Tokeniser(b""), limits=limits, nulls_are_missing=True)
         await self._first(look, payload, project_id)
         found = tuple(look.violations[:MOST_VIOLATIONS])
         return Admitted(payload=payload, violations=found, truncated=look.full, records=look.records)

@@ -5,8 +5,9 @@ gives the rewritten content. Only a JSON document is held in memory as a whole.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -42,6 +43,7 @@ class Look:
         schema: By which it is looked at.
         tokeniser: Of the project.
         limits: On documents, lines and nesting.
+        nulls_are_missing: A null of a column may be a property that the record has not, as in what a script has given.
         violations: What breaks the schema; one more than are told means that there are more.
         subjects: Whom records are about.
         records: How many were looked at.
@@ -51,6 +53,7 @@ class Look:
     schema: InputSchema
     tokeniser: Tokeniser
     limits: PayloadLimits
+    nulls_are_missing: bool = False
     violations: list[Violation] = field(default_factory=list)
     subjects: set[bytes] = field(default_factory=set)
     records: int = 0
@@ -198,13 +201,26 @@ class Look:
             if row in long:
                 self.violations.append(long_violation(f"/{index}/{escaped(long[row])}", index))
             else:
-                self.violations += self.schema.record_violations(record, index)
+                self.violations += self._found(record, partial(self.schema.record_violations, record, index), 2)
             if self.full:
                 return
             if asked.subjects:
                 Rewriting(marks=marks, tokeniser=self.tokeniser, subjects=self.subjects).apply(record, place)
         self.rewritten = self.rewritten or asked.tokenise
         self._require_subjects()
+
+    def _found(self, value: Any, check: Callable[[], list[Violation]], begin: int) -> list[Violation]:
+        """Return what breaks the schema once the nulls that are missing properties are left out.
+
+        Args:
+            value: What is checked; it is changed.
+            check: Checks it.
+            begin: How many parts of a violation's path lead to it.
+        """
+        found = check()
+        while self.nulls_are_missing and [each for each in found if _left_out(value, each.path.split("/")[begin:])]:
+            found = check()
+        return found
 
     # Schemas of arrays that are more than their records ---------------------------------------------------------------
 
@@ -224,7 +240,7 @@ class Look:
             ]
             value += seen.values
         self.records = len(value)
-        self.violations += self.schema.violations(value) if not self.violations else []
+        self.violations += self._found(value, partial(self.schema.violations, value), 1) if not self.violations else []
         if not self.violations:
             self._protected(value, self.schema.marks.root)
         if self.violations or not self.rewritten:
@@ -248,6 +264,19 @@ class Look:
         if self.violations or not self.rewritten:
             return None
         return b"".join(msgspec.json.encode(each) + b"\n" for each in read)
+
+
+def _left_out(value: Any, path: list[str]) -> bool:
+    """Take the null at a path out of its object; tell whether there was one."""
+    if not path:
+        return False
+    *way, name = [each.replace("~1", "/").replace("~0", "~") for each in path]
+    for each in way:
+        value = value[int(each)] if isinstance(value, list) else value[each]
+    if not isinstance(value, dict) or value.get(name, name) is not None:
+        return False
+    del value[name]
+    return True
 
 
 def _at(violation: Violation, record: int, line: int | None) -> Violation:
