@@ -97,6 +97,20 @@ def test_a_failed_chunk_is_named_and_the_others_are_kept(place: Path) -> None:
         (("cards.js", "--data", "six.txt"), "does not say how it is written"),
         (("cards.js", "--data", "six.json", "--key", "produto"), "belong together"),
         (("cards.js", "--data", "six.json", "--output-dataset", "totals"), "are for a service"),
+        (
+            (
+                "cards",
+                "--data",
+                "six.json",
+                "--server",
+                "http://127.0.0.1:9",
+                "--mode",
+                "chunk",
+                "--wall-seconds",
+                "60",
+            ),
+            "--mode, --wall-seconds: a service takes these from the version that it runs",
+        ),
     ],
 )
 def test_wrong_options_say_what_to_do(place: Path, arguments: tuple[str, ...], says: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +143,7 @@ def command(  # noqa: PLR0913 - one argument per option
         raise ConfigurationError("Directories and URLs are for Spark", next_step="name a file, or give --spark")
     here, there = Path(data), Path(output) if output is not None else None
     if server:
+        _require_nothing_of_here(options)
         remote = Remote(server=server, project=project, token_file=token_file)
         return _run_there(remote, script, wishes, here, there)
     if wishes != Wishes():
@@ -195,6 +196,18 @@ def _is_meant_here(script: str) -> bool:
     """Tell whether a file is meant although the environment names a service."""
     source = click.get_current_context().get_parameter_source("server")
     return source is not ParameterSource.COMMANDLINE and Path(script).is_file()
+
+
+def _require_nothing_of_here(options: Iterable[str]) -> None:
+    """Refuse what a version at a service has of its own: left out in silence, the result would be another one."""
+    context = click.get_current_context()
+    given = [each for each in options if context.get_parameter_source(each) is ParameterSource.COMMANDLINE]
+    if given:
+        names = ", ".join(f"--{each.replace('_', '-')}" for each in given)
+        raise ConfigurationError(
+            f"{names}: a service takes these from the version that it runs",
+            next_step="leave them out; `quilate script push` makes a version with another mode or engine",
+        )
 
 
 def _tell(request: "LocalRequest", outcome: "BatchOutcome | SparkOutcome") -> int:
