@@ -18,7 +18,7 @@ def connection_arguments(url: str) -> dict[str, Any]:
     """
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - only the service loads the driver
 
-    if urlsplit(url).scheme not in SCHEMES:
+    if url.partition("://")[0].lower() not in SCHEMES:
         raise ConfigurationError(
             "the database address does not begin with postgresql://",
             next_step="set QUILATE_DATABASE_URL to postgresql://user@host:5432/database",
@@ -31,19 +31,28 @@ def connection_arguments(url: str) -> dict[str, Any]:
             next_step="write it as postgresql://user@host:5432/database",
         ) from error
     host = str(arguments.get("host") or "")
-    if host and not host.startswith(("/", "@")) and "sslmode" not in arguments and not _is_loopback(host):
+    if "sslmode" not in arguments and any(_is_over_network(each) for each in host.split(",")):
         arguments["sslmode"] = "verify-full"
         arguments.setdefault("sslrootcert", "system")
     return arguments
 
 
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "127.0.0.1", "::1"}
+def _is_over_network(host: str) -> bool:
+    return bool(host) and not host.startswith(("/", "@")) and host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def shown_address(url: str) -> str:
-    """Return an address as it may be printed: without password and parameters."""
-    parts = urlsplit(url)
-    user = f"{parts.username}@" if parts.username else ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
+    """Return an address as it may be printed: without password and parameters.
+
+    Several hosts, as a database that fails over has them, are all shown. Where a password that is not encoded makes
+    the parts uncertain, only the scheme is.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "postgresql://…"
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    if "@" in parts.path + parts.fragment or (not credentials and "@" in parts.query):
+        return f"{parts.scheme}://…"
+    user = credentials.partition(":")[0]
+    return f"{parts.scheme}://{user}{'@' if user else ''}{hosts}{parts.path}"

@@ -64,7 +64,8 @@ async def inspect_server(url: str) -> ServerFacts:
                 most_connections=row["most_connections"],
             )
     except psycopg.OperationalError as error:
-        said = str(error).strip().splitlines() or ["no answer"]
+        # An indented line is only a question about what the line above it says.
+        said = [line for line in str(error).strip().splitlines() if line == line.lstrip()] or ["no answer"]
         raise ConfigurationError(
             f"the database {shown_address(url)} cannot be reached: {said[-1]}",
             next_step="start it, or correct QUILATE_DATABASE_URL",
