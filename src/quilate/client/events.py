@@ -26,19 +26,23 @@ def follow(transport: Transport, path: str, last_event_id: str = "") -> Iterator
         ServiceError: The service refused the stream.
         ConnectionFailedError: It could not be resumed within the patience.
     """
-    end = time.monotonic() + transport.patience_seconds
-    number = 0
+    end, number = time.monotonic() + transport.patience_seconds, 0
     while True:
-        used = transport.access_token
+        used, broken = transport.access_token, None
+        connection = _Connection()
         try:
-            for event in _one_connection(transport, path, last_event_id):
+            for event in connection.events(transport, path, last_event_id):
                 if event is None:
                     return
                 last_event_id = event.id or last_event_id
-                end, number = time.monotonic() + transport.patience_seconds, 0
                 yield event
         except (ConnectionFailedError, ServiceFaultError, TooManyRequestsError, NotAuthenticatedError) as error:
-            _require_hope(transport, error, used, end)
+            broken = error
+        if connection.alive:
+            # Patience begins when a stream breaks: a check that tells nothing for an hour uses none of it up.
+            end, number = time.monotonic() + transport.patience_seconds, 0
+        if broken is not None:
+            _require_hope(transport, broken, used, end)
         transport.pause(number)
         number += 1
 
@@ -50,16 +54,31 @@ def _require_hope(transport: Transport, error: ClientError, used: str, end: floa
         raise error
 
 
-def _one_connection(transport: Transport, path: str, last_event_id: str) -> Iterator[RunEvent | None]:
-    """Yield the events of one connection, and ``None`` where the service says that all has been read."""
-    headers = {"Accept": "text/event-stream"}
-    if last_event_id:
-        headers["Last-Event-ID"] = last_event_id
-    with transport.stream(path, headers) as answer:
-        if answer.status_code == _NO_CONTENT:
-            yield None
-            return
-        yield from parse_events(answer.iter_lines())
+class _Connection:
+    """One connection to a stream.
+
+    Attributes:
+        alive: Whether it has told anything: an event, or a sign of life between two of them.
+    """
+
+    def __init__(self) -> None:
+        self.alive = False
+
+    def events(self, transport: Transport, path: str, last_event_id: str) -> Iterator[RunEvent | None]:
+        """Yield the events of the connection, and ``None`` where the service says that all has been read."""
+        headers = {"Accept": "text/event-stream"}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        with transport.stream(path, headers) as answer:
+            if answer.status_code == _NO_CONTENT:
+                yield None
+                return
+            yield from parse_events(self._heard(answer.iter_lines()))
+
+    def _heard(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            self.alive = True
+            yield line
 
 
 def parse_events(lines: Iterator[str]) -> Iterator[RunEvent]:
