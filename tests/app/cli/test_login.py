@@ -90,6 +90,11 @@ def test_a_password_becomes_a_token_of_this_machine_that_other_commands_use(
     assert unknown.errors.splitlines()[0] == "error: there is no project 'default'"
     assert "an administrator makes one with POST /api/v1/projects" in unknown.errors
 
+    nothing = quilate(project, "verify", "sha256:" + "a" * 64, "--server", service.url, "--project", "sample")
+    assert nothing.errors.splitlines()[0].startswith("error: the service has no seal"), nothing.errors
+    refused = quilate(project, "audit", "export", "--server", service.url, "--output", "audit.ndjson")
+    assert "this needs the permission audit:read" in refused.errors or refused.code == 0, refused.errors
+
     gone = quilate(project, "logout", "--server", service.url)
     assert "forgot the token" in gone.output
     assert quilate(project, "script", "list", "--server", service.url, "--project", "sample").code == 2

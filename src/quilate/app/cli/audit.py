@@ -20,7 +20,11 @@ def command() -> None:
 @command.command("export")
 @_DATABASE
 @click.option("--server", default="", help="The service's address, in place of a database.")
-@click.option("--token-file", type=click.Path(dir_okay=False, path_type=Path), help="File with an auditor's token.")
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with an auditor's token; else QUILATE_TOKEN, else `quilate login`.",
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 def export(url: str, server: str, token_file: Path | None, output: Path) -> int:
     """Write the whole log into one file, which `quilate audit verify` judges without the service."""

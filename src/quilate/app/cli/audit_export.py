@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from quilate.app.cli.logins import kept_token
 from quilate.app.cli.verifier_keys import read_file
 from quilate.domain.errors import ConfigurationError
 
@@ -40,7 +41,7 @@ def export_server(server: str, token_file: Path | None, output: Path) -> int:
     """
     from quilate.client.transport import Connection, Transport  # noqa: PLC0415 - loads the HTTP library
 
-    transport = Transport(Connection(url=server, token=read_token(token_file)))
+    transport = Transport(Connection(url=server, token=read_token(server, token_file)))
     try:
         with _written(output) as stream, transport.stream("/audit/export", {}) as answer:
             for piece in answer.iter_bytes():
@@ -50,13 +51,15 @@ def export_server(server: str, token_file: Path | None, output: Path) -> int:
     return output.stat().st_size
 
 
-def read_token(file: Path | None) -> str:
-    """Return the token in a file; empty without one, which the single-user mode does not ask for.
+def read_token(server: str, file: Path | None) -> str:
+    """Return the token for a service: in the file, in ``QUILATE_TOKEN``, or kept by ``quilate login``; else empty.
 
     Raises:
-        ConfigurationError: It cannot be read.
+        ConfigurationError: It cannot be read, or what was kept has ended or is not safe.
     """
-    return read_file(file).decode("utf-8", "replace").strip() if file is not None else ""
+    if file is not None:
+        return read_file(file).decode("utf-8", "replace").strip()
+    return os.environ.get("QUILATE_TOKEN", "").strip() or kept_token(server)
 
 
 @contextmanager

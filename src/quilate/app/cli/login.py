@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 5.0
 @click.option("--days", default=30, type=click.IntRange(1, 365), help="With --email: how long that token is good.")
 @click.option("--scope", "scopes", multiple=True, help="With --email: what it is limited to (repeatable).")
 def command(*, server: str, email: str, days: int, scopes: tuple[str, ...]) -> None:
-    """Keep an API token for the service; run, gate, script, event, connector and waiver then use it.
+    """Keep an API token for the service, which every command with --server then uses.
 
     Asks for the token, or with --email for the password, which is kept nowhere. Both are read from standard input where
     that is no terminal. QUILATE_TOKEN and --token-file go before what is kept.

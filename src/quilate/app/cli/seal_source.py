@@ -44,7 +44,8 @@ def find_sealed(subject: str, project: Path, source: SealSource) -> Target:
     else:
         if not source.project:
             raise click.UsageError("--server needs --project, the project's slug there")
-        token = read_token(source.token_file) or exchanged_token(source.server, source.project, os.environ)
+        token = read_token(source.server, source.token_file)
+        token = token or exchanged_token(source.server, source.project, os.environ)
         bundle = fetch_bundle(source.server, token, source.project, digest)
     return Target(seal=bundle.envelope, subject_digest=digest, decision=None, decision_input=None, bundle=bundle)
 

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.option("--bundle", type=click.Path(dir_okay=False, path_type=Path), help="A seal's bundle, judged offline.")
 @click.option("--server", default="", help="The service whose newest seal about SUBJECT is judged.")
 @click.option("--project", "slug", default="", help="With --server: the project's slug there.")
-@click.option("--token-file", type=click.Path(dir_okay=False, path_type=Path), help="With --server: a token.")
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --server: a token; else QUILATE_TOKEN, else `quilate login`.",
+)
 @click.option("--log-key", "log_keys", multiple=True, help="A key of the audit log, which must then hold the seal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def command(  # noqa: PLR0913, PLR0917 - one argument per option, which click passes by name
