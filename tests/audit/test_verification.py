@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quilate.audit.checkpoints import Checkpoint, cosign, sign_checkpoint
+from quilate.audit.database_verification import verify_database
 from quilate.audit.findings import AnchorKind, LogReport, Reference, Trust
 from quilate.audit.head import Head
 from quilate.audit.keys import LogKey
@@ -168,6 +169,60 @@ async def test_a_wiped_database_is_found_by_the_kept_head(log: Log) -> None:
 
     for report in await log.verify(head=kept):
         assert kinds(report) == {"rollback"}
+
+
+@pytest.mark.asyncio
+async def test_a_wiped_database_is_no_log_of_a_trusted_key(log: Log) -> None:
+    await log.grow(5)
+    own = await log.keys()
+    await log.sql("TRUNCATE audit_entries, audit_tiles, audit_tree, audit_checkpoints, audit_cosignatures, audit_keys")
+
+    for report in await log.verify(Trust(keys=own)):
+        assert kinds(report) == {"signature"}
+        assert "signed by a key that is trusted" in report.findings[0].message
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "DROP TABLE audit_entries",
+        "DROP TABLE audit_checkpoints CASCADE",
+        "ALTER TABLE audit_entries DROP COLUMN leaf_hash",
+    ],
+)
+async def test_a_dropped_table_or_column_is_named(log: Log, edit: LiteralString) -> None:
+    await log.grow(5)
+    await log.sql(edit)
+
+    report = await verify_database(log.database, Trust())
+    assert not report.intact
+    assert any(name in report.findings[0].message for name in ("audit_entries", "audit_checkpoints", "leaf_hash"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ("UPDATE audit_tree SET root = sha256('x')", "its row holds another root than 16 entries have"),
+        (
+            "UPDATE audit_checkpoints SET root = sha256('x') WHERE size = 16",
+            "the checkpoint of 16 entries was changed: its columns are not what its note says",
+        ),
+    ],
+)
+async def test_what_the_sequencer_refuses_to_go_on_from_is_named(log: Log, edit: LiteralString, told: str) -> None:
+    await log.grow(5, 10)
+    await log.sql(edit)
+    (log.state / "audit-head").unlink()
+    await log.append(entries(1))
+    await log.sequence()
+    assert await log.refusal()
+
+    exported, stored = await log.verify()
+    assert exported.intact, "an export holds neither"
+    assert kinds(stored) == {"tree"}
+    assert told in stored.findings[0].message
 
 
 @pytest.mark.asyncio

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from psycopg import errors
 
 from quilate.audit import store
 from quilate.audit.export import export_lines
@@ -27,7 +28,15 @@ class _Leaf(msgspec.Struct):
 async def verify_database(database: Database, trust: Trust) -> LogReport:
     """Return what is wrong with the log of a database."""
     verifier = LogVerifier(trust)
+    try:
+        return await _verified(database, verifier)
+    except (errors.UndefinedTable, errors.UndefinedColumn) as error:
+        # The schema's version was looked at before: somebody has taken a table away, or changed it, since it was made.
+        verifier.note(FindingKind.MISSING, f"the log's tables are not whole: {error.diag.message_primary}")
+        return verifier.finish()
 
+
+async def _verified(database: Database, verifier: LogVerifier) -> LogReport:
     def on_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
             _compare_columns(verifier, row)
@@ -35,8 +44,9 @@ async def verify_database(database: Database, trust: Trust) -> LogReport:
     async for piece in export_lines(database, on_rows=on_rows):
         verifier.feed(piece.splitlines(keepends=True))
     report = verifier.finish()
-    if verifier.tree_known:
+    if verifier.root is not None:
         await _compare_tiles(database, verifier, report.size)
+        await _compare_head(database, verifier, report.size, verifier.root)
     await _compare_rest(database, verifier, report.size)
     return verifier.with_later_findings(report)
 
@@ -78,6 +88,20 @@ def _compare_tile(verifier: LogVerifier, place: tuple[int, int], stored: bytes, 
     end = min(start + span, size) - 1
     message = f"the tree was changed: tile {level}/{number} does not fit entries {start} to {end}"
     verifier.note(FindingKind.TREE, message, start, end)
+
+
+async def _compare_head(database: Database, verifier: LogVerifier, size: int, root: bytes) -> None:
+    """Hold the log's own row, from which the sequencer goes on, and what stands beside checkpoints against the tree."""
+    async with database.connection() as connection:
+        tree = await store.read_tree(connection)
+        differing = await store.differing_checkpoints(connection)
+    # A log that has grown meanwhile was gone on from, which the sequencer does from no other row than the tree's own.
+    if tree is not None and tree.size == size and tree.root != root:
+        verifier.note(FindingKind.TREE, f"the tree was changed: its row holds another root than {size} entries have")
+    for each in differing:
+        verifier.note(
+            FindingKind.TREE, f"the checkpoint of {each} entries was changed: its columns are not what its note says"
+        )
 
 
 async def _compare_rest(database: Database, verifier: LogVerifier, size: int) -> None:

@@ -113,6 +113,10 @@ SELECT size, note FROM audit_checkpoints WHERE size > %(after)s AND size <= %(un
 -- name: checkpoints_beyond
 SELECT size, note FROM audit_checkpoints WHERE size > %(after)s ORDER BY size LIMIT 16;
 
+-- name: differing_checkpoints
+SELECT size FROM audit_checkpoints
+WHERE split_part(note, E'\n', 3) <> encode(root, 'base64') ORDER BY size LIMIT 16;
+
 -- name: cosignatures_of
 SELECT size, line FROM audit_cosignatures WHERE size = ANY(%(sizes)s) ORDER BY size, witness;
 

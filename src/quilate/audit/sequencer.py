@@ -212,12 +212,12 @@ class Sequencer:
             )
         except ValueError as error:
             raise LogRefusalError(
-                f"the audit log's tree was damaged: {error}", next_step="see where: quilate audit verify --database"
+                f"the audit log's tree was damaged: {error}", next_step="see where: quilate audit verify"
             ) from error
         if not verify_consistency(head.size, head.root, self.size, self._tree.root(), proof):
             raise LogRefusalError(
                 f"the audit log was rewritten: its first {head.size} entries are not those that were signed",
-                next_step="see where: quilate audit verify --database; then restore the database's last good backup",
+                next_step="see where: quilate audit verify; then restore the database's last good backup",
             )
         return head
 
@@ -238,7 +238,7 @@ class Sequencer:
         ):
             raise LogRefusalError(
                 f"the newest checkpoint ({last.size} entries) is not signed by the log's key",
-                next_step="see what was changed: quilate audit verify --database",
+                next_step="see what was changed: quilate audit verify",
             )
         _LOG.warning("no audit-head in the state directory: taken from the newest checkpoint, %d entries", last.size)
         details = {"size": last.size, "root": last.root.hex()}
@@ -335,12 +335,12 @@ async def _edge(connection: Connection, row: store.TreeRow) -> GrowingTree:
         tree = GrowingTree(row.size, [tiles.get(place, b"") for place in places])
     except ValueError as error:
         raise LogRefusalError(
-            f"the audit log's tree was damaged: {error}", next_step="see where: quilate audit verify --database"
+            f"the audit log's tree was damaged: {error}", next_step="see where: quilate audit verify"
         ) from error
     if tree.root() != row.root:
         raise LogRefusalError(
             "the audit log's tree was damaged: its tiles do not lead to its root",
-            next_step="see where: quilate audit verify --database",
+            next_step="see where: quilate audit verify",
         )
     return tree
 

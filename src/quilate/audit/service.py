@@ -291,7 +291,7 @@ def _damaged() -> Problem:
         status=500,
         type="corrupt",
         detail="the audit log's tree is damaged",
-        next_step="ask an administrator to run: quilate audit verify --database",
+        next_step="ask an administrator to run: quilate audit verify",
     )
 
 

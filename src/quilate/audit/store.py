@@ -197,6 +197,12 @@ async def checkpoints_beyond(connection: Connection, size: int) -> list[tuple[in
     return await _with_cosignatures(connection, await cursor.fetchall())
 
 
+async def differing_checkpoints(connection: Connection) -> list[int]:
+    """Return the sizes of the first checkpoints whose root is not the one in their note."""
+    cursor = await connection.execute(QUERIES["differing_checkpoints"])
+    return [row["size"] for row in await cursor.fetchall()]
+
+
 async def cosignatures_of(connection: Connection, size: int) -> list[str]:
     """Return the signature lines of witnesses over a checkpoint."""
     cursor = await connection.execute(QUERIES["cosignatures_of"], {"sizes": [size]})

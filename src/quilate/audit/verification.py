@@ -82,9 +82,9 @@ class LogVerifier:
         return self._chain
 
     @property
-    def tree_known(self) -> bool:
-        """Whether every hash of the tree was there."""
-        return self._tree_known
+    def root(self) -> bytes | None:
+        """The root of the tree; ``None`` where a hash was not there."""
+        return self._tree.root() if self._tree_known else None
 
     def note(self, kind: FindingKind, message: str, first: int | None = None, last: int | None = None) -> None:
         """Add a finding."""
@@ -317,8 +317,10 @@ class LogVerifier:
         self._about_references()
         self._about_rewriting()
         anchors = self._anchors
-        if self._count and not anchors.signed and self._tree_known and not self._findings:
-            whom = "a key that is trusted" if anchors.untrusted else "anybody"
+        # Of an empty log nothing is signed either, which whoever trusts a key of the log must be told.
+        expected = self._count or self._trust.keys
+        if expected and not anchors.signed and self._tree_known and not self._findings:
+            whom = "a key that is trusted" if anchors.untrusted or not self._count else "anybody"
             self.note(FindingKind.SIGNATURE, f"no checkpoint of the log is signed by {whom}")
         return LogReport(
             origin=self._chain.origin,
