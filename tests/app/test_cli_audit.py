@@ -92,6 +92,18 @@ def test_the_services_database_is_held_against_its_head(database_url: str, state
     assert quilate(state.parent, "audit", "verify", "--database", database_url).code == 0, "no head was given"
 
 
+def test_an_auditor_who_may_only_read_the_database_verifies_it(database_url: str, state: Path) -> None:
+    over(database_url, state, lambda log: log.grow(5))
+    reading = f"{database_url}{'&' if '?' in database_url else '?'}options=-crole%3Dpg_read_all_data"
+    done = audit(state, reading, "verify")
+    assert (done.code, done.lines[-1]) == (0, "exit 0: intact"), done.errors
+    assert audit(state, reading, "keys").code == 0
+    refused = audit(state, reading, "export", "--output", "audit.ndjson")
+    assert refused.code == 2
+    assert "permission denied" in refused.errors
+    assert "need the service's own user" in refused.errors
+
+
 def test_a_key_is_rotated_from_the_command_line(database_url: str, state: Path) -> None:
     early = audit(state, database_url, "rotate-key")
     assert (early.code, "not begun" in early.errors) == (2, True)

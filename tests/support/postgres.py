@@ -61,3 +61,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """Open a pool on this test's database."""
     async with Database.open(database_url, name="test", max_size=8) as opened:
         yield opened
+
+
+def made_database(server: str) -> str:
+    """Make an empty database on a server and return its address."""
+    name = f"empty_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return with_database(server, name)

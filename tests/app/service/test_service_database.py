@@ -18,6 +18,7 @@ from quilate.app.service.settings import load_settings
 from quilate.domain.errors import ConfigurationError
 from quilate.kit.database import inspection
 from quilate.kit.database.inspection import inspect_server
+from tests.support.postgres import made_database
 
 
 @pytest.mark.asyncio
@@ -43,6 +44,39 @@ async def test_another_schema_is_refused(database_url: str, statement: str, mess
         connection.execute(statement.encode())
     with pytest.raises(ConfigurationError, match=message):
         await refuse_other_schema(database_url)
+
+
+def _altered(url: str, statement: str, *, options: str = "") -> str:
+    """Do something as the owner of a database, and return its address with options of a session."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+    return f"{url}{'&' if '?' in url else '?'}options={options}" if options else url
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("options", ["-crole%3Dpg_read_all_data", "-cdefault_transaction_read_only%3Don"])
+async def test_who_may_only_read_sees_the_schema(database_url: str, options: str) -> None:
+    url = _altered(database_url, "SELECT 1", options=options)
+    assert (await inspect_server(url)).schema_version == len(MIGRATIONS)
+    await refuse_other_schema(url)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("made", "why", "next_step"),
+    [
+        (("SELECT 1", "-crole%3Dpg_read_all_data"), "permission denied for schema public", "make tables"),
+        (("CREATE TABLE projects (id int)", ""), 'relation "projects" already exists', "a database of its own"),
+        (("SELECT 1", "-cdefault_transaction_read_only%3Don"), "takes no writes", "target_session_attrs=read-write"),
+    ],
+)
+async def test_a_schema_that_the_database_does_not_let_be_made_is_told(
+    postgres: str, tmp_path: Path, made: tuple[str, str], why: str, next_step: str
+) -> None:
+    url = _altered(made_database(postgres), made[0], options=made[1])
+    with pytest.raises(ConfigurationError, match=why) as refused:
+        await upgrade(url, tmp_path / "backups")
+    assert next_step in refused.value.next_step
 
 
 @pytest.mark.asyncio

@@ -3,8 +3,6 @@
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from quilate.domain.errors import ConfigurationError
 from quilate.kit.database.backup import back_up, restore
 from quilate.kit.database.migrations import Migration, migrate
+from tests.support.postgres import made_database
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 FIRST = Migration(version=1, name="first", sql="CREATE TABLE things (name text)")
@@ -20,13 +19,6 @@ SECOND = Migration(version=2, name="second", sql="DROP TABLE things")
 
 def names(directory: Path) -> list[str]:
     return [each.name for each in directory.iterdir()]
-
-
-def made_database(server: str) -> str:
-    name = f"backup_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
 @pytest.mark.asyncio

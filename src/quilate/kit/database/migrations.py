@@ -70,7 +70,8 @@ async def migrate(
         before_change: Called once with the present version before an existing schema changes (for a backup).
 
     Raises:
-        ConfigurationError: The schema is newer than this program, or a step that was applied has changed since.
+        ConfigurationError: The schema is newer than this program, a step that was applied has changed since, the
+            database takes no writes, or it refused a step.
     """
     arguments = connection_arguments(url)
     async with await psycopg.AsyncConnection.connect(**arguments, autocommit=True, row_factory=dict_row) as connection:
@@ -86,7 +87,8 @@ async def _migrate(
     migrations: tuple[Migration, ...],
     before_change: Callable[[int], Awaitable[None]] | None,
 ) -> MigrationReport:
-    present = await _applied(connection)
+    await _refuse_a_standby(connection)
+    present = await applied_migrations(connection)
     before = max(present, default=0)
     if before > len(migrations):
         raise ConfigurationError(
@@ -103,25 +105,56 @@ async def _migrate(
     if pending and before and before_change is not None:
         await before_change(before)
     for migration in pending:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO quilate_migrations (version, name, digest) VALUES (%s, %s, %s)",
-                (migration.version, migration.name, migration.digest),
-            )
+        try:
+            await _take(connection, migration)
+        except psycopg.Error as error:
+            raise _refused(migration, error) from error
     return MigrationReport(before=before, after=len(migrations), applied=tuple(step.name for step in pending))
 
 
-async def _applied(connection: Connection) -> dict[int, str]:
-    await connection.execute(_CREATE)
+async def _refuse_a_standby(connection: Connection) -> None:
+    cursor = await connection.execute("SELECT current_setting('transaction_read_only') = 'on' AS refused")
+    row = await cursor.fetchone()
+    if row is not None and row["refused"]:
+        raise ConfigurationError(
+            "the database takes no writes: it is a standby, or its user may only read",
+            next_step="give the primary's address, or with several hosts add target_session_attrs=read-write to it",
+        )
+
+
+async def _take(connection: Connection, migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(_CREATE)
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO quilate_migrations (version, name, digest) VALUES (%s, %s, %s)",
+            (migration.version, migration.name, migration.digest),
+        )
+
+
+def _refused(migration: Migration, error: psycopg.Error) -> ConfigurationError:
+    why = error.diag.message_primary or str(error).strip() or type(error).__name__
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        next_step = "let the database's user make tables in it, best by ALTER DATABASE … OWNER TO that user"
+    elif isinstance(error, psycopg.errors.DuplicateTable | psycopg.errors.DuplicateObject):
+        next_step = "something else has tables there: give Quilate a database of its own"
+    else:
+        next_step = "see to what the database says, and start again: it goes on from there"
+    return ConfigurationError(
+        f"the database refused step {migration.version} of its schema ({migration.name}): {why}", next_step=next_step
+    )
+
+
+async def applied_migrations(connection: Connection) -> dict[int, str]:
+    """Return the digest of each step that was applied; only reads, as whoever audits the database may."""
+    cursor = await connection.execute("SELECT to_regclass('quilate_migrations') IS NOT NULL AS there")
+    row = await cursor.fetchone()
+    if row is None or not row["there"]:
+        return {}
     cursor = await connection.execute("SELECT version, digest FROM quilate_migrations ORDER BY version")
     return {row["version"]: row["digest"] for row in await cursor.fetchall()}
 
 
 async def schema_version(connection: Connection) -> int:
     """Return the version of the schema, zero for an empty database."""
-    cursor = await connection.execute("SELECT to_regclass('quilate_migrations') IS NOT NULL AS there")
-    row = await cursor.fetchone()
-    if row is None or not row["there"]:
-        return 0
-    return max(await _applied(connection), default=0)
+    return max(await applied_migrations(connection), default=0)
