@@ -270,6 +270,7 @@ def test_wrong_queues_are_refused() -> None:
     refused = quilate("worker", "--queues", "code,gpu")
     assert refused.returncode == 2
     assert "--queues expects some of code, data, ml, security" in refused.stderr
+    assert "scripts is one of them here" in refused.stderr
 
 
 def test_a_lost_administrator_gets_a_link_to_the_service_that_runs(up: Up) -> None:

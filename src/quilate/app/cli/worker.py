@@ -27,7 +27,7 @@ def command(queues: str | None, workers: int | None) -> int:
     try:
         chosen = read_queues(",".join(others)) if others else None
     except ValueError as error:
-        raise click.UsageError(f"--queues {error}") from error
+        raise click.UsageError(f"--queues {error}; {_SCRIPTS} is one of them here") from error
     settings = load_settings(queues=chosen, workers=workers)
     scripts = settings.script_workers > 0 if names is None else _SCRIPTS in names
     count = 0 if others == [] else settings.workers
