@@ -124,6 +124,36 @@ def test_ctrl_c_cancels_the_run_at_the_service(service: LiveService, tmp_path: P
         assert run.status is RunStatus.CANCELLED
 
 
+@pytest.mark.slow
+def test_ctrl_c_while_the_service_is_away_says_that_the_run_goes_on(database_url: str, tmp_path: Path) -> None:
+    project = lint_project(tmp_path / "project", CLEAN)
+    with live_service(database_url, tmp_path / "state", local=True) as service:
+        process = subprocess.Popen(
+            [QUILATE, "run", "--server", service.url],
+            cwd=project,
+            env=environment(tmp_path / "home"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        with Client(service.url) as client:
+            client.projects.create("sample", "Sample")
+            end = time.monotonic() + 60
+            while not list(client.runs.list("sample")):
+                assert time.monotonic() < end
+                assert process.poll() is None
+                time.sleep(0.05)
+            time.sleep(0.5)
+    with process:
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        assert b"cancelling run" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 3
+        told = process.stderr.read()
+    assert b"could not be cancelled" in told
+    assert b"nothing is left running" not in told
+
+
 def test_a_service_that_is_not_there_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = lint_project(tmp_path / "project", CLEAN)
     unknown = quilate(project, "run", "--server", "ftp://example.org")

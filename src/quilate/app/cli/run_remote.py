@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
 from quilate.app.cli.live import ProgressPrinter
 from quilate.app.cli.logins import kept_token
 from quilate.app.cli.packing import pack_workspace
@@ -147,12 +149,13 @@ class _RemoteRun:
 
         Raises:
             KeyboardInterrupt: Ctrl+C; the run was cancelled at the service too.
+            EvidenceError: Ctrl+C, and the service could not be told.
         """
         run = self._submit(options)
         try:
             detail, plan = self._follow(run)
         except KeyboardInterrupt:
-            self._client.runs.cancel(self._slug, run, "interrupted by the one who submitted it")
+            self._cancel(run)
             raise
         self._require_end(detail)
         address = f"{self._url}/api/v1/projects/{self._slug}/runs/{run}"
@@ -163,6 +166,17 @@ class _RemoteRun:
             for line in (*details(self._terminal, report, code_frames(report)), *closing):
                 self._terminal.line(line)
         return report
+
+    def _cancel(self, run: str) -> None:
+        """Cancel the run at the service; where that is away, say that the run goes on there."""
+        try:
+            click.echo(f"cancelling run {run} at the service; Ctrl+C again leaves it running there", err=True)
+            self._client.runs.cancel(self._slug, run, "interrupted by the one who submitted it")
+        except (ClientError, KeyboardInterrupt) as error:
+            raise EvidenceError(
+                f"run {run} could not be cancelled at {self._url} and goes on there",
+                next_step=f"cancel it once the service answers: POST /api/v1/projects/{self._slug}/runs/{run}/cancel",
+            ) from error
 
     def _submit(self, options: RunOptions) -> str:
         root = Path(self._project.root)
