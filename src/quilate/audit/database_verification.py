@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from psycopg import errors
 
 from quilate.audit import store
 from quilate.audit.export import export_lines
@@ -13,6 +12,7 @@ from quilate.audit.merkle import HASH_BYTES
 from quilate.audit.tiles import HEIGHT, WIDTH
 from quilate.audit.verification import LogVerifier
 from quilate.kit.database.database import Database
+from quilate.kit.database.faults import SCHEMA_ERRORS, said_by
 
 _TILES = 1024
 
@@ -30,9 +30,9 @@ async def verify_database(database: Database, trust: Trust) -> LogReport:
     verifier = LogVerifier(trust)
     try:
         return await _verified(database, verifier)
-    except (errors.UndefinedTable, errors.UndefinedColumn) as error:
+    except SCHEMA_ERRORS as error:
         # The schema's version was looked at before: somebody has taken a table away, or changed it, since it was made.
-        verifier.note(FindingKind.MISSING, f"the log's tables are not whole: {error.diag.message_primary}")
+        verifier.note(FindingKind.MISSING, f"the log's tables are not whole: {said_by(error)}")
         return verifier.finish()
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import tests.support.durable_checks  # noqa: F401 - makes its check types known
 from quilate.kit.database.database import Database
+from quilate.runs.durable.log_tails import LogTail
 from quilate.runs.durable.worker import WorkerOptions
 from tests.support.durable import FAKES, PROJECT_FILE, blueprint, ended, rows, running_worker, submission, submit, until
 
@@ -68,3 +69,13 @@ async def test_a_secret_of_several_lines_or_in_a_line_without_end_is_hidden_too(
     pieces = await rows(database, "SELECT text FROM check_logs ORDER BY sequence")
     told = "".join(piece["text"] for piece in pieces)
     assert told == f"$ sh\n[secret]\n{0:0131052d}[secret]after\ndone\n"
+
+
+@pytest.mark.parametrize("secret", ["aaaa", "aaab", "a\naa", "=" * 40])
+async def test_a_log_of_nothing_but_a_secret_hides_it_and_is_not_held_back(tmp_path: Path, secret: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(secret * 50_000)
+    tail = LogTail(path=str(log), secrets=(secret,))
+    pieces = [tail.read(last=False) for _ in range(-(-log.stat().st_size // (64 << 10)))]
+    assert len(tail.held) <= (64 << 10) + 2 * len(secret)
+    assert "".join([*pieces, tail.read(last=True)]) == "[secret]" * 50_000

@@ -16,6 +16,21 @@ _UNSTORABLE = (
 DATABASE_ERROR: type[Exception] = psycopg.Error
 """Base of every error of a database."""
 
+REFUSED_ERRORS: tuple[type[Exception], ...] = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+"""The user may not do this, or nobody may: the database is a standby."""
+
+SCHEMA_ERRORS: tuple[type[Exception], ...] = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+"""A table is not there, or not as it was made."""
+
+
+def said_by(error: Exception) -> str:
+    """Return the one line that the database said of an error."""
+    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return said or str(error).strip() or type(error).__name__
+
 
 def is_passing(error: BaseException) -> bool:
     """Tell whether an error passes by itself: the server is away, or no connection is free."""

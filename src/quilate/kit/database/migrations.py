@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from quilate.domain.errors import ConfigurationError
 from quilate.kit.database.addresses import connection_arguments
 from quilate.kit.database.database import Connection
+from quilate.kit.database.faults import said_by
 
 _LOCK = 7_215_003_081
 """Any number that no other program uses; processes that start at once take turns."""
@@ -133,7 +134,7 @@ async def _take(connection: Connection, migration: Migration) -> None:
 
 
 def _refused(migration: Migration, error: psycopg.Error) -> ConfigurationError:
-    why = error.diag.message_primary or str(error).strip() or type(error).__name__
+    why = said_by(error)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         next_step = "let the database's user make tables in it, best by ALTER DATABASE … OWNER TO that user"
     elif isinstance(error, psycopg.errors.DuplicateTable | psycopg.errors.DuplicateObject):

@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import os
+import re
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,7 +25,7 @@ SHORTEST_MASKED = 4
 
 
 @dataclass(slots=True, kw_only=True)
-class _Tail:
+class LogTail:
     """How far one log has been read.
 
     A line that has not ended is held back, and lines in which a secret begins that goes on in the next one: half of a
@@ -52,20 +53,28 @@ class _Tail:
         if not cut and len(text) > _PIECE:
             cut = self._outside_secrets(text, len(text))
         shown, self.held = text[:cut], text[cut:]
-        for secret in self.secrets:
-            shown = shown.replace(secret, _HIDDEN)
+        if self.secrets:
+            shown = self._pattern.sub(_HIDDEN, shown)
         return shown.replace("\0", "\ufffd")
+
+    @property
+    def _pattern(self) -> re.Pattern[str]:
+        # The longest first; compiled patterns are remembered by the library.
+        return re.compile("|".join(map(re.escape, self.secrets)))
 
     def _outside_secrets(self, text: str, cut: int) -> int:
         """Return the last place up to ``cut`` that no secret lies across, nor one that the text may yet complete."""
+        if not self.secrets:
+            return cut
         for secret in self.secrets:
-            start = max(cut - len(secret) + 1, 0)
+            start = max(len(text) - len(secret) + 1, 0)
             while (start := text.find(secret[0], start, cut)) >= 0:
-                if secret.startswith(text[start : start + len(secret)]):
-                    # Another secret may lie across this place.
-                    return self._outside_secrets(text, start)
+                if secret.startswith(text[start:]):
+                    cut = start
+                    break
                 start += 1
-        return cut
+        across = (found.start() for found in self._pattern.finditer(text) if found.start() < cut < found.end())
+        return next(across, cut)
 
 
 def _hidden_values(spec: ContextSpec) -> tuple[str, ...]:
@@ -89,11 +98,11 @@ class LogTails:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._tails: dict[JobKey, _Tail] = {}
+        self._tails: dict[JobKey, LogTail] = {}
 
     def follow(self, job: Job) -> None:
         """Follow the log of an attempt from its beginning."""
-        self._tails[job.key] = _Tail(path=job.spec.log, secrets=_hidden_values(job.spec))
+        self._tails[job.key] = LogTail(path=job.spec.log, secrets=_hidden_values(job.spec))
 
     async def finish(self, job: Job) -> None:
         """Keep what is left of the log of an attempt that has ended."""
@@ -112,7 +121,7 @@ class LogTails:
             if self._tails:
                 await self._append(dict(self._tails), last=False)
 
-    async def _append(self, tails: dict[JobKey, _Tail], *, last: bool) -> None:
+    async def _append(self, tails: dict[JobKey, LogTail], *, last: bool) -> None:
         texts = {key: tail.read(last=last) for key, tail in tails.items()}
         pieces = [(key, text) for key, text in texts.items() if text]
         if not pieces:
