@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from fastapi import FastAPI, Request
 
 from quilate.accounts.access import Access
-from quilate.accounts.model import Principal, ProjectReference, Role
+from quilate.accounts.machines.grants import MACHINE_SCOPES
+from quilate.accounts.model import Actor, ActorKind, Principal, ProjectReference, Role
 from quilate.blueprints.registry.endpoints import make_router as blueprint_router
 from quilate.blueprints.registry.model import StoredDecision
 from quilate.blueprints.registry.service import BlueprintService
@@ -94,6 +95,16 @@ class GovernanceApi:
         async with self.database.connection() as connection:
             cursor = await connection.execute(query.encode())
             return await cursor.fetchall() if cursor.description else []
+
+
+def add_machine_and_administrator(api: GovernanceApi) -> None:
+    """Let ``robot``, a service account that may do all that machines may, and ``adm``, who administers, call too."""
+    robot = Actor(kind=ActorKind.SERVICE, id=str(uuid4()))
+    api.principals["robot"] = Principal(actor=robot, user_id=None, grants={api.project.id: MACHINE_SCOPES})
+    user = uuid4()
+    api.principals["adm"] = Principal(
+        actor=Actor(kind=ActorKind.USER, id=str(user)), user_id=user, roles={api.project.id: Role.ADMIN}
+    )
 
 
 @contextlib.asynccontextmanager

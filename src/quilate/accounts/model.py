@@ -155,6 +155,10 @@ class Principal:
             granted |= PERMISSIONS_OF_AUDITOR
         return granted if self.scopes is None else granted & self.scopes
 
+    def administers(self, project_id: UUID) -> bool:
+        """Tell whether the person behind it administers a project, whatever the token that they use is limited to."""
+        return self.instance_admin or self.roles.get(project_id) is Role.ADMIN
+
     def may_instance(self, permission: Permission) -> bool:
         """Tell whether the principal may do something that belongs to no project."""
         granted = frozenset(Permission) if self.instance_admin else frozenset()

@@ -12,7 +12,7 @@ from quilate.blueprints.registry.store import published_blueprint
 from quilate.domain.severity import Severity
 from quilate.domain.verdict import CheckResult
 from quilate.evidence.model import Evidence
-from tests.support.governance import GovernanceApi
+from tests.support.governance import GovernanceApi, add_machine_and_administrator
 from tests.support.run_rows import Ended, decide_by_hand, finding, submitted_run
 
 _BASE = "/projects/fraud/blueprints"
@@ -78,6 +78,17 @@ async def test_nobody_publishes_what_they_wrote_at(api: GovernanceApi) -> None:
     )
     assert developer.json()["type"].endswith("forbidden")
     assert await api.rows("SELECT 1 FROM blueprint_versions") == []
+
+
+@pytest.mark.asyncio
+async def test_neither_a_machine_nor_who_administers_it_is_the_second_person(api: GovernanceApi) -> None:
+    add_machine_and_administrator(api)
+    draft = await _draft(api.as_caller("robot"), _text())
+    own = {"If-Match": draft.headers["etag"]}
+    for name, reason in (("adm", "four-eyes"), ("robot", "forbidden")):
+        refused = await api.as_caller(name).post(f"{_BASE}/gate/draft/publish", headers=own)
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (403, reason)
+    assert (await api.as_caller("ann").post(f"{_BASE}/gate/draft/publish", headers=own)).status_code == 201
 
 
 @pytest.mark.asyncio

@@ -10,7 +10,7 @@ import pytest
 from quilate.policy.waiver_matching import refusal
 from quilate.waivers.requests.service import expire_waivers, remind_of_waivers
 from quilate.waivers.requests.store import approved_waivers
-from tests.support.governance import GovernanceApi
+from tests.support.governance import GovernanceApi, add_machine_and_administrator
 
 _BASE = "/projects/fraud/waivers"
 
@@ -85,6 +85,18 @@ async def test_nobody_decides_on_their_own_waiver(api: GovernanceApi) -> None:
     developer = await api.as_caller("dev").post(f"{_BASE}/{waiver}/approve", json={})
     assert developer.json()["type"].endswith("forbidden")
     assert await _counting(api) == []
+
+
+@pytest.mark.asyncio
+async def test_an_administrator_does_not_approve_what_a_machine_of_the_project_asked_for(api: GovernanceApi) -> None:
+    add_machine_and_administrator(api)
+    waiver, other = await _requested(api, "robot"), await _requested(api, "robot")
+    answer = await api.as_caller("adm").post(f"{_BASE}/{waiver}/approve", json={})
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (403, "four-eyes")
+    assert await _counting(api) == []
+    assert (await api.as_caller("adm").post(f"{_BASE}/{other}/reject", json={"reason": "no"})).status_code == 200
+    assert (await api.as_caller("ann").post(f"{_BASE}/{waiver}/approve", json={})).status_code == 200
+    assert await _counting(api) == [waiver]
 
 
 @pytest.mark.asyncio

@@ -6,8 +6,8 @@ from quilate.accounts.errors import invalid
 from quilate.accounts.model import PERMISSIONS_OF_ROLE, Permission, Role
 
 MACHINE_ROLES = (Role.VIEWER, Role.DEVELOPER)
-MACHINE_SCOPES = PERMISSIONS_OF_ROLE[Role.DEVELOPER] | {Permission.BLUEPRINT_PUBLISH, Permission.AUDIT_READ}
-"""No machine administers, and none approves: who approves a waiver is a person."""
+MACHINE_SCOPES = PERMISSIONS_OF_ROLE[Role.DEVELOPER] | {Permission.AUDIT_READ}
+"""No machine administers, and none approves or publishes: who answers for that is a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,16 +75,6 @@ def draft_changed() -> Problem:
     )
 
 
-def four_eyes(name: str) -> Problem:
-    """Return the answer to an author who publishes."""
-    return Problem(
-        status=403,
-        type="four-eyes",
-        detail=f"who wrote at the draft of {name!r} cannot publish it",
-        next_step="ask another person with the permission blueprint:publish",
-    )
-
-
 def conflict(detail: str, next_step: str) -> Problem:
     """Return the answer to what the present state forbids."""
     return Problem(status=409, type="conflict", detail=detail, next_step=next_step)

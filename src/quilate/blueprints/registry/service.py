@@ -3,7 +3,8 @@
 import asyncio
 from uuid import UUID
 
-from quilate.accounts.model import ProjectAccess
+from quilate.accounts.four_eyes import refusal
+from quilate.accounts.model import Permission, ProjectAccess
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.blueprints.diff import compare_blueprints
 from quilate.blueprints.references import builtin_names
@@ -340,8 +341,10 @@ def _content(read: ReadBlueprint, text: str, person: str) -> dict[str, str]:
 def _require_publishable(access: ProjectAccess, draft: Draft, tag: str) -> None:
     if draft.tag != tag:
         raise errors.draft_changed()
-    if access.principal.person in draft.authors:
-        raise errors.four_eyes(draft.name)
+    own = f"who wrote at the draft of {draft.name!r} cannot publish it"
+    for author in draft.authors:
+        if (refused := refusal(access, author, Permission.BLUEPRINT_PUBLISH, own=own)) is not None:
+            raise refused
 
 
 async def _locked(connection: Connection, access: ProjectAccess, name: str) -> Draft:

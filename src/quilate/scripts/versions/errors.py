@@ -121,8 +121,3 @@ def nobody_else() -> Problem:
         "push it with the default limits and engine, perhaps in the mode chunk or group, whose limits are those of "
         "each call; or run the file with quilate script run, with its own limits; or start quilate up with accounts",
     )
-
-
-def four_eyes(next_step: str = "ask another person with the permission script:approve") -> Problem:
-    """Return the answer to an author who reviews their own version."""
-    return Problem(status=403, type="four-eyes", detail="who wrote a version cannot review it", next_step=next_step)

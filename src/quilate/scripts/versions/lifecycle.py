@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from quilate.accounts.model import SYSTEM, ActorKind
+from quilate.accounts.four_eyes import refusal
+from quilate.accounts.model import SYSTEM, ActorKind, Permission, ProjectAccess
 from quilate.kit.database.database import Connection
 from quilate.scripts.model import Script, ScriptVersion, VersionState
 from quilate.scripts.versions import store
 from quilate.scripts.versions.errors import (
     VersionUnknownError,
     conflict,
-    four_eyes,
     nobody_else,
     not_possible,
     not_reviewed_before,
@@ -112,8 +112,7 @@ async def submit(
 
 async def review(  # noqa: PLR0913, PLR0917 - who decides what on which
     connection: Connection,
-    actor: str,
-    person: str,
+    access: ProjectAccess,
     record: ScriptRecord,
     version: ScriptVersion,
     action: VersionAction,
@@ -122,13 +121,22 @@ async def review(  # noqa: PLR0913, PLR0917 - who decides what on which
     """Approve a version or refuse it.
 
     Raises:
-        Problem: 403 for its author, 409 where it is not under review.
+        Problem: 403 for its author, or where a machine or its maker would be the second person, 409 where it is not
+            under review.
     """
+    actor = str(access.actor)
     _require_somebody(actor, version)
-    if version.created_by == person:
-        raise four_eyes()
+    refused = refusal(
+        access,
+        version.created_by,
+        Permission.SCRIPT_APPROVE,
+        own="who wrote a version cannot review it",
+        grants=action is VersionAction.APPROVE,
+    )
+    if refused is not None:
+        raise refused
     state = state_after(version, action)
-    await store.set_reviewed(connection, version.id, person, reason)
+    await store.set_reviewed(connection, version.id, access.principal.person, reason)
     reviewed = await store.set_state(connection, version.id, state)
     what = "version.approved" if action is VersionAction.APPROVE else "version.refused"
     await tell_of_version(connection, actor, record.script, reviewed.version, what)

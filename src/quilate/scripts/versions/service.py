@@ -264,13 +264,13 @@ class VersionService:
     async def _reviewed(
         self, access: ProjectAccess, script_id: UUID, name: str, action: VersionAction, reason: str
     ) -> VersionRecord:
-        actor, person = str(access.actor), access.principal.person
+        person = access.principal.person
         decided = VersionState.APPROVED if action is VersionAction.APPROVE else VersionState.DRAFT
 
         async def work(connection: Connection, record: ScriptRecord, found: VersionRecord) -> VersionRecord:
             if found.version.state is decided and found.reviewed_by == person and found.review_reason == reason:
                 return found  # The same answer given twice counts once.
-            return await lifecycle.review(connection, actor, person, record, found.version, action, reason)
+            return await lifecycle.review(connection, access, record, found.version, action, reason)
 
         return await self._with_version(access, script_id, name, work)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from quilate.accounts.four_eyes import refusal
 from quilate.accounts.model import SYSTEM, Permission, ProjectAccess
 from quilate.audit.entries import AuditEntry, append_entries
 from quilate.kit.database.database import Connection, Database
@@ -103,13 +104,16 @@ class WaiverService:
             request = await _found(connection, access, request_id, lock=True)
             if request.state is state and request.decided_by == person:
                 return request  # The same answer given twice counts once.
-            if request.owner == person:
-                raise Problem(
-                    status=403,
-                    type="four-eyes",
-                    detail="who asked for a waiver cannot decide on it",
-                    next_step="ask another person with the permission waiver:approve, or revoke it",
-                )
+            refused = refusal(
+                access,
+                request.owner,
+                Permission.WAIVER_APPROVE,
+                own="who asked for a waiver cannot decide on it",
+                or_else=", or revoke it",
+                grants=state is WaiverState.APPROVED,
+            )
+            if refused is not None:
+                raise refused
             if request.current_state is not WaiverState.REQUESTED:
                 raise _conflict(request, "only an open request can be approved or rejected")
             decided = await store.decide(connection, request, state, person, comment)
