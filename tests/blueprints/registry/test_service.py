@@ -217,7 +217,13 @@ async def test_a_blueprint_extends_what_the_project_published_and_keeps_its_mean
 
 @pytest.mark.asyncio
 async def test_a_draft_is_compared_with_what_is_published(api: GovernanceApi) -> None:
-    await _publish(api, _text("1", severity="high"))
+    await _draft(api.as_caller("dev"), _text("1", severity="high"))
+    first = await api.as_caller("viewer").get(f"{_BASE}/gate/draft/diff")
+    assert (first.status_code, "`against`" in first.json()["next_step"]) == (404, True)
+    tag = (await api.as_caller("dev").get(f"{_BASE}/gate/draft")).headers["etag"]
+    assert (
+        await api.as_caller("ann").post(f"{_BASE}/gate/draft/publish", headers={"If-Match": tag})
+    ).status_code == 201
     more = "      - {id: secrets, type: SECRETS}\n"
     await _draft(api.as_caller("dev"), _text("2", severity="high", extra=more))
     answer = (await api.as_caller("viewer").get(f"{_BASE}/gate/draft/diff")).json()

@@ -311,6 +311,23 @@ async def test_a_run_is_repeated_whole_or_for_what_failed(api: RunsApi, database
     assert (await row(database, whole.json()["id"]))["rerun_of"] is None
 
 
+async def test_a_repeated_rerun_gives_its_run_also_when_the_files_are_not_to_be_had_any_more(
+    api: RunsApi, database: Database
+) -> None:
+    first = (await api.client.post(RUNS, json={})).json()["id"]
+    again = await api.client.post(f"{RUNS}/{first}/rerun", headers={"Idempotency-Key": "again"})
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE run_submissions SET document = jsonb_set(document, '{source,location}', '\"ftp://gone\"')"
+            " WHERE run_id = %s",
+            (first,),
+        )
+    repeated = await api.client.post(f"{RUNS}/{first}/rerun", headers={"Idempotency-Key": "again"})
+    assert (repeated.status_code, repeated.json()["id"]) == (202, again.json()["id"])
+    assert not repeated.json()["created"]
+    assert (await api.client.post(f"{RUNS}/{first}/rerun")).status_code == 422
+
+
 async def test_findings_are_paged_and_filtered(api: RunsApi, database: Database) -> None:
     project = api.callers.projects["fraud"]
     run = await submitted_run(database, project)

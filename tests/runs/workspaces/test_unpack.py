@@ -81,6 +81,15 @@ def test_repositories_and_caches_within_are_left_out(tmp_path: Path) -> None:
     assert contents(target) == {"a": b"a"}
 
 
+def test_names_with_spaces_that_systems_write_themselves_are_taken(tmp_path: Path) -> None:
+    names = {"Screenshot 9.41.00\u202fAM.png", "a\u00a0b", "family \U0001f468\u200d\U0001f469.txt"}
+    archive, target = tmp_path / "archive", tmp_path / "tree"
+    archive.write_bytes(tar_files(dict.fromkeys(names, b"x")))
+    target.mkdir()
+    unpack_archive(archive, target, TreeLimits())
+    assert set(contents(target)) == names
+
+
 ESCAPES = {
     "absolute": tar_files({"/etc/x": b"x"}),
     "upwards": tar_files({"../x": b"x"}),
@@ -88,6 +97,8 @@ ESCAPES = {
     "dot": tar_files({"a/./x": b"x"}),
     "backslash": tar_files({"..\\x": b"x"}),
     "newline": tar_files({"a\nb": b"x"}),
+    "escape": tar_files({"a\x1b[31m": b"x"}),
+    "line-separator": tar_files({"a\u2028b": b"x"}),
     "link-absolute": tar_of([tar_entry("l", tarfile.SYMTYPE, "/etc/passwd")]),
     "link-upwards": tar_of([tar_entry("l", tarfile.SYMTYPE, "../../x")]),
     "link-chain": tar_of([tar_entry("a", tarfile.SYMTYPE, "b/.."), tar_entry("b", tarfile.SYMTYPE, "..")]),

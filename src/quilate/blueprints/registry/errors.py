@@ -45,6 +45,16 @@ def no_blueprint(name: str) -> Problem:
     )
 
 
+def nothing_published(name: str) -> Problem:
+    """Return the answer to whoever compares a first draft with what is there."""
+    return Problem(
+        status=404,
+        type="not-found",
+        detail=f"nothing of {name!r} counts yet that its draft could be compared with",
+        next_step="name another blueprint with `against`, a built-in one for example, or read the draft",
+    )
+
+
 def no_draft(name: str) -> Problem:
     """Return the answer where there is no draft of a name."""
     return Problem(

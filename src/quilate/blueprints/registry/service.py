@@ -244,6 +244,10 @@ class BlueprintService:
             Problem: 404 where one of them is not there.
         """
         draft = await self.draft(access, name)
+        if against is None:
+            async with self.database.connection() as connection:
+                if await store.published_blueprint(connection, access.project.id, name, None) is None:
+                    raise errors.nothing_published(name)
         before = await self._referenced(access, against or name)
         after = await self._read(access, draft.text)
         return await _compared(before, f"{name} (draft)", after)

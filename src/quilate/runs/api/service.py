@@ -230,18 +230,19 @@ class RunService:
             },
             type=Submission,
         )
-        submission = replace(submission, source=await self.permitted(access, submission.source))
         name = idempotency_of(access.principal, key)
         # The same key for another run, or asked for otherwise, is another request: its name says which.
         named = Idempotency(source=f"{name.source}:rerun:{run_id}:{failed_only}", id=name.id) if name else None
-        return await self.take(
+        return await self.take_asked(
+            access,
             replace(
                 submission,
                 idempotency=named,
+                asked=digest_of(["rerun", str(run_id), failed_only]) if named is not None else "",
                 rerun_of=run_id if failed_only else None,
                 use_cache=failed_only and submission.use_cache,
                 traceparent=traceparent,
-            )
+            ),
         )
 
     async def cancel(self, access: ProjectAccess, run_id: UUID, reason: str) -> RunStatus:

@@ -11,6 +11,7 @@ import resource
 import stat
 import sys
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -37,6 +38,9 @@ _LONGEST_TARGET = 4096
 _NEVER_TAKEN = frozenset({".git", ".quilate"})
 """A second repository would be asked for its own configuration, a result cache would answer for its own checks."""
 
+_UNWRITTEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, surrogates and line breaks. Odd spaces stay: macOS writes them itself."""
+
 
 class _Unpacking:
     """Writes the entries of one archive."""
@@ -50,14 +54,15 @@ class _Unpacking:
         """Return the path of an entry, or nothing for one that is left out.
 
         Raises:
-            SourceRefusedError: The name leads out of the tree or cannot be printed.
+            SourceRefusedError: The name leads out of the tree, or holds what no name should.
         """
         path = name.removeprefix("./").rstrip("/")
         if path in {"", "."}:
             return ""
-        if "\\" in path or not path.isprintable():
+        if "\\" in path or not _UNWRITTEN.isdisjoint(map(unicodedata.category, path)):
             raise SourceRefusedError(
-                f"the archive holds the name {shown(path)}", next_step="use names of printable characters and /"
+                f"the archive holds the name {shown(path)}",
+                next_step="use names without backslashes, line breaks and control characters",
             )
         parts = self.writer.parts_of(path)
         for number, part in enumerate(parts, start=1):
