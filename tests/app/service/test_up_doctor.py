@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from quilate.app.service.schema import MIGRATIONS
@@ -30,6 +31,7 @@ def test_the_doctor_looks_at_the_service(up: Up) -> None:
     assert f"schema version {len(MIGRATIONS)}" in found.stdout
     assert "clock: the database's is" in found.stdout
     assert "queues: nothing waits" in found.stdout
+    assert "audit log: it goes on" in found.stdout
     assert f"password can be read by others     fix: chmod 600 {up.state / 'postgres' / 'password'}" in found.stdout
     assert found.returncode == 1
 
@@ -54,6 +56,18 @@ def test_the_doctor_looks_at_a_state_directory_that_is_named(up: Up, *, inside: 
     assert "PostgreSQL 18" in found.stdout
     assert f"in {up.state}" in found.stdout
     assert "interpreter" not in found.stdout
+
+
+def test_the_doctor_says_why_the_audit_log_does_not_go_on(tmp_path: Path, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO audit_tree (origin, size, root, refusal, refused_at)"
+            " VALUES ('test', 0, decode(repeat('00', 32), 'hex'), 'the tree was damaged', now())"
+        )
+    found = quilate("doctor", str(tmp_path), QUILATE_DATABASE_URL=database_url)
+    assert "audit log: it does not go on, the tree was damaged" in found.stdout
+    assert "quilate audit verify" in found.stdout
+    assert found.returncode == 1
 
 
 def test_the_doctor_says_that_no_service_has_run_in_a_directory(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def _database(settings: Settings) -> Iterator[Diagnosis]:
 
 async def _asked(url: str) -> list[Diagnosis]:
     from quilate.app.service.schema import service_migrations  # noqa: PLC0415 - only where a service is
+    from quilate.audit.service import AuditService  # noqa: PLC0415 - as above
     from quilate.kit.database.addresses import shown_address  # noqa: PLC0415 - as above
     from quilate.kit.database.database import Database  # noqa: PLC0415 - as above
     from quilate.kit.database.inspection import refuse_old_server  # noqa: PLC0415 - as above
@@ -99,8 +100,10 @@ async def _asked(url: str) -> list[Diagnosis]:
         _clock(facts.clock_ahead_seconds, facts.clock_error_seconds),
         _connections(facts.connections, facts.most_connections),
     ]
-    async with Database.open(url, name="quilate doctor", max_size=1) as database, database.connection() as connection:
-        queues = await queue_depths(connection)
+    async with Database.open(url, name="quilate doctor", max_size=1) as database:
+        found.append(_audit_log(await AuditService(database).refusal()))
+        async with database.connection() as connection:
+            queues = await queue_depths(connection)
     if not queues:
         found.append(Diagnosis(health=Health.GOOD, text="queues: nothing waits"))
     for queue in queues:
@@ -122,6 +125,13 @@ def _schema(found: int, known: int) -> Diagnosis:
         text = f"schema version {found}, this program needs {known}"
         return Diagnosis(health=Health.PROBLEM, text=text, fix="quilate admin migrate")
     return Diagnosis(health=Health.GOOD, text=f"schema version {found}")
+
+
+def _audit_log(refusal: str) -> Diagnosis:
+    if refusal:
+        text = f"audit log: it does not go on, {refusal}"
+        return Diagnosis(health=Health.PROBLEM, text=text, fix="see where: quilate audit verify")
+    return Diagnosis(health=Health.GOOD, text="audit log: it goes on")
 
 
 def _clock(ahead: float, error: float) -> Diagnosis:
