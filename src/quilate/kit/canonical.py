@@ -38,11 +38,7 @@ def _is_plain(document: Any) -> bool:
     """Tell whether compact JSON with sorted keys is the canonical form of ``document``."""
     kind = type(document)
     if kind is dict:
-        for key, inner in document.items():
-            # Most members are plain text: they are told without a call of their own.
-            if not key.isascii() or not ((type(inner) is str and inner.isascii()) or _is_plain(inner)):
-                return False
-        return True
+        return _is_plain_object(document)
     if kind is list or kind is tuple:
         return all(map(_is_plain, document))
     if kind is str:
@@ -51,6 +47,16 @@ def _is_plain(document: Any) -> bool:
     if kind is int:
         return bool(-_LARGEST_INTEGER <= document <= _LARGEST_INTEGER)
     return document is None or kind is bool
+
+
+def _is_plain_object(document: dict[str, Any]) -> bool:
+    for key, inner in document.items():
+        if not key.isascii():
+            return False
+        # Most members are plain text: they are told without a call of their own.
+        if not (type(inner) is str and inner.isascii()) and not _is_plain(inner):
+            return False
+    return True
 
 
 def sha256_of(data: bytes) -> str:

@@ -80,6 +80,11 @@ class _Counts:
 _NO_COUNTS = _Counts(())
 
 
+def _counts_of(judgement: Judgement) -> _Counts:
+    found = judgement.counted
+    return _Counts(found) if found else _NO_COUNTS
+
+
 class JudgedFacts:
     """Facts and counts of all checks, gathered once per decision and shared by its policies.
 
@@ -91,10 +96,7 @@ class JudgedFacts:
     def __init__(self, checks: Sequence[JudgedCheck], judgements: Sequence[Judgement]) -> None:
         self.checks = {check.check_id: check for check in checks}
         self.judgements = {judgement.decision.check_id: judgement for judgement in judgements}
-        self.counts = {
-            check_id: _Counts(found) if (found := judgement.counted) else _NO_COUNTS
-            for check_id, judgement in self.judgements.items()
-        }
+        self.counts = {check_id: _counts_of(judgement) for check_id, judgement in self.judgements.items()}
         self.facts: dict[str, tuple[JudgedCheck, Fact | None]] = {}
         self.ambiguous: dict[str, tuple[str, ...]] = {}
         promised: dict[str, list[str]] = {}
