@@ -9,7 +9,7 @@ from quilate.accounts.model import Actor, ActorKind, Permission, Principal, Proj
 from tests.support.projects_access import project
 
 PROJECT = project("fraud")
-SERVICE, WORKLOAD = f"service:{uuid4()}", f"workload:{uuid4()}"
+SERVICE, WORKLOAD = "service:88bb55f7-61b9-435d-b122-c0795407925a", "workload:be73799f-0fa4-4110-a765-cddae789de1e"
 
 
 def person(role: Role | None = Role.REVIEWER, *, scopes: frozenset[Permission] | None = None) -> Principal:
